@@ -1,0 +1,46 @@
+"""The mistakes that shapeviz explains: one message that says what, where and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ShapevizError(Exception):
+    """A mistake of the user's; the command line prints it without a traceback and exits with 2."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *getattr(self, "__notes__", ())])
+
+
+class SizeError(ShapevizError):
+    """A size that is missing, no positive integer, or impossible together with another."""
+
+
+class ShapeError(ShapevizError):
+    """Two shapes that do not fit; a note is added for every block that is left on the way up."""
+
+
+class InputError(ShapevizError):
+    """A file, name, key, path or format that cannot be read or is not known."""
+
+
+class MissingTool(ShapevizError):
+    """A program or package that this job needs is not installed; the message says how to get it."""
+
+
+class CheckFailed(ShapevizError):
+    """A comparison that disagrees: exit 1, so that continuous integration can rely on it."""
+
+    exit_code = 1
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'heads'?  (known: …)`, for the end of a message about an unknown name."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    listing = f"known: {', '.join(names)}" if len(names) <= 30 else f"{len(names)} are known"
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?  ({listing})" if close else listing
