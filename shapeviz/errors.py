@@ -26,11 +26,11 @@ class InputError(ShapevizError):
     """A file, name, key, path or format that cannot be read or is not known."""
 
 
-class MissingTool(ShapevizError):
+class MissingToolError(ShapevizError):
     """A program or package that this job needs is not installed; the message says how to get it."""
 
 
-class CheckFailed(ShapevizError):
+class CheckFailedError(ShapevizError):
     """A comparison that disagrees: exit 1, so that continuous integration can rely on it."""
 
     exit_code = 1

@@ -22,7 +22,7 @@ def _whole_and_rest(x: Expr) -> tuple[Expr, Expr]:
 def floor(x: ExprLike) -> Expr:
     """⌊x⌋, with what is integral for all sizes taken out.
 
-    >>> floor(3 * Expr.of("S") / 2 + Fraction(3, 2))
+    >>> floor(3 * Expr.of("S") / 2 + Expr.of(3) / 2)
     Expr('S + ⌊S/2 + 1/2⌋ + 1')
     """
     whole, rest = _whole_and_rest(Expr.of(x))

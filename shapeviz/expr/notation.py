@@ -90,7 +90,7 @@ def write(expr: Written, notation: Notation = TEXT) -> str:
     parts = []
     for monomial, coefficient in expr.terms.items():
         sign = "-" if coefficient < 0 else "+"
-        parts += [sign, _term(monomial, abs(coefficient), notation)]
+        parts += [sign, _term(monomial, coefficient if coefficient > 0 else -coefficient, notation)]
     text = " ".join(parts)
     return text[2:] if parts[0] == "+" else "-" + text[2:]
 
