@@ -1,0 +1,1 @@
+"""Blocks: one mechanism a file, written as its paper writes it."""

@@ -1,0 +1,33 @@
+"""The position-wise feed-forward network, of any list of widths, plain or gated."""
+
+from __future__ import annotations
+
+from shapeviz.blocks.linear import linear
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable, apply, block
+
+
+@block(role="feed_forward", caption="{x} → {widths} → {x}")
+def feed_forward(x: Variable, widths: tuple[Expr, ...], bias: bool = True) -> Variable:
+    """FFN(x) = max(0, … max(0, x W_1 + b_1) …) W_n + b_n      (Vaswani et al. 2017, eq. 2, for any number of layers)
+
+    x [B S d_model] → [B S d_model], through [B S width] for every hidden width.
+    """
+    y = x
+    for i, width in enumerate(widths, 1):
+        y = linear(y, width, bias, name=f"linear_{i}")
+        y = apply("relu", "max(0, x)", y)
+    return linear(y, x.shape[-1], bias, name=f"linear_{len(widths) + 1}")
+
+
+@block(role="feed_forward", caption="{x} → {widths} → {x}, gated")
+def gated_feed_forward(x: Variable, widths: tuple[Expr, ...], bias: bool = True) -> Variable:
+    """FFN(x) = (SiLU(x W) ⊙ x V) W_2      (Shazeer 2020, eq. 6, for any number of layers)
+
+    x [B S d_model] → [B S d_model]; every hidden width has two matrices, one of them the gate's.
+    """
+    y = x
+    for i, width in enumerate(widths, 1):
+        gate = apply("silu", "x · σ(x)", linear(y, width, bias, name=f"gate_{i}"))
+        y = gate * linear(y, width, bias, name=f"up_{i}")
+    return linear(y, x.shape[-1], bias, name="down")

@@ -1,0 +1,25 @@
+"""The affine map, and the product with a table that an embedding already owns."""
+
+from __future__ import annotations
+
+from shapeviz.expr import ExprLike
+from shapeviz.lang import Variable, add, block, matmul, param
+
+
+@block(role="linear", caption="{x} → {d_out}", step=True)
+def linear(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
+    """y = x W + b
+
+    x [… d_in] → [… d_out]; W [d_in d_out], b [d_out].
+    """
+    y = matmul(x, param("W", x.shape[-1], d_out))
+    return add(y, param("b", d_out)) if bias else y
+
+
+@block(role="linear", caption="{x} → {vocabulary}", step=True)
+def head(x: Variable, table: Variable, vocabulary: ExprLike) -> Variable:
+    """logits = x W_Eᵀ      (Press & Wolf 2017, section 2)
+
+    x [… d_model] → [… V]. The table [V d_model] is the embedding's own if the two are tied. No bias.
+    """
+    return matmul(x, table.T)

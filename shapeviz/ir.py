@@ -1,0 +1,135 @@
+"""Tensor, Op, Block, Model: frozen plain data, a tree in which every size is an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from shapeviz.errors import SizeError, nearest
+from shapeviz.expr import Expr
+
+Shape: TypeAlias = tuple[Expr, ...]
+ONE = Expr.of(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A value with a shape; a parameter is one too, and the same object used twice is one weight."""
+
+    name: str
+    shape: Shape
+    dtype: str = "float32"
+    role: str = "data"  # data, param or constant
+
+    def __str__(self) -> str:
+        return f"{self.name}[{' '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """A leaf of the tree: one operation, its shape rule already applied, its cost known."""
+
+    name: str
+    kind: str
+    equation: str
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    flops: Expr = field(default_factory=Expr)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A function of the language, called: runs `repeat` times, keeps `copies` sets of weights.
+
+    `params` are the weights that it is the first to use, `tied` those that an earlier block owns.
+    `step` marks a block that is one step of the walk of shapes (a linear layer, a normalisation).
+    """
+
+    name: str
+    kind: str
+    title: str
+    role: str
+    equation: str
+    source: str
+    caption: tuple[str | Expr, ...]
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    params: tuple[Tensor, ...]
+    tied: tuple[Tensor, ...]
+    body: tuple[Node, ...]
+    repeat: Expr = ONE
+    copies: Expr = ONE
+    step: bool = False
+
+    @property
+    def blocks(self) -> Iterator[Block]:
+        return (node for node in self.body if isinstance(node, Block))
+
+    @property
+    def ops(self) -> Iterator[Op]:
+        return (node for node in self.body if isinstance(node, Op))
+
+
+Node: TypeAlias = Op | Block
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers of a model: given values, rules that derive others, and names that mean another size.
+
+    >>> sizes = Sizes({"d_model": 512, "h": 8}, rules={"d_k": Expr.of("d_model") / "h"}, aliases={"d_v": "d_k"})
+    >>> sizes.resolve(), sizes.resolve(h=4)["d_v"]
+    ({'d_model': 512, 'h': 8, 'd_k': 64, 'd_v': 64}, 128)
+    """
+
+    values: Mapping[str, int]
+    rules: Mapping[str, Expr] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def resolve(self, **overrides: Any) -> dict[str, Any]:
+        """All sizes, with some set anew and what derives from them derived again.
+
+        Raises SizeError for a name that is no size of the model.
+        """
+        for name in overrides.keys() - self.values.keys() - self.rules.keys():
+            if name in self.aliases:
+                raise SizeError(
+                    f"{name} is {self.aliases[name]} in this model: set {self.aliases[name]}, or give {name}"
+                )
+            raise SizeError(f"{name!r} is no size of this model; {nearest(name, self.names)}")
+        sizes: dict[str, Any] = {**self.values, **overrides}
+        for name, rule in self.rules.items():
+            if name not in sizes:
+                sizes[name] = rule.at(sizes)
+        for name, other in self.aliases.items():
+            sizes[name] = sizes[other]
+        return sizes
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """All sizes as they are."""
+        return self.resolve()
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.values, *self.rules, *self.aliases]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A symbolic tree and the numbers that are substituted last.
+
+    `config` is what the tree was built from (None if it was not built from sizes), `legend` the meaning of
+    every symbol, `missing` says of each symbol without a number how to give it one.
+    """
+
+    name: str
+    title: str
+    source: str
+    root: Block
+    sizes: Sizes
+    legend: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    config: Any = None

@@ -1,0 +1,175 @@
+"""The recorder: a function decorated with `block` leaves a Block in the tree whenever it is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+from shapeviz.errors import ShapeError
+from shapeviz.expr import Expr, ExprLike
+from shapeviz.ir import ONE, Block, Node, Op, Tensor
+
+
+@dataclass
+class Frame:
+    """What one running block has recorded so far."""
+
+    sizes: Mapping[str, int]
+    owned: set[Tensor]
+    views: dict[Tensor, Tensor]
+    labels: dict[Tensor, str] = field(default_factory=dict)
+    body: list[Node] = field(default_factory=list)
+    params: list[Tensor] = field(default_factory=list)
+    tied: list[Tensor] = field(default_factory=list)
+
+    def unique(self, name: str) -> str:
+        taken = {node.name for node in self.body}
+        number = 2
+        unique = name
+        while unique in taken:
+            unique, number = f"{name}_{number}", number + 1
+        return unique
+
+    def use(self, tensor: Tensor) -> None:
+        """A weight belongs to the block that is the first to compute with it; later ones are tied to it."""
+        if tensor.role == "param" and tensor not in self.params:
+            (self.tied if tensor in self.owned else self.params).append(tensor)
+            self.owned.add(tensor)
+
+
+_running: ContextVar[Frame] = ContextVar("_running")
+
+
+def running() -> Frame:
+    """The frame of the running block; outside of any, one whose record is dropped."""
+    return _running.get(None) or Frame({}, set(), {})
+
+
+def label(tensor: Tensor) -> str:
+    """The name that the running block's equation has for it: its argument's name."""
+    return running().labels.get(tensor, tensor.name)
+
+
+def shown(tensor: Tensor) -> str:
+    """`Q[B h S d_k]`, for messages."""
+    return f"{label(tensor)}[{' '.join(map(str, tensor.shape))}]"
+
+
+def block(function: Callable[..., Any] | None = None, *, role: str = "", caption: str = "", step: bool = False) -> Any:
+    """A function that leaves a Block in the tree when it is called.
+
+    The first line of its docstring is its equation, the parenthesis at the end of that line its source. `caption`
+    is a format over its arguments. A call takes `name=` and `title=` besides, the block's own name otherwise.
+    """
+    if function is None:
+        return lambda f: block(f, role=role, caption=caption, step=step)
+    parameters = signature(function)
+    equation, source = _equation(function.__doc__ or "")
+
+    @wraps(function)
+    def call(
+        *args: Any, name: str = "", title: str = "", repeat: Expr = ONE, copies: Expr | None = None, **settings: Any
+    ) -> Any:
+        outer = running()
+        bound = parameters.bind(*args, **settings)
+        bound.apply_defaults()
+        inputs = [v for v in bound.arguments.values() if isinstance(v, Tensor)]
+        frame = Frame(outer.sizes, outer.owned, outer.views)
+        frame.labels = {v: key for key, v in reversed(bound.arguments.items()) if isinstance(v, Tensor)}
+        own_name = outer.unique(name or function.__name__)
+        token = _running.set(frame)
+        try:
+            output = function(*args, **settings)
+        except ShapeError as error:
+            error.add_note(f"  in {own_name}:  {equation}")
+            raise
+        finally:
+            _running.reset(token)
+        outer.body.append(
+            Block(
+                name=own_name,
+                kind=function.__name__,
+                title=title or own_name.replace("_", " ").capitalize(),
+                role=role,
+                equation=equation,
+                source=source,
+                caption=_caption(caption, bound.arguments),
+                inputs=tuple(dict.fromkeys(inputs)),
+                output=output,
+                params=tuple(frame.params),
+                tied=tuple(frame.tied),
+                body=tuple(frame.body),
+                repeat=repeat,
+                copies=repeat if copies is None else copies,
+                step=step,
+            )
+        )
+        return output
+
+    return call
+
+
+def _equation(docstring: str) -> tuple[str, str]:
+    first = docstring.strip().partition("\n")[0].strip()
+    found = re.fullmatch(r"(.*?)\s{2,}\((.*)\)", first)
+    return (found[1], found[2]) if found else (first, "")
+
+
+def _caption(template: str, arguments: Mapping[str, Any]) -> tuple[str | Expr, ...]:
+    """The caption in pieces, its expressions left as they are, to be given numbers when it is shown."""
+    pieces: list[str | Expr] = []
+    for text, name in re.findall(r"([^{]*)(?:\{(\w+)\})?", template):
+        value = arguments.get(name, ())
+        values = value if isinstance(value, tuple) else (value,)
+        pieces.append(text)
+        for number, item in enumerate(values):
+            size = item.shape[-1] if isinstance(item, Tensor) else item
+            pieces += [" → "] * bool(number) + [size if isinstance(size, Expr) else str(size)]
+    return tuple(piece for piece in pieces if piece != "")
+
+
+def repeat(
+    times: ExprLike,
+    layer: Callable[..., Any],
+    x: Tensor,
+    *args: Any,
+    copies: ExprLike | None = None,
+    name: str = "layer",
+    title: str = "",
+) -> Any:
+    """The layer `times` times in a row, recorded once; each time with weights of its own unless `copies` says fewer.
+
+    Raises ShapeError if the output of one layer cannot be the input of the next.
+    """
+    output = layer(
+        x, *args, name=name, title=title, repeat=Expr.of(times), copies=None if copies is None else Expr.of(copies)
+    )
+    if output.shape != x.shape:
+        raise ShapeError(f"{name} cannot be repeated: it maps {shown(x)} to [{' '.join(map(str, output.shape))}]")
+    return output
+
+
+def record(model: Callable[..., Any], *args: Any, sizes: Mapping[str, int] | None = None) -> Block:
+    """The tree that a model function leaves. `sizes` serve the messages alone. Raises ShapeError."""
+    outer = Frame(sizes or {}, set(), {})
+    token = _running.set(outer)
+    try:
+        (model if hasattr(model, "__wrapped__") else block(model))(*args)
+    finally:
+        _running.reset(token)
+    (root,) = outer.body
+    assert isinstance(root, Block)
+    return root
+
+
+def add_op(op: Op) -> None:
+    """Appends an operation to the running block, which from now on uses the weights that it reads."""
+    frame = running()
+    for tensor in op.inputs:
+        frame.use(tensor)
+    frame.body.append(op)

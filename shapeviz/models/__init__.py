@@ -1,0 +1,1 @@
+"""Model families: one a file, its Config and its model function."""

@@ -1,0 +1,277 @@
+"""Report, Row: all that a renderer may know. `measure` makes them from a model, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from shapeviz import plugins
+from shapeviz.errors import InputError, nearest
+from shapeviz.expr import Expr, notation
+from shapeviz.ir import ONE, Block, Model, Node, Shape, Sizes
+from shapeviz.wiring import Wire, wires
+
+COLUMNS = ("params", "flops")
+
+
+class Quantity(Expr):
+    """An expression together with the sizes of its model: `.value` at these, `.at(S=128)` with some changed."""
+
+    __slots__ = ("sizes",)
+
+    def __init__(self, expr: Expr, sizes: Sizes) -> None:
+        self.terms = expr.terms
+        self.sizes = sizes
+
+    def at(self, sizes: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        """The value, with some sizes set anew and what derives from them derived again. Raises SizeError."""
+        return Expr.at(self, self.sizes.resolve(**{**(sizes or {}), **named}))
+
+    @property
+    def value(self) -> int:
+        """The value at the model's own sizes: an exact integer."""
+        return int(Expr.at(self, self.sizes.numbers))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a derivation: equal parts taken together, their formula and what it comes to.
+
+    `composite` marks a part with a derivation of its own, of which a sum shows the value and not the formula.
+    """
+
+    labels: tuple[str, ...]
+    times: Expr
+    each: Quantity
+    composite: bool = False
+
+    @property
+    def total(self) -> Quantity:
+        return Quantity(self.each * self.times * len(self.labels), self.each.sizes)
+
+    @property
+    def formula(self) -> str:
+        return self.total.written(notation.TEXT, factored=True)
+
+    @property
+    def substitution(self) -> str:
+        """`3 × 6 × (1024 × 128 + 128)`, or `6 × 4,465,920` where the part is derived elsewhere."""
+        numbers = self.each.sizes.numbers
+        if not self.composite:
+            return self.total.written(notation.substituted(numbers), factored=True)
+        factors = [len(self.labels)] * (len(self.labels) > 1) + [self.times.at(numbers)] * (self.times != ONE)
+        return " × ".join(f"{number:,}" for number in [*factors, self.each.value])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One block or step of the walk.
+
+    `times` is how often it runs within its parent, `repeat` and `copies` how often in the whole model. A cell is the
+    cost of one instance, without what cannot be counted: that is in `not_counted`.
+    """
+
+    path: str
+    name: str
+    title: str
+    block: str
+    role: str
+    equation: str
+    source: str
+    caption: str
+    step: bool
+    times: Quantity
+    repeat: Quantity
+    copies: Quantity
+    dims: Shape
+    shape: tuple[int | None, ...]
+    inputs: tuple[Wire, ...]
+    weights: Mapping[str, Shape]
+    tied: Mapping[str, str]
+    cells: Mapping[str, Quantity]
+    not_counted: Mapping[str, Expr]
+    derivations: Mapping[str, tuple[Line, ...]]
+
+    @property
+    def depth(self) -> int:
+        return self.path.count(".")
+
+    @property
+    def parent(self) -> str:
+        return self.path.rpartition(".")[0]
+
+    def in_model(self, column: str) -> int:
+        """The cost of all instances in the whole model."""
+        times = self.copies if column == "params" else self.repeat
+        return self.cells[column].value * times.value
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: what a formula says, what was found, by whom; a note where a peer is known to deviate."""
+
+    path: str
+    quantity: str
+    expected: Any
+    found: Any
+    by: str
+    note: str = ""
+    explained: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.expected == self.found or self.explained)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A measured model: rows in the order of the walk, totals, and what was assumed."""
+
+    name: str
+    title: str
+    source: str
+    sizes: Sizes
+    legend: Mapping[str, str]
+    conventions: Mapping[str, str]
+    columns: Mapping[str, str]
+    rows: tuple[Row, ...]
+    total: Mapping[str, Quantity]
+    not_counted: Mapping[str, Expr]
+    reasons: Mapping[str, str]
+    derivations: Mapping[str, tuple[Line, ...]]
+    checks: tuple[Check, ...] = ()
+
+    def row(self, path: str) -> Row:
+        """The row of a path. Raises InputError with the nearest path if there is none."""
+        for row in self.rows:
+            if row.path == path:
+                return row
+        raise InputError(f"no block {path!r} in {self.name}; {nearest(path, [row.path for row in self.rows])}")
+
+    def children(self, path: str = "") -> list[Row]:
+        return [row for row in self.rows if row.parent == path]
+
+
+def measure(model: Model, columns: Iterable[str] = COLUMNS) -> Report:
+    """Every shape and cost of a model as exact expressions. Raises InputError for an unknown column."""
+    analyses = {name: plugins.load("shapeviz.analyses", name) for name in columns}
+    ledger = {name: Ledger(model, module) for name, module in analyses.items()}
+    owners: dict[Any, str] = {}
+    return Report(
+        name=model.name,
+        title=model.title,
+        source=model.source,
+        sizes=model.sizes,
+        legend=model.legend,
+        conventions={name: module.convention for name, module in analyses.items()},
+        columns={name: module.title for name, module in analyses.items()},
+        rows=tuple(_rows(model, model.root, "", ONE, ONE, ledger, wires(model.root), owners)),
+        total={name: book.counted(model.root) for name, book in ledger.items()},
+        not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(model.root)).terms},
+        reasons=model.missing,
+        derivations={name: book.lines(model.root) for name, book in ledger.items()},
+    )
+
+
+@dataclass
+class Ledger:
+    """One analysis applied to one model: the cost of every node, added up once from the leaves."""
+
+    model: Model
+    analysis: ModuleType
+    totals: dict[Node, Expr] = field(default_factory=dict)
+
+    def total(self, node: Node) -> Expr:
+        if node not in self.totals:
+            cost = sum((own for _, own in self.analysis.own(node)), Expr())
+            for child in node.body if isinstance(node, Block) else ():
+                cost += self.times(child) * self.total(child)
+            self.totals[node] = cost
+        return self.totals[node]
+
+    def times(self, node: Node) -> Expr:
+        return getattr(node, self.analysis.times) if isinstance(node, Block) else ONE
+
+    def counted(self, node: Node) -> Quantity:
+        return Quantity(self.total(node).split(self.model.sizes.names)[0], self.model.sizes)
+
+    def rest(self, node: Node) -> Expr:
+        """What cannot be counted because a size is not given."""
+        return self.total(node).split(self.model.sizes.names)[1]
+
+    def lines(self, block: Node) -> tuple[Line, ...]:
+        """The derivation of a block: its own parts, then its children, equal ones on one line."""
+        groups: dict[tuple[Expr, Expr, bool], list[str]] = {}
+        for label, cost in self._parts(block):
+            groups.setdefault(cost, []).append(label)
+        return tuple(
+            Line(tuple(labels), times, Quantity(each, self.model.sizes), composite)
+            for (times, each, composite), labels in groups.items()
+        )
+
+    def _parts(self, node: Node) -> Iterator[tuple[str, tuple[Expr, Expr, bool]]]:
+        names = self.model.sizes.names
+        for label, cost in self.analysis.own(node):
+            yield label, (ONE, cost.split(names)[0], False)
+        for child in node.body if isinstance(node, Block) else ():
+            if (cost := self.counted(child)).terms:
+                yield child.name, (self.times(child), cost, isinstance(child, Block) and not child.step)
+
+
+def _rows(
+    model: Model,
+    parent: Block,
+    prefix: str,
+    repeat: Expr,
+    copies: Expr,
+    ledger: Mapping[str, Ledger],
+    wired: Mapping[Node, tuple[Wire, ...]],
+    owners: dict[Any, str],
+) -> Iterator[Row]:
+    sizes = model.sizes
+    for node in parent.body:
+        path = prefix + node.name
+        block = node if isinstance(node, Block) else None
+        times = block.repeat if block else ONE
+        here = repeat * times, copies * (block.copies if block else ONE)
+        owners.update(dict.fromkeys(block.params, path) if block else {})
+        yield Row(
+            path=path,
+            name=node.name,
+            title=block.title if block else node.equation,
+            block=node.kind,
+            role=block.role if block else node.kind,
+            equation=node.equation,
+            source=block.source if block else "",
+            caption=_with_numbers(block.caption, sizes) if block else "",
+            step=not block or block.step,
+            times=Quantity(times, sizes),
+            repeat=Quantity(here[0], sizes),
+            copies=Quantity(here[1], sizes),
+            dims=node.output.shape,
+            shape=tuple(_number(size, sizes) for size in node.output.shape),
+            inputs=wired[node],
+            weights={weight.name: weight.shape for weight in block.params} if block else {},
+            tied={weight.name: owners[weight] for weight in block.tied} if block else {},
+            cells={name: book.counted(node) for name, book in ledger.items()},
+            not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(node)).terms},
+            derivations={name: book.lines(node) for name, book in ledger.items()},
+        )
+        if block and not block.step:
+            yield from _rows(model, block, path + ".", *here, ledger, wired, owners)
+
+
+def _number(size: Expr, sizes: Sizes) -> int | None:
+    return size.at(sizes.numbers) if size.names <= sizes.numbers.keys() else None
+
+
+def _with_numbers(pieces: tuple[str | Expr, ...], sizes: Sizes) -> str:
+    def shown(piece: str | Expr) -> str:
+        if isinstance(piece, str):
+            return piece
+        number = _number(piece, sizes)
+        return str(piece) if number is None else str(number)
+
+    return "".join(map(shown, pieces))

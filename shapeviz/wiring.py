@@ -1,0 +1,72 @@
+"""Which block feeds which, and in what role: along the stack, around a sublayer, or from the encoder to every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shapeviz.ir import ONE, Block, Node, Shape, Tensor
+
+
+@dataclass(frozen=True)
+class Wire:
+    """An edge into a node: the path it comes from (the outermost that does not hold the reader), its shape and role.
+
+    The role is `data`, `residual` (a sum's way around a sublayer) or `memory` (read anew by every repetition).
+    """
+
+    source: str
+    role: str
+    dims: Shape
+
+
+def wires(root: Block) -> dict[Node, tuple[Wire, ...]]:
+    """The wires into every node of the tree; weights and constants are none."""
+    paths = dict(_paths(root, ""))
+    makers: dict[Tensor, list[str]] = {}
+    for node, path in paths.items():
+        makers.setdefault(node.output, []).append(path)
+    carried = _carried(root, frozenset())
+    upstream = _upstream(root)
+
+    def wire(node: Node, tensor: Tensor) -> Wire:
+        path = paths[node] + "."
+        source = next((p for p in makers.get(tensor, ()) if not path.startswith(p + ".")), "")
+        others = [t for t in node.inputs if t is not tensor]
+        role = "data"
+        if not isinstance(node, Block) and node.kind == "add" and any(tensor in upstream.get(t, ()) for t in others):
+            role = "residual"
+        elif tensor in carried.get(node, ()):
+            role = "memory"
+        return Wire(source, role, tensor.shape)
+
+    data = {node: [t for t in node.inputs if t.role == "data"] for node in paths}
+    return {node: tuple(wire(node, tensor) for tensor in tensors) for node, tensors in data.items()}
+
+
+def _paths(block: Block, prefix: str) -> Iterator[tuple[Node, str]]:
+    """Every node with its path, the outer ones first."""
+    for node in block.body:
+        yield node, prefix + node.name
+        if isinstance(node, Block):
+            yield from _paths(node, f"{prefix}{node.name}.")
+
+
+def _carried(block: Block, outside: frozenset[Tensor]) -> dict[Node, frozenset[Tensor]]:
+    """For every node inside a repeated block: the tensors that come to it from outside, the same for each repetition."""
+    found: dict[Node, frozenset[Tensor]] = {}
+    for node in block.body:
+        found[node] = outside
+        if isinstance(node, Block):
+            inside = frozenset(node.inputs[1:]) if node.repeat != ONE else outside
+            found |= _carried(node, inside)
+    return found
+
+
+def _upstream(root: Block) -> dict[Tensor, set[Tensor]]:
+    """For every tensor, all that it was computed from, through the operations of the tree."""
+    found: dict[Tensor, set[Tensor]] = {}
+    ops = [node for node, _ in _paths(root, "") if not isinstance(node, Block)]
+    for op in ops:
+        found[op.output] = set(op.inputs).union(*(found.get(tensor, ()) for tensor in op.inputs))
+    return found
