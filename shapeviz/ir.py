@@ -95,9 +95,9 @@ class Sizes:
         """
         for name in overrides.keys() - self.values.keys() - self.rules.keys():
             if name in self.aliases:
-                raise SizeError(
-                    f"{name} is {self.aliases[name]} in this model: set {self.aliases[name]}, or give {name}"
-                )
+                other = self.aliases[name]
+                raise SizeError(f"{name} is {other} in this model: set {other}, or give the model a {name} of its own")
+
             raise SizeError(f"{name!r} is no size of this model; {nearest(name, self.names)}")
         sizes: dict[str, Any] = {**self.values, **overrides}
         for name, rule in self.rules.items():
@@ -122,7 +122,8 @@ class Model:
     """A symbolic tree and the numbers that are substituted last.
 
     `config` is what the tree was built from (None if it was not built from sizes), `legend` the meaning of
-    every symbol, `missing` says of each symbol without a number how to give it one.
+    every symbol, `missing` says of each symbol without a number how to give it one,
+    `notes` are hints for the user.
     """
 
     name: str
@@ -132,4 +133,5 @@ class Model:
     sizes: Sizes
     legend: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     config: Any = None

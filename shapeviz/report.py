@@ -140,6 +140,7 @@ class Report:
     total: Mapping[str, Quantity]
     not_counted: Mapping[str, Expr]
     reasons: Mapping[str, str]
+    notes: tuple[str, ...]
     derivations: Mapping[str, tuple[Line, ...]]
     checks: tuple[Check, ...] = ()
 
@@ -171,6 +172,7 @@ def measure(model: Model, columns: Iterable[str] = COLUMNS) -> Report:
         total={name: book.counted(model.root) for name, book in ledger.items()},
         not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(model.root)).terms},
         reasons=model.missing,
+        notes=model.notes,
         derivations={name: book.lines(model.root) for name, book in ledger.items()},
     )
 

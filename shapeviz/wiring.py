@@ -53,7 +53,7 @@ def _paths(block: Block, prefix: str) -> Iterator[tuple[Node, str]]:
 
 
 def _carried(block: Block, outside: frozenset[Tensor]) -> dict[Node, frozenset[Tensor]]:
-    """For every node inside a repeated block: the tensors that come to it from outside, the same for each repetition."""
+    """For every node in a repeated block: the tensors that come from outside, the same for each repetition."""
     found: dict[Node, frozenset[Tensor]] = {}
     for node in block.body:
         found[node] = outside

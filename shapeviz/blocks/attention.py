@@ -34,10 +34,11 @@ def multi_head(
     mask: str = "",
     rotate: Callable[..., Variable] | None = None,
 ) -> Variable:
-    """MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  head_i = Attention(x W_Q^i, m W_K^i, m W_V^i)      (Vaswani et al. 2017, section 3.2.2)
+    """MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  head_i = Attention(x W_Q^i, m W_K^i, m W_V^i)
+    (Vaswani et al. 2017, section 3.2.2)
 
-    x [B S d_model], memory m [B T d_model] → [B S d_model]. Fewer key/value heads g < h are shared by groups of h/g query
-    heads (Ainslie et al. 2023, section 2.2; g = 1: Shazeer 2019, section 3). `rotate` turns queries and keys.
+    x [B S d_model], memory m [B T d_model] → [B S d_model]. Fewer key/value heads g < h are shared by groups of
+    h/g query heads (Ainslie et al. 2023, section 2.2; g = 1: Shazeer 2019, section 3). `rotate` turns queries and keys.
     """
     groups = (h,) if g == h else (g, h / g)
     q, k, v = (

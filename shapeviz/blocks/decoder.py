@@ -10,7 +10,8 @@ from shapeviz.lang import Variable, block
 def decoder_layer(
     x: Variable, memory: Variable, attend: Sublayer, cross: Sublayer, feed: Sublayer, norm: Sublayer
 ) -> Variable:
-    """x ← Norm(x + MultiHead(x, x));  x ← Norm(x + MultiHead(x, m));  x ← Norm(x + FFN(x))      (Vaswani et al. 2017, section 3.1)
+    """x ← Norm(x + MultiHead(x, x));  x ← Norm(x + MultiHead(x, m));  x ← Norm(x + FFN(x))
+    (Vaswani et al. 2017, section 3.1)
 
     x [B T d_model], memory m [B S d_model] → [B T d_model].
     """
@@ -23,7 +24,8 @@ def decoder_layer(
 def pre_norm_decoder_layer(
     x: Variable, memory: Variable, attend: Sublayer, cross: Sublayer, feed: Sublayer, norm: Sublayer
 ) -> Variable:
-    """x ← x + MultiHead(n, n);  x ← x + MultiHead(n, m);  x ← x + FFN(n),  each n = Norm(x)      (Xiong et al. 2020, table 1)
+    """x ← x + MultiHead(n, n);  x ← x + MultiHead(n, m);  x ← x + FFN(n),  each n = Norm(x)
+    (Xiong et al. 2020, table 1)
 
     x [B T d_model], memory m [B S d_model] → [B T d_model].
     """

@@ -6,7 +6,7 @@ from shapeviz.expr import ExprLike
 from shapeviz.lang import Variable, block, lookup
 
 
-@block(role="embedding", caption="{vocabulary} × {table}", step=True)
+@block(role="embedding", title="Token embedding", caption="{vocabulary} × {table}", step=True)
 def embedding(ids: Variable, table: Variable, vocabulary: ExprLike) -> Variable:
     """x = W_E[ids]      (Vaswani et al. 2017, section 3.4)
 

@@ -16,7 +16,7 @@ def linear(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
     return add(y, param("b", d_out)) if bias else y
 
 
-@block(role="linear", caption="{x} → {vocabulary}", step=True)
+@block(role="linear", title="Output head", caption="{x} → {vocabulary}", step=True)
 def head(x: Variable, table: Variable, vocabulary: ExprLike) -> Variable:
     """logits = x W_Eᵀ      (Press & Wolf 2017, section 2)
 

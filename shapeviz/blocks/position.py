@@ -6,16 +6,17 @@ from shapeviz.expr import ExprLike
 from shapeviz.lang import Variable, apply, block, constant, lookup, param
 
 
-@block(role="embedding", step=True)
+@block(role="embedding", title="Sinusoidal positions", step=True)
 def sinusoidal(x: Variable) -> Variable:
-    """x + PE,  PE(pos, 2i) = sin(pos / 10000^(2i/d_model)),  PE(pos, 2i + 1) = cos(…)      (Vaswani et al. 2017, section 3.5)
+    """x + PE,  PE(pos, 2i) = sin(pos / 10000^(2i/d_model)),  PE(pos, 2i + 1) = cos(…)
+    (Vaswani et al. 2017, section 3.5)
 
     x [B S d_model] → the same; a fixed table, no parameter.
     """
     return x + constant("PE", *x.shape[-2:])
 
 
-@block(role="embedding", caption="{length} × {x}", step=True)
+@block(role="embedding", title="Learned positions", caption="{length} × {x}", step=True)
 def learned(x: Variable, length: ExprLike) -> Variable:
     """x + W_P[0 … S - 1]      (Gehring et al. 2017, section 3.1)
 
@@ -25,7 +26,7 @@ def learned(x: Variable, length: ExprLike) -> Variable:
     return x + lookup(param("W_P", length, x.shape[-1]), positions)
 
 
-@block(role="embedding", step=True)
+@block(role="embedding", title="Rotary positions", step=True)
 def rotary(x: Variable) -> Variable:
     """RoPE(x, m) = R_m x:  each pair of features turned by m·θ_i      (Su et al. 2021, section 3.2.2)
 

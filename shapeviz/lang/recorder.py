@@ -8,11 +8,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import signature
-from typing import Any
+from typing import Any, overload
 
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, ExprLike
 from shapeviz.ir import ONE, Block, Node, Op, Tensor
+
+T = TypeVar("T", bound=Tensor)
 
 
 @dataclass
@@ -60,21 +62,38 @@ def shown(tensor: Tensor) -> str:
     return f"{label(tensor)}[{' '.join(map(str, tensor.shape))}]"
 
 
-def block(function: Callable[..., Any] | None = None, *, role: str = "", caption: str = "", step: bool = False) -> Any:
+@overload
+def block(function: Callable[..., T]) -> Callable[..., T]: ...
+@overload
+def block(
+    *, role: str = "", title: str = "", caption: str = "", step: bool = False
+) -> Callable[[Callable[..., T]], Callable[..., T]]: ...
+def block(
+    function: Callable[..., T] | None = None,
+    *,
+    role: str = "",
+    title: str = "",
+    caption: str = "",
+    step: bool = False,
+) -> Any:
     """A function that leaves a Block in the tree when it is called.
 
-    The first line of its docstring is its equation, the parenthesis at the end of that line its source. `caption`
-    is a format over its arguments. A call takes `name=` and `title=` besides, the block's own name otherwise.
+    The first paragraph of its docstring is its equation, a parenthesis at its end the source. `caption` is a format
+    over its arguments. A call takes `name=` and `title=` besides; without them they follow from the function's name.
     """
     if function is None:
-        return lambda f: block(f, role=role, caption=caption, step=step)
+        return lambda f: _block(f, role, title, caption, step)
+    return _block(function, role, title, caption, step)
+
+
+def _block(function: Callable[..., T], role: str, own_title: str, caption: str, step: bool) -> Callable[..., T]:
     parameters = signature(function)
     equation, source = _equation(function.__doc__ or "")
 
     @wraps(function)
     def call(
         *args: Any, name: str = "", title: str = "", repeat: Expr = ONE, copies: Expr | None = None, **settings: Any
-    ) -> Any:
+    ) -> T:
         outer = running()
         bound = parameters.bind(*args, **settings)
         bound.apply_defaults()
@@ -94,7 +113,7 @@ def block(function: Callable[..., Any] | None = None, *, role: str = "", caption
             Block(
                 name=own_name,
                 kind=function.__name__,
-                title=title or own_name.replace("_", " ").capitalize(),
+                title=title or own_title or _title(own_name),
                 role=role,
                 equation=equation,
                 source=source,
@@ -115,9 +134,15 @@ def block(function: Callable[..., Any] | None = None, *, role: str = "", caption
 
 
 def _equation(docstring: str) -> tuple[str, str]:
-    first = docstring.strip().partition("\n")[0].strip()
-    found = re.fullmatch(r"(.*?)\s{2,}\((.*)\)", first)
-    return (found[1], found[2]) if found else (first, "")
+    """`equation      (source)` from the first paragraph, which may run over several lines."""
+    paragraph = re.sub(r"\s*\n\s*", "  ", docstring.strip().partition("\n\n")[0])
+    found = re.fullmatch(r"(.*?)\s{2,}\(([^()]*\d{4}[^()]*)\)", paragraph)
+    return (found[1], found[2]) if found else (paragraph, "")
+
+
+def _title(name: str) -> str:
+    """`self_attention` is shown as Self-attention, `linear_1` as Linear 1."""
+    return re.sub(r"_(?=\d)", " ", name).replace("_", "-").capitalize()
 
 
 def _caption(template: str, arguments: Mapping[str, Any]) -> tuple[str | Expr, ...]:
@@ -135,13 +160,13 @@ def _caption(template: str, arguments: Mapping[str, Any]) -> tuple[str | Expr, .
 
 def repeat(
     times: ExprLike,
-    layer: Callable[..., Any],
-    x: Tensor,
+    layer: Callable[..., T],
+    x: T,
     *args: Any,
     copies: ExprLike | None = None,
     name: str = "layer",
     title: str = "",
-) -> Any:
+) -> T:
     """The layer `times` times in a row, recorded once; each time with weights of its own unless `copies` says fewer.
 
     Raises ShapeError if the output of one layer cannot be the input of the next.

@@ -72,7 +72,8 @@ def build(config: Config, source_text: str = "sizes") -> Model:
     missing = {} if config.vocab else {"V": "the vocabulary is not given: --vocab N counts it"}
     if missing:
         legend["V"] = LEGEND["V"] + ", not given"
-    return Model(config.name, config.title, source_text, root, sizes, {**legend, **widths}, missing, config)
+    notes = () if config.dec or config.tgt_seq is None else ("--tgt-seq has no effect: there is no decoder",)
+    return Model(config.name, config.title, source_text, root, sizes, {**legend, **widths}, missing, notes, config)
 
 
 def _ff_names(config: Config) -> list[str]:
@@ -126,7 +127,7 @@ def _transformer(c: Config) -> Any:
     )
 
     def embedded(ids: Variable, table: Variable) -> Variable:
-        x: Variable = embedding(ids, table, V)
+        x = embedding(ids, table, V)
         match c.positions:
             case "sinusoidal":
                 x = sinusoidal(x, name="positions")
@@ -155,13 +156,13 @@ def _transformer(c: Config) -> Any:
         """p = softmax(Decoder(target, Encoder(source)) W_Eᵀ)      (Vaswani et al. 2017, figure 1)"""
         table = param("W_E", V, d_model)
         other = (lambda: table) if c.tie else (lambda: param("W_E", V, d_model))
-        memory = None
-        if c.enc:
-            memory = encoder(source("source_ids" if c.dec else "token_ids", B, S, dtype="int64"), table)
         if not c.dec:
-            return memory
-        ids = source("target_ids" if c.enc else "token_ids", B, T, dtype="int64")
-        y = decoder(ids, other(), memory)
+            return encoder(source("token_ids", B, S, dtype="int64"), table)
+        if not c.enc:
+            y = decoder(source("token_ids", B, S, dtype="int64"), table)
+        else:
+            memory = encoder(source("source_ids", B, S, dtype="int64"), table)
+            y = decoder(source("target_ids", B, T, dtype="int64"), other(), memory)
         return softmax(head(y, other(), V))
 
     return transformer
