@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import signature
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, ExprLike

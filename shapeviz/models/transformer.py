@@ -152,6 +152,7 @@ def _transformer(c: Config) -> Any:
             x = repeat("N_dec", two_streams, x, memory, masked, attend, feed, norm, title="Decoder layer")
         return norm(x, name="final_norm") if pre else x
 
+    @block(role="model")
     def transformer() -> Variable:
         """p = softmax(Decoder(target, Encoder(source)) W_Eᵀ)      (Vaswani et al. 2017, figure 1)"""
         table = param("W_E", V, d_model)

@@ -1,0 +1,16 @@
+"""The command line: a verb a file, loaded when it is called; no arithmetic and no formatting here."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The `shapeviz` program. Exits 0, 1 (a check failed), 2 (bad usage or input) or 130 (Ctrl-C)."""
+    try:
+        from shapeviz.cli._app import app
+
+        app()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)

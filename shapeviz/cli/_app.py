@@ -1,0 +1,60 @@
+"""The program: verbs found as files of this folder, and a user's mistake turned into one message."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from shapeviz import plugins
+from shapeviz.cli._options import command
+from shapeviz.errors import InputError, nearest
+
+ORDER = ["trace", "params", "flops", "explain", "report", "verify"]
+
+
+class Verbs(TyperGroup):
+    """The files of this folder as commands, read only when they are called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = plugins.names("shapeviz.cli")
+        return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        known = self.list_commands(ctx)
+        if name not in known:
+            sys.stderr.write(f"Error: unknown verb {name!r}; {nearest(name, known)}\n")
+            raise typer.Exit(2)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        single.command(name=name)(command(plugins.load("shapeviz.cli", name)))
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(
+    cls=Verbs,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="What shapes flow through a neural network, what it costs, and why: formulas, substitutions, values.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"shapeviz {version('shapeviz')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Called before every verb; the options of a verb follow its name."""
+
+
+__all__ = ["InputError", "app"]

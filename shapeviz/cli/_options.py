@@ -1,0 +1,135 @@
+"""The options that every verb takes, and the frame in which a verb runs: messages, exit codes, a closed pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter, Signature
+from types import ModuleType
+from typing import Any
+
+import typer
+
+from shapeviz.errors import ShapevizError
+
+SIZES = {
+    "enc": ("N", "Encoder layers; 0 for a decoder-only model."),
+    "dec": ("N", "Decoder layers; 0 for an encoder-only model."),
+    "d_model": ("N", "Width of the model."),
+    "heads": ("N", "Query heads."),
+    "kv_heads": ("N", "Key/value heads, shared by groups of query heads; 1 is multi-query. Default: heads."),
+    "d_k": ("N", "Query and key width of a head. Default: d_model / heads if one of these is given."),
+    "d_v": ("N", "Value width of a head. Default: d_k."),
+    "ff": ("N,N,…", "Hidden widths of the feed-forward network, with commas."),
+    "norm": ("layer|rms", "LayerNorm or RMSNorm."),
+    "norm_position": ("post|pre", "Norm after each residual sum, or before each sublayer."),
+    "vocab": ("N", "Vocabulary; without it embeddings and head are traced and not counted."),
+    "positions": ("none|sinusoidal|learned|rotary", "How positions are encoded."),
+    "max_len": ("N", "Longest sequence: rows of the table of learned positions."),
+    "batch": ("N", "Batch size B."),
+    "seq": ("N", "Sequence length S (source and target)."),
+    "tgt_seq": ("N", "Target length T, if it differs."),
+}
+SWITCHES = {
+    "gated": "Gated feed-forward: two matrices for every hidden width.",
+    "bias": "Biases in the linear layers; norms keep theirs, the head has none.",
+    "tie": "One table for both embeddings and the head.",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: the model, the sizes given, how and where to write the result."""
+
+    verb: str
+    model: str | None
+    sizes: Mapping[str, Any]
+    format: str | None
+    output: tuple[str, ...]
+    figure: str
+    theme: str
+    extra: Mapping[str, Any]
+
+
+def _option(name: str, kind: Any, *flags: str, default: Any = None, **settings: Any) -> Parameter:
+    given = typer.Option(default, *flags, show_default=False, **settings)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=given, annotation=kind)
+
+
+def _parameters(verb: ModuleType) -> list[Parameter]:
+    model = typer.Argument(None, metavar="[MODEL]", help="A TOML file of sizes. Default: the 6 + 8 model.")
+    common = [Parameter("model", Parameter.KEYWORD_ONLY, default=model, annotation=str | None)]
+    for name, (metavar, text) in SIZES.items():
+        flag = "--" + name.replace("_", "-")
+        common.append(_option(name, str | None, flag, metavar=metavar, help=text, rich_help_panel="Sizes"))
+    for name, text in SWITCHES.items():
+        common.append(_option(name, bool | None, f"--{name}/--no-{name}", help=text))
+    common += [
+        _option("format", str | None, "--format", "-f", help="table, md, json, csv, dot, svg, png or pdf."),
+        _option("json", bool, "--json", default=False, help="The same as --format json."),
+        _option(
+            "output", list[str] | None, "--output", "-o", help="Write here; the suffix tells the format. Repeatable."
+        ),
+        _option(
+            "figure",
+            str,
+            "--figure",
+            default="model",
+            help="What dot, svg, png, pdf draw: model, multi_head, attention, a block's path.",
+        ),
+        _option("theme", str, "--theme", default="light", help="light, dark or colorblind."),
+        _option("debug", bool, "--debug", default=False, help="Show the traceback of an error."),
+    ]
+    return [*getattr(verb, "PARAMETERS", ()), *common]
+
+
+def command(verb: ModuleType) -> Callable[..., None]:
+    """The function that typer calls for a verb: its options gathered into a Request, its errors into messages."""
+    name = verb.__name__.rpartition(".")[2]
+    parameters = _parameters(verb)
+    own = {parameter.name for parameter in getattr(verb, "PARAMETERS", ())}
+
+    def call(**values: Any) -> None:
+        sizes = {key: values[key] for key in (*SIZES, *SWITCHES) if values[key] is not None}
+        request = Request(
+            verb=name,
+            model=values["model"],
+            sizes=sizes,
+            format="json" if values["json"] else values["format"],
+            output=tuple(values["output"] or ()),
+            figure=values["figure"],
+            theme=values["theme"],
+            extra={key: values[key] for key in own},
+        )
+        guarded(lambda: verb.run(request), values["debug"])
+
+    call.__doc__ = verb.__doc__
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return call
+
+
+def guarded(run: Callable[[], None], debug: bool) -> None:
+    """Runs a verb; a mistake becomes one message and its exit code, a reader that has gone away an end in silence."""
+    try:
+        run()
+        sys.stdout.flush()
+    except ShapevizError as error:
+        if debug:
+            raise
+        sys.stderr.write(f"Error: {error}\n")
+        raise typer.Exit(error.exit_code) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        raise typer.Exit(130) from None
+    except OSError as error:
+        if debug:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"Error: cannot write the result: {error.strerror or error}\n")
+        raise typer.Exit(2) from None

@@ -1,0 +1,32 @@
+"""Formula, substitution and value of one block, line by line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from inspect import Parameter
+from pathlib import Path
+
+import typer
+
+from shapeviz.cli._options import Request
+from shapeviz.cli._output import show
+
+PARAMETERS = [
+    Parameter(
+        "block",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Argument(None, metavar="[PATH]", help="A block's path, e.g. encoder.layer. Default: the model."),
+        annotation=str | None,
+    )
+]
+
+
+def run(request: Request) -> None:
+    path, model = request.extra["block"] or "", request.model
+    if _is_model(path) and not (model and _is_model(model)):
+        path, model = model or "", path
+    show(replace(request, model=model), path)
+
+
+def _is_model(text: str) -> bool:
+    return text.endswith((".toml", ".json")) or Path(text).is_file()

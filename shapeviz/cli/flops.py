@@ -1,0 +1,10 @@
+"""FLOPs of the matrix products of one forward pass, block by block."""
+
+from __future__ import annotations
+
+from shapeviz.cli._options import Request
+from shapeviz.cli._output import show
+
+
+def run(request: Request) -> None:
+    show(request)

@@ -1,0 +1,144 @@
+"""What a figure shows, before it is written as DOT: boxes, the shapes on the wires between them, and clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shapeviz.errors import InputError, nearest
+from shapeviz.report import Report, Row
+
+NAMED = ("multi_head", "attention")
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box of the figure: a row, and those drawn with it (the sum before a norm, the scale after a product)."""
+
+    rows: tuple[Row, ...]
+    cluster: str
+
+    @property
+    def first(self) -> Row:
+        return self.rows[0]
+
+    @property
+    def last(self) -> Row:
+        return self.rows[-1]
+
+    @property
+    def id(self) -> str:
+        return self.first.path
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From the shape after one box to another box; `source` may be the path of an input from outside the figure."""
+
+    source: str
+    target: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A figure: `root` is the path of the block it shows, empty for the whole model."""
+
+    root: str
+    boxes: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+    entries: tuple[str, ...]
+
+    def readers(self, box: str) -> list[Edge]:
+        return [edge for edge in self.edges if edge.source == box]
+
+    def cluster_of_shape(self, box: Box) -> str:
+        """Where the shape after a box stands: in the cluster that takes it in, or outside of the one it leaves."""
+        clusters = {b.id: b.cluster for b in self.boxes}
+        read = [clusters[edge.target] for edge in self.readers(box.id) if edge.role != "memory"]
+        if box.cluster in read:
+            return box.cluster
+        return next((cluster for cluster in read if cluster), "")
+
+
+def graph(report: Report, figure: str) -> Graph:
+    """The graph of `model`, `multi_head`, `attention` or of a block's path. Raises InputError if there is none."""
+    root = _root(report, figure)
+    rows = list(_visible(report, root, figure))
+    merged = _merged(rows)
+    boxes: dict[str, list[Row]] = {}
+    for row in rows:
+        boxes.setdefault(merged.get(row.path, row.path), []).append(row)
+    found = tuple(Box(tuple(group), _cluster(report, group[0], root)) for group in boxes.values())
+    home = {row.path: box.id for box in found for row in box.rows}
+    edges: list[Edge] = []
+    entries: list[str] = []
+    for box in found:
+        for row in box.rows:
+            for wire in row.inputs:
+                source = _source(report, wire.source, home)
+                if source is None:
+                    source = wire.source
+                    entries += [source] * (source not in entries)
+                edge = Edge(source, box.id, wire.role)
+                if source != box.id and edge not in edges:
+                    edges.append(edge)
+    return Graph(root, found, tuple(edges), tuple(entries))
+
+
+def _root(report: Report, figure: str) -> str:
+    if figure == "model":
+        return ""
+    paths = [row.path for row in report.rows if not row.step]
+    if figure in NAMED:
+        if path := next((row.path for row in report.rows if row.block == figure), ""):
+            return path
+        raise InputError(f"no block {figure!r} in {report.name}; {nearest(figure, ['model', *paths])}")
+    if figure not in paths:
+        raise InputError(f"unknown figure {figure!r}; {nearest(figure, ['model', *NAMED, *paths])}")
+    return figure
+
+
+def _visible(report: Report, root: str, figure: str) -> Iterator[Row]:
+    """The rows that are boxes: blocks that only hold others are opened."""
+    for row in report.children(root):
+        opened = row.role in ("stack", "layer") or (row.block == "attention" and root)
+        yield from _visible(report, row.path, figure) if opened else (row,)
+
+
+def _merged(rows: list[Row]) -> dict[str, str]:
+    """Rows drawn in the box of another: a norm with its sum, positions with the embedding, scale and mask with Q Kᵀ."""
+    readers: dict[str, list[Row]] = {}
+    by_path = {row.path: row for row in rows}
+    for row in rows:
+        for wire in row.inputs:
+            readers.setdefault(wire.source, []).append(row)
+    home: dict[str, str] = {}
+    for row in rows:
+        before = by_path.get(row.inputs[-1].source) if row.inputs else None
+        if before is None or readers[before.path] != [row]:
+            continue
+        after_sum = row.role == "norm" and before.block == "add"
+        positions = row.role == before.role == "embedding"
+        small = row.block in ("scale", "mask", "split_heads")
+        if after_sum or positions or small:
+            home[row.path] = home.get(before.path, before.path)
+    return home
+
+
+def _cluster(report: Report, row: Row, root: str) -> str:
+    """The repeated block inside the figure that the row stands in."""
+    path = row.parent
+    while path and path != root:
+        if report.row(path).role == "layer":
+            return path
+        path = path.rpartition(".")[0]
+    return ""
+
+
+def _source(report: Report, path: str, home: dict[str, str]) -> str | None:
+    """The box in which a wire starts: of an opened block, the box that comes last in it."""
+    if path in home:
+        return home[path]
+    inside = [id for shown, id in home.items() if shown.startswith(path + ".")] if path else []
+    return inside[-1] if inside else None

@@ -1,0 +1,25 @@
+"""Drawing by the `dot` program, through the graphviz package."""
+
+from __future__ import annotations
+
+from shapeviz.errors import MissingToolError, ShapevizError
+from shapeviz.renderers import View
+from shapeviz.renderers.to_dot import render as to_dot
+from shapeviz.report import Report
+
+
+def draw(report: Report, view: View, format: str) -> bytes:
+    """The figure of the view as svg, png or pdf. Raises MissingToolError if Graphviz is not installed."""
+    import graphviz
+
+    try:
+        drawn: bytes = graphviz.Source(to_dot(report, view)).pipe(format=format)
+    except graphviz.ExecutableNotFound:
+        raise MissingToolError(
+            "the `dot` program of Graphviz is not installed, which draws the figures: "
+            "apt-get install graphviz, brew install graphviz, or see https://graphviz.org/download"
+        ) from None
+    except graphviz.CalledProcessError as error:
+        words = " ".join(str(error.stderr).split())
+        raise ShapevizError(f"`dot` could not draw the figure: {words}") from None
+    return drawn

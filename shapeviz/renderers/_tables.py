@@ -1,0 +1,162 @@
+"""The tables behind the views: which rows and columns, as plain text cells, for every renderer of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shapeviz.expr import notation
+from shapeviz.renderers import View
+from shapeviz.renderers._text import humanize, label, missing, numeric, share, summed, symbolic, times
+from shapeviz.report import Line, Report, Row
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells in columns; the first column's entries stand at a depth of the tree. Right-aligned columns are named."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    depths: tuple[int, ...]
+    blocks: tuple[bool, ...]
+    right: frozenset[str] = frozenset()
+    heading: str = ""
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = field(default=())
+
+
+def tables(report: Report, view: View) -> list[Table]:
+    """The tables of a view, in order. Raises InputError for an unknown path."""
+    match view.verb:
+        case "trace":
+            return [walk(report)]
+        case "explain":
+            return explanation(report, view.path)
+        case "all":
+            return [walk(report), *(costs(report, column) for column in report.columns)]
+    return [costs(report, view.verb)]
+
+
+def walk(report: Report) -> Table:
+    """Every step with its shape, symbolic and numeric, in the order in which the data takes them."""
+    cells = [
+        (_named(row), symbolic(row.dims), numeric(row), row.equation if row.step or not row.source else row.equation)
+        for row in report.rows
+    ]
+    return _tree("Shapes", ("step", "shape", "sizes", "what happens"), report.rows, cells)
+
+
+def costs(report: Report, column: str) -> Table:
+    """Every block that has a cost, with its formula, value and share of the model; the total below."""
+    rows = [row for row in report.rows if row.cells[column].terms or column in row.not_counted]
+    whole = report.total[column].value
+    cells = [
+        (
+            _named(row),
+            symbolic(row.dims),
+            f"{row.cells[column].value:,}" if row.cells[column].terms else "not counted",
+            share(row.in_model(column), whole) if row.cells[column].terms else "",
+            row.cells[column].written(notation.TEXT, factored=True)
+            if row.cells[column].terms
+            else str(row.not_counted[column]),
+        )
+        for row in rows
+    ]
+    title = report.columns[column]
+    lines = report.derivations[column]
+    total = f"{title}: {_total(lines)} = {whole:,}" + (f"  ({humanize(whole)})" if whole > 9999 else "")
+    notes = [text for text in (missing(report, column), f"{column}: {report.conventions[column]}") if text]
+    return _tree(
+        title[0].upper() + title[1:],
+        ("block", "output", title, "share of model", "formula of one"),
+        rows,
+        cells,
+        right=frozenset({title}),
+        below=(total, *notes),
+    )
+
+
+def explanation(report: Report, path: str) -> list[Table]:
+    """Formula, substitution and value of a block, line by line; of the whole model for an empty path."""
+    row = report.row(path) if path else None
+    derivations = row.derivations if row else report.derivations
+    intro = _introduction(row) if row else (f"{report.title}: the sum of its parts",)
+    found = []
+    for column, title in report.columns.items():
+        lines = derivations[column]
+        total = row.cells[column] if row else report.total[column]
+        cells = [(label(line), line.formula, "= " + line.substitution, f"= {line.total.value:,}") for line in lines]
+        below = [f"{path or 'total'}: {total.written(notation.TEXT, factored=True)}"]
+        below.append(f"  = {summed(lines) or '0'}" + (f" = {total.value:,}" if len(lines) > 1 else ""))
+        if row and row.repeat.value != 1:
+            count = row.copies if column == "params" else row.repeat
+            below.append(f"in the whole model: {count} = {count.value} times, {row.in_model(column):,}")
+        if row and column in row.not_counted:
+            why = [text for name, text in report.reasons.items() if name in row.not_counted[column].names]
+            below.append(f"not counted: {row.not_counted[column]} ({'; '.join(why)})")
+        if row and column == "params":
+            below += [f"{weight}: the same weight as in {owner}, counted there" for weight, owner in row.tied.items()]
+        heading = f"{title[0].upper()}{title[1:]}"
+        columns = ("part", "formula", "substitution", "value")
+        flat = (0,) * len(cells)
+        above, intro = intro, ()
+        found.append(
+            Table(columns, tuple(cells), flat, (False,) * len(cells), frozenset(), heading, above, tuple(below))
+        )
+    return found
+
+
+def _introduction(row: Row) -> tuple[str, ...]:
+    reads = ", ".join(dict.fromkeys(symbolic(wire.dims) for wire in row.inputs))
+    cited = f"   ({row.source})" if row.source else ""
+    weights = " · ".join(f"{name} {symbolic(dims)}" for name, dims in row.weights.items())
+    return tuple(
+        line
+        for line in (
+            f"{row.path}: {row.title}" + (f", {row.caption}" if row.caption else ""),
+            f"{row.equation}{cited}",
+            f"shapes: {reads or '–'} → {symbolic(row.dims)} = {numeric(row)}",
+            f"weights: {weights}" if weights else "",
+        )
+        if line
+    )
+
+
+def _total(lines: Iterable[Line]) -> str:
+    lines = tuple(lines)
+    names = " + ".join(label(line) for line in lines) or "nothing"
+    return f"{names} = {summed(lines)}" if len(lines) > 1 else names
+
+
+def _named(row: Row) -> str:
+    return f"{row.name} {times(row.times)}".rstrip()
+
+
+def _tree(
+    heading: str,
+    columns: tuple[str, ...],
+    rows: Iterable[Row],
+    cells: list[tuple[str, ...]],
+    right: frozenset[str] = frozenset(),
+    below: tuple[str, ...] = (),
+) -> Table:
+    rows = tuple(rows)
+    depths = tuple(row.depth for row in rows)
+    return Table(columns, tuple(cells), depths, tuple(not row.step for row in rows), right, heading, (), below)
+
+
+def branches(depths: tuple[int, ...]) -> list[str]:
+    """The lines of a tree before each entry: `│  └─ `.
+
+    >>> branches((0, 1, 1, 0))
+    ['', '├─ ', '└─ ', '']
+    """
+    found = []
+    for i, depth in enumerate(depths):
+        marks = []
+        for level in range(1, depth + 1):
+            later = next((d for d in depths[i + 1 :] if d <= level), 0)
+            more = later == level
+            marks.append(("├─ " if more else "└─ ") if level == depth else ("│  " if more else "   "))
+        found.append("".join(marks))
+    return found

@@ -1,0 +1,85 @@
+"""Numbers, shapes and sizes as people read them; the one place that rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shapeviz.expr import Expr
+from shapeviz.ir import ONE
+from shapeviz.report import Line, Quantity, Report, Row
+
+PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
+
+
+def humanize(number: int) -> str:
+    """Three or four digits and an SI prefix.
+
+    >>> humanize(87_731_712), humanize(999_999), humanize(512)
+    ('87.73 M', '1.00 M', '512')
+    """
+    if number < 1000:
+        return str(number)
+    power = min((len(str(number)) - 1) // 3, len(PREFIXES) - 1)
+    hundredths = (number * 100 + 1000**power // 2) // 1000**power
+    if hundredths >= 100_000 and power < len(PREFIXES) - 1:
+        power, hundredths = power + 1, 100
+    return f"{hundredths // 100}.{hundredths % 100:02d} {PREFIXES[power]}"
+
+
+def symbolic(dims: Iterable[Expr]) -> str:
+    """`(B, S, h·d_k)`"""
+    return f"({', '.join(map(str, dims))})"
+
+
+def numeric(row: Row) -> str:
+    """`(32, 4096, 768)`; a size that is not given stays a letter."""
+    return f"({', '.join(str(d if n is None else n) for d, n in zip(row.dims, row.shape, strict=True))})"
+
+
+def share(part: int, whole: int, width: int = 10) -> str:
+    """`35.9 % ███▌`, in eighths of a character."""
+    if not whole:
+        return ""
+    permille = (part * 1000 + whole // 2) // whole
+    eighths = (part * width * 8 + whole // 2) // whole
+    bar = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+    return f"{permille // 10}.{permille % 10} %".rjust(7) + " " + bar
+
+
+def sizes(report: Report) -> str:
+    """`B = 32 · S = 4096 · …`, those that are another size by definition left out."""
+    numbers = report.sizes.numbers
+    return " · ".join(f"{n} = {v}" for n, v in numbers.items() if n not in report.sizes.aliases)
+
+
+def derived(report: Report) -> str:
+    """What was not given and follows: `T = S · d_k = d_model/h · d_v = d_k`."""
+    rules = {name: str(rule) for name, rule in report.sizes.rules.items()}
+    return " · ".join(f"{name} = {rule}" for name, rule in {**rules, **report.sizes.aliases}.items())
+
+
+def legend(report: Report) -> str:
+    return " · ".join(f"{letter} {meaning}" for letter, meaning in report.legend.items())
+
+
+def times(quantity: Quantity) -> str:
+    """`× 6`, nothing for once."""
+    return "" if quantity == ONE else f"× {quantity.value}"
+
+
+def label(line: Line) -> str:
+    """`query, key, value`, with the repetition where there is one: `layer × N_enc`."""
+    return ", ".join(line.labels) + ("" if line.times == ONE else f" × {line.times}")
+
+
+def summed(lines: Iterable[Line]) -> str:
+    """`2,361,600 + 787,456`"""
+    return " + ".join(f"{line.total.value:,}" for line in lines)
+
+
+def missing(report: Report, column: str) -> str:
+    """Why the total of a column is without something, with its formula; empty if nothing is left out."""
+    if column not in report.not_counted:
+        return ""
+    why = "; ".join(reason for name, reason in report.reasons.items() if name in report.not_counted[column].names)
+    return f"not counted: {report.not_counted[column]} ({why})"

@@ -1,0 +1,77 @@
+"""Palettes of the figures: light, dark, and one that colour-blind readers can tell apart (Okabe & Ito 2008)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours by meaning; a kind of block has a fill and a line."""
+
+    background: str
+    text: str
+    muted: str
+    data: str
+    residual: str
+    memory: str
+    panel: str
+    border: str
+    kinds: dict[str, tuple[str, str]]
+
+
+LIGHT = Theme(
+    background="#FFFFFF",
+    text="#1F2328",
+    muted="#57606A",
+    data="#57606A",
+    residual="#A0A7AF",
+    memory="#B45309",
+    panel="#F6F7F9",
+    border="#D0D7DE",
+    kinds={
+        "attention": ("#FCE2BB", "#C98A2B"),
+        "cross": ("#FAD0A0", "#B45309"),
+        "norm": ("#F2F4C1", "#A9AE4A"),
+        "feed_forward": ("#C2E8F7", "#4A9CBF"),
+        "embedding": ("#FCE0E1", "#CC8286"),
+        "linear": ("#DCDFF0", "#7F88BD"),
+        "softmax": ("#CBE7CF", "#5FA46A"),
+        "": ("#ECEEF1", "#8B949E"),
+    },
+)
+DARK = Theme(
+    background="#0D1117",
+    text="#E6EDF3",
+    muted="#B4BDC8",
+    data="#8B949E",
+    residual="#6B7480",
+    memory="#F0A04B",
+    panel="#161B22",
+    border="#30363D",
+    kinds={
+        "attention": ("#5A3F14", "#D9A14A"),
+        "cross": ("#6B3A0A", "#F0A04B"),
+        "norm": ("#44471C", "#B9BE5A"),
+        "feed_forward": ("#153F52", "#5BB3D8"),
+        "embedding": ("#532B2E", "#DB9296"),
+        "linear": ("#2B3054", "#98A1D9"),
+        "softmax": ("#1D4526", "#74BC80"),
+        "": ("#22272E", "#6B7480"),
+    },
+)
+COLORBLIND = replace(
+    LIGHT,
+    memory="#D55E00",
+    kinds={
+        "attention": ("#FBE3AE", "#E69F00"),
+        "cross": ("#F7C9AC", "#D55E00"),
+        "norm": ("#FAF6C4", "#B8AC1F"),
+        "feed_forward": ("#CFEAF8", "#2B8CC4"),
+        "embedding": ("#F0D5E4", "#CC79A7"),
+        "linear": ("#C7DBEB", "#0072B2"),
+        "softmax": ("#BFE5D8", "#009E73"),
+        "": ("#ECEEF1", "#8B949E"),
+    },
+)
+THEMES = {"light": LIGHT, "dark": DARK, "colorblind": COLORBLIND}

@@ -1,0 +1,26 @@
+"""Comma-separated values: a line a block or step, formulas and exact integers side by side."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from shapeviz.renderers import View
+from shapeviz.renderers._text import numeric, symbolic
+from shapeviz.report import Report
+
+
+def render(report: Report, view: View) -> str:
+    """The rows, their costs for one instance. The view selects nothing: a spreadsheet filters."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    costs = [f"{column}{part}" for column in report.columns for part in ("", "_formula", "_not_counted")]
+    table.writerow(["path", "block", "repeat", "copies", "shape", "sizes", *costs])
+    for row in report.rows:
+        cells: list[object] = []
+        for column in report.columns:
+            cells += [row.cells[column].value, row.cells[column].python, row.not_counted.get(column, "")]
+        table.writerow(
+            [row.path, row.block, row.repeat.value, row.copies.value, symbolic(row.dims), numeric(row), *cells]
+        )
+    return out.getvalue()

@@ -1,0 +1,285 @@
+"""Graphviz: boxes top to bottom, shapes as chips on the wire, repeated layers folded, every label computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from shapeviz.errors import InputError, nearest
+from shapeviz.renderers import View
+from shapeviz.renderers._graph import Box, Edge, Graph, graph
+from shapeviz.renderers._text import derived, humanize, missing, numeric, sizes, symbolic
+from shapeviz.renderers._themes import THEMES, Theme
+from shapeviz.report import Report, Row
+
+SANS = "Inter,Helvetica Neue,Helvetica,Arial,sans-serif"
+MONO = "JetBrains Mono,DejaVu Sans Mono,Menlo,Consolas,monospace"
+SEQUENCES = ("B", "S", "T", "V")
+RESULTS = {"head": "logits", "softmax": "probabilities"}
+
+
+def render(report: Report, view: View) -> str:
+    """The figure of the view in DOT. Raises InputError for an unknown figure or theme."""
+    if view.theme not in THEMES:
+        raise InputError(f"unknown theme {view.theme!r}; {nearest(view.theme, THEMES)}")
+    drawing = graph(report, view.figure)
+    return "\n".join(Writer(report, drawing, THEMES[view.theme]).lines()) + "\n"
+
+
+def quoted(text: str) -> str:
+    """A DOT string.
+
+    >>> print(quoted('say "hi"'))
+    "say \\"hi\\""
+    """
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+
+def html(text: str) -> str:
+    """Text for an HTML-like label; signs that XML cannot hold are left out."""
+    return escape("".join(sign for sign in text if sign.isprintable()))
+
+
+class Writer:
+    """One figure on its way to text."""
+
+    def __init__(self, report: Report, drawing: Graph, theme: Theme) -> None:
+        self.report, self.graph, self.theme = report, drawing, theme
+        self.memory = {edge.source for edge in drawing.edges if edge.role == "memory"}
+
+    def lines(self) -> Iterator[str]:
+        t = self.theme
+        yield "digraph shapeviz {"
+        yield (
+            f"  graph [rankdir=TB newrank=true compound=true splines=spline nodesep=0.6 ranksep=0.18 pad=0.35 "
+            f'bgcolor="{t.background}" fontname="{SANS}" fontcolor="{t.text}" labelloc=t labeljust=l '
+            f"tooltip={quoted(self.report.title)} label=<{self.header()}>];"
+        )
+        yield (
+            f'  node [shape=box style="filled,rounded" penwidth=1.1 margin="0.14,0.06" height=0.46 '
+            f'fontname="{SANS}" fontcolor="{t.text}"];'
+        )
+        yield f'  edge [color="{t.data}" penwidth=1.2 arrowsize=0.65 fontname="{SANS}" fontcolor="{t.muted}"];'
+        yield from (self.chip(f"in:{path}", *self.entry(path)) for path in self.graph.entries)
+        clusters = dict.fromkeys(box.cluster for box in self.graph.boxes)
+        for cluster in clusters:
+            yield from self.cluster(cluster) if cluster else self.contents("")
+        yield from self.wires()
+        yield from self.ranks()
+        yield from self.legend()
+        yield "}"
+
+    def cluster(self, path: str) -> Iterator[str]:
+        t, row = self.theme, self.report.row(path)
+        badge = (
+            f'<TD BGCOLOR="{t.text}" STYLE="ROUNDED"><FONT POINT-SIZE="13" COLOR="{t.background}">'
+            f"<B> × {row.times.value} </B></FONT></TD>"
+        )
+        yield f"  subgraph {quoted('cluster_' + path)} {{"
+        yield (
+            f'    style="filled,rounded" fillcolor="{t.panel}" color="{t.border}" penwidth=1.4 margin=20 labeljust=l '
+            f'fontname="{SANS}" id={quoted(path)} tooltip={quoted(self.tooltip(row))}'
+        )
+        name = f'<TD ALIGN="LEFT"><FONT POINT-SIZE="14"><B>{html(row.title)}</B></FONT></TD>'
+        yield f'    label=<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="3"><TR>{name}{badge}</TR></TABLE>>;'
+        yield from ("  " + line for line in self.contents(path))
+        yield "  }"
+
+    def contents(self, cluster: str) -> Iterator[str]:
+        for box in self.graph.boxes:
+            if box.cluster == cluster and box.first.block != "input":
+                yield self.box(box)
+            if self.graph.cluster_of_shape(box) == cluster:
+                yield self.chip(f"shape:{box.id}", *self.shape(box))
+
+    # boxes
+
+    def box(self, box: Box) -> str:
+        fill, line = self.theme.kinds.get(self.kind(box), self.theme.kinds[""])
+        width = " width=3.4" if not self.graph.root else ""
+        details = "   ·   ".join(self.details(box))
+        detail = (
+            f'<TR><TD><FONT POINT-SIZE="10" COLOR="{self.theme.muted}">{html(details)}</FONT></TD></TR>'
+            if details
+            else ""
+        )
+        title = f'<TR><TD><FONT POINT-SIZE="13"><B>{html(self.title(box))}</B></FONT></TD></TR>'
+        tooltip = quoted("; ".join(map(self.tooltip, box.rows)))
+        return (
+            f"  {quoted(box.id)} [id={quoted(box.id)} class={quoted('op ' + self.kind(box))} fillcolor={quoted(fill)} "
+            f"color={quoted(line)}{width} tooltip={tooltip} "
+            f'label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{title}{detail}</TABLE>>];'
+        )
+
+    def kind(self, box: Box) -> str:
+        row = box.last if box.last.role == "norm" else box.first
+        if row.role == "attention" and any(wire.role == "memory" for wire in row.inputs):
+            return "cross"
+        return "attention" if row.block == "matmul" else row.role
+
+    def title(self, box: Box) -> str:
+        first, last = box.first, box.last
+        if first.block == "add":
+            return f"Add & {last.title}" if len(box.rows) > 1 else "Add"
+        if first.block == "matmul":
+            return first.title + "".join(
+                " / " + row.title.partition("/ ")[2] for row in box.rows if row.block == "scale"
+            )
+        return first.title[0].upper() + first.title[1:]
+
+    def details(self, box: Box) -> Iterator[str]:
+        """Under the title: what is drawn in the same box, the sizes, where keys and values come from, the weights."""
+        for row in box.rows[1:]:
+            if row.role != "norm" and row.block != "scale":
+                yield ("+ " if row.role == "embedding" else "") + row.title.lower()
+        if box.first.caption:
+            yield box.first.caption
+        if self.kind(box) == "cross":
+            yield "Q ← decoder, K, V ← memory"
+        if params := sum(row.cells["params"].value for row in box.rows):
+            yield humanize(params)
+
+    def tooltip(self, row: Row) -> str:
+        cells = [f"{self.report.columns[c]}: {cell} = {cell.value:,}" for c, cell in row.cells.items() if cell.terms]
+        return "; ".join([f"{row.path}: {row.equation}", f"{symbolic(row.dims)} = {numeric(row)}", *cells])
+
+    # shapes
+
+    def entry(self, path: str) -> tuple[Row | None, str, str, str]:
+        wire = next(w for box in self.graph.boxes for row in box.rows for w in row.inputs if w.source == path)
+        numbers = [
+            str(d.at(self.report.sizes.numbers)) if d.names <= set(self.report.sizes.names) else str(d)
+            for d in wire.dims
+        ]
+        return None, symbolic(wire.dims), f"({', '.join(numbers)})", ""
+
+    def shape(self, box: Box) -> tuple[Row | None, str, str, str]:
+        row = box.last
+        note = "memory" if box.id in self.memory else RESULTS.get(row.block, "")
+        if row.block == "input":
+            note = row.equation
+        if self.graph.root:
+            return row, symbolic(row.dims), numeric(row), note
+        parts = [
+            str(size) if number is None or str(size) in SEQUENCES else str(number)
+            for size, number in zip(row.dims, row.shape, strict=True)
+        ]
+        return row, f"({', '.join(parts)})", "", note
+
+    def chip(self, name: str, row: Row | None, symbols: str, numbers: str, note: str) -> str:
+        t = self.theme
+        text = f'<FONT FACE="{MONO}" POINT-SIZE="10">{html(symbols)}</FONT>'
+        text += f'<FONT POINT-SIZE="10" COLOR="{t.muted}">  {html(note)}</FONT>' if note else ""
+        below = f'<TR><TD><FONT FACE="{MONO}" POINT-SIZE="9" COLOR="{t.muted}">{html(numbers)}</FONT></TD></TR>'
+        tooltip = f"{row.path}: {symbolic(row.dims)} = {numeric(row)}" if row else f"input {symbols} = {numbers}"
+        return (
+            f'  {quoted(name)} [id={quoted(name)} class="shape" fillcolor="{t.background}" color="{t.border}" penwidth=0.8 '
+            f'height=0.2 margin="0.08,0.03" tooltip={quoted(tooltip)} label=<<TABLE BORDER="0" CELLSPACING="0" '
+            f'CELLPADDING="0"><TR><TD>{text}</TD></TR>{below if numbers else ""}</TABLE>>];'
+        )
+
+    # wires
+
+    def wires(self) -> Iterator[str]:
+        inputs = {box.id for box in self.graph.boxes if box.first.block == "input"}
+        for box in self.graph.boxes:
+            if box.id not in inputs:
+                last = not self.graph.readers(box.id)
+                yield f"  {quoted(box.id)} -> {quoted('shape:' + box.id)} [weight=20{'' if last else ' arrowhead=none'}];"
+        for edge in self.graph.edges:
+            yield self.wire(edge)
+
+    def wire(self, edge: Edge) -> str:
+        chip = quoted(("in:" if edge.source in self.graph.entries else "shape:") + edge.source)
+        target = quoted(edge.target)
+        match edge.role:
+            case "residual":
+                look = f'color="{self.theme.residual}" style=dashed penwidth=1.1 constraint=false weight=0 tooltip="residual"'
+                return f"  {chip}:e -> {target}:e [{look}];"
+            case "memory" if not self.graph.root:
+                look = f'color="{self.theme.memory}" penwidth=2.0 weight=0 tooltip="the encoder\'s output, read by every layer"'
+                return f"  {chip}:e -> {target}:w [{look}];"
+        return f"  {chip} -> {target} [weight={self.straightness(edge)}];"
+
+    def straightness(self, edge: Edge) -> int:
+        """The main line of the figure is drawn straight: the first wire into a box; of several from one shape, the middle one."""
+        into = [e for e in self.graph.edges if e.target == edge.target and e.role == "data"]
+        out = [e for e in self.graph.readers(edge.source) if e.role == "data"]
+        middle = len(into) <= 1 and (len(out) < 3 or edge == out[len(out) // 2])
+        return 20 if middle or (len(into) == 2 and edge is into[1] and len(out) == 1) else 2
+
+    def ranks(self) -> Iterator[str]:
+        """The memory stands beside the shape above the cross-attention that reads it."""
+        for edge in self.graph.edges if not self.graph.root else ():
+            if edge.role == "memory":
+                above = next((e for e in self.graph.edges if e.target == edge.target and e.role == "data"), None)
+                if above:
+                    yield f"  {{rank=same; {quoted('shape:' + edge.source)}; {quoted('shape:' + above.source)}}}"
+
+    # words
+
+    def header(self) -> str:
+        t = self.theme
+        lines = [f'<FONT POINT-SIZE="19"><B>{html(self.heading())}</B></FONT>']
+        lines += [f'<FONT POINT-SIZE="11" COLOR="{t.muted}">{html(text)}</FONT>' for text in self.settings()]
+        lines.append(
+            f'<FONT POINT-SIZE="12"><B>{html(self.count())} parameters</B></FONT>'
+            f'<FONT POINT-SIZE="11" COLOR="{t.muted}">  =  {html(self.sum())}</FONT>'
+        )
+        if text := missing(self.report, "params") if not self.graph.root else "":
+            lines.append(f'<FONT POINT-SIZE="10" COLOR="{t.muted}">{html(text)}</FONT>')
+        cells = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
+        return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{cells}<TR><TD HEIGHT="10"></TD></TR></TABLE>'
+
+    def heading(self) -> str:
+        row = self.report.row(self.graph.root) if self.graph.root else None
+        return f"{row.title}   {row.path}" if row else self.report.title
+
+    def settings(self) -> Iterable[str]:
+        if self.graph.root:
+            yield self.report.row(self.graph.root).equation
+        parts = sizes(self.report).split(" · ")
+        for start in range(0, len(parts), 9):
+            yield "   ·   ".join(parts[start : start + 9])
+        if text := derived(self.report):
+            yield text
+
+    def count(self) -> str:
+        cell = self.report.row(self.graph.root).cells["params"] if self.graph.root else self.report.total["params"]
+        return humanize(cell.value) if not self.graph.root else f"{cell.value:,}"
+
+    def sum(self) -> str:
+        """The total as a sum: repeated layers with their number, the rest by name."""
+        if self.graph.root:
+            return str(self.report.row(self.graph.root).cells["params"])
+        parts = []
+        for row in self.report.children():
+            inside = self.report.children(row.path) if row.role == "stack" else [row]
+            for part in inside:
+                if value := part.cells["params"].value:
+                    number = f"{part.times.value} × " if part.times.value != 1 else ""
+                    parts.append(f"{number}{humanize(value)} {part.title.lower()}")
+        return "  +  ".join(parts) or "none"
+
+    def legend(self) -> Iterator[str]:
+        t = self.theme
+        used = " ".join(symbolic(box.last.dims) for box in self.graph.boxes)
+        letters = [n for n in self.report.legend if n in SEQUENCES or (self.graph.root and n in used)]
+        words = [f"<B>{html(n)}</B>  {html(self.report.legend[n].split(',')[0])}" for n in letters]
+        rows = [("", "     ".join(words[i : i + 4])) for i in range(0, len(words), 4)]
+        roles = {edge.role for edge in self.graph.edges}
+        lines = {
+            "residual": (f'<FONT COLOR="{t.residual}">╌╌╌</FONT>', "residual connection"),
+            "memory": (f'<FONT COLOR="{t.memory}"><B>━━━</B></FONT>', "encoder memory → K, V of every decoder layer"),
+        }
+        rows += [entry for role, entry in lines.items() if role in roles and not self.graph.root]
+        cells = "".join(
+            f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="11" COLOR="{t.muted}">{(mark + "  ") if mark else ""}{text}</FONT></TD></TR>'
+            for mark, text in rows
+        )
+        yield (
+            '  legend [id="legend" shape=plain style="" tooltip="legend" '
+            f'label=<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="3">{cells}</TABLE>>];'
+        )
+        anchor = next(iter(self.memory), self.graph.boxes[-1].id) if not self.graph.root else self.graph.boxes[-1].id
+        yield f"  {quoted('shape:' + anchor)} -> legend [style=invis weight=5 minlen=2];"

@@ -1,0 +1,73 @@
+"""One JSON object, schema `shapeviz/1`: formulas as Python text that SymPy parses, values as exact integers.
+
+A cell is the cost of one instance without what cannot be counted; `not_counted` has that, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from shapeviz.expr import Expr
+from shapeviz.renderers import View
+from shapeviz.report import Check, Quantity, Report, Row
+
+
+def render(report: Report, view: View) -> str:
+    """The whole report, whatever the view."""
+    return json.dumps(as_object(report), ensure_ascii=False, indent=1) + "\n"
+
+
+def as_object(report: Report) -> dict[str, Any]:
+    """The report as plain dictionaries and lists."""
+    data: dict[str, Any] = {
+        "schema": "shapeviz/1",
+        "model": {"name": report.name, "title": report.title, "source": report.source},
+        "conventions": dict(report.conventions),
+        "sizes": report.sizes.numbers,
+        "derived": {name: rule.python for name, rule in report.sizes.rules.items()} | dict(report.sizes.aliases),
+        "legend": dict(report.legend),
+        "total": {name: _cell(cell) for name, cell in report.total.items()},
+        "not_counted": _uncounted(report, report.not_counted),
+        "rows": [_row(report, row) for row in report.rows],
+    }
+    if report.checks:
+        data["checks"] = [check_object(check) for check in report.checks]
+    return data
+
+
+def check_object(check: Check) -> dict[str, Any]:
+    """One comparison: what was expected, what was found, by whom."""
+    return {
+        "path": check.path, "quantity": check.quantity, "expected": check.expected, "found": check.found,
+        "by": check.by, "ok": check.ok, "note": check.note,
+    }  # fmt: skip
+
+
+def _row(report: Report, row: Row) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "block": row.block,
+        "title": row.title,
+        "equation": row.equation,
+        "source": row.source,
+        "depth": row.depth,
+        "repeat": _cell(row.repeat),
+        "copies": _cell(row.copies),
+        "inputs": [{"source": w.source, "role": w.role, "dims": [d.python for d in w.dims]} for w in row.inputs],
+        "output": {"dims": [size.python for size in row.dims], "value": list(row.shape)},
+        **{name: _cell(cell) for name, cell in row.cells.items()},
+        **({"not_counted": _uncounted(report, row.not_counted)} if row.not_counted else {}),
+        **({"tied": dict(row.tied)} if row.tied else {}),
+    }
+
+
+def _cell(quantity: Quantity) -> dict[str, Any]:
+    return {"formula": quantity.python, "value": quantity.value}
+
+
+def _uncounted(report: Report, rest: Any) -> dict[str, Any]:
+    def why(cost: Expr) -> str:
+        return "; ".join(text for name, text in report.reasons.items() if name in cost.names)
+
+    return {name: {"amount": cost.python, "reason": why(cost)} for name, cost in rest.items()}
