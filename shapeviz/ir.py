@@ -87,6 +87,7 @@ class Sizes:
     values: Mapping[str, int]
     rules: Mapping[str, Expr] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
 
     def resolve(self, **overrides: Any) -> dict[str, Any]:
         """All sizes, with some set anew and what derives from them derived again.
@@ -110,11 +111,13 @@ class Sizes:
     @cached_property
     def numbers(self) -> dict[str, int]:
         """All sizes as they are."""
-        return self.resolve()
+        sizes = self.resolve()
+        return {name: sizes[name] for name in self.names}
 
     @property
     def names(self) -> list[str]:
-        return [*self.values, *self.rules, *self.aliases]
+        known = [*self.values, *self.rules, *self.aliases]
+        return sorted(known, key=self.order.index) if self.order else known
 
 
 @dataclass(frozen=True)

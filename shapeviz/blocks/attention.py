@@ -19,10 +19,11 @@ def attention(Q: Variable, K: Variable, V: Variable, mask: str = "") -> Variable
     scores = matmul(Q, K.T, name="scores") / sqrt(d_k)
     if mask:
         scores = apply("mask", f"{mask} mask", scores)
-    return matmul(softmax(scores), V, name="weighted_values")
+    weights = softmax(scores, name="weights")
+    return matmul(weights, V, name="weighted_values")
 
 
-@block(role="attention", caption="{h} heads × {d_k}")
+@block(role="attention", caption="heads {h} × {d_k}")
 def multi_head(
     x: Variable,
     memory: Variable,

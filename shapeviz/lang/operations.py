@@ -24,7 +24,7 @@ class Variable(Tensor):
         return multiply(self, other)
 
     def __truediv__(self, divisor: Root) -> Variable:
-        return record_op("scale", f"x / {divisor}", (self,), self.shape)
+        return record_op("scale", f"{label(self)} / {divisor}", (self,), self.shape)
 
     @property
     def T(self) -> Variable:
@@ -130,9 +130,9 @@ def apply(kind: str, equation: str, x: Variable, *others: Variable) -> Variable:
     return record_op(kind, equation, (x, *others), x.shape)
 
 
-def softmax(x: Variable) -> Variable:
+def softmax(x: Variable, name: str = "softmax") -> Variable:
     """softmax over the last axis."""
-    return apply("softmax", f"softmax over {x.shape[-1]}", x)
+    return record_op("softmax", f"softmax over {x.shape[-1]}", (x,), x.shape, name=name)
 
 
 def lookup(table: Variable, ids: Variable) -> Variable:

@@ -109,6 +109,7 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
             raise
         finally:
             _running.reset(token)
+        outer.labels[output] = own_name
         outer.body.append(
             Block(
                 name=own_name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -106,10 +107,11 @@ def _sizes(c: Config) -> Sizes:
     if c.d_k is None:
         rules["d_k"] = Expr.of("d_model") / "h"
     aliases = {name: other for name, other in (("g", "h"), ("d_v", "d_k")) if given[name] is None}
-    return Sizes({name: size for name, size in given.items() if size is not None}, rules, aliases)
+    values = {name: size for name, size in given.items() if size is not None}
+    return Sizes(values, rules, aliases, tuple(given))
 
 
-def _transformer(c: Config) -> Any:
+def _transformer(c: Config) -> Callable[[], Variable]:
     """The model function: the sizes become symbols, the variants choose among the blocks."""
     B, S, V, P, d_model, h, d_k = map(Expr.of, ("B", "S", "V", "P", "d_model", "h", "d_k"))
     g, d_v = Expr.of("g") if c.kv_heads else h, Expr.of("d_v") if c.d_v else d_k
@@ -135,6 +137,9 @@ def _transformer(c: Config) -> Any:
                 x = learned(x, P, name="positions")
         return x
 
+    def other(table: Variable) -> Variable:
+        return table if c.tie else param("W_E", V, d_model)
+
     @block(role="stack")
     def encoder(ids: Variable, table: Variable) -> Variable:
         """m = EncoderLayer^N_enc(W_E[ids] + positions)      (Vaswani et al. 2017, figure 1)"""
@@ -156,14 +161,13 @@ def _transformer(c: Config) -> Any:
     def transformer() -> Variable:
         """p = softmax(Decoder(target, Encoder(source)) W_Eᵀ)      (Vaswani et al. 2017, figure 1)"""
         table = param("W_E", V, d_model)
-        other = (lambda: table) if c.tie else (lambda: param("W_E", V, d_model))
         if not c.dec:
             return encoder(source("token_ids", B, S, dtype="int64"), table)
         if not c.enc:
             y = decoder(source("token_ids", B, S, dtype="int64"), table)
         else:
             memory = encoder(source("source_ids", B, S, dtype="int64"), table)
-            y = decoder(source("target_ids", B, T, dtype="int64"), other(), memory)
-        return softmax(head(y, other(), V))
+            y = decoder(source("target_ids", B, T, dtype="int64"), other(table), memory)
+        return softmax(head(y, other(table), V))
 
     return transformer

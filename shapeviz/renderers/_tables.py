@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shapeviz.expr import notation
@@ -32,6 +32,8 @@ def tables(report: Report, view: View) -> list[Table]:
             return [walk(report)]
         case "explain":
             return explanation(report, view.path)
+        case "verify":
+            return [checks(report)]
         case "all":
             return [walk(report), *(costs(report, column) for column in report.columns)]
     return [costs(report, view.verb)]
@@ -39,10 +41,7 @@ def tables(report: Report, view: View) -> list[Table]:
 
 def walk(report: Report) -> Table:
     """Every step with its shape, symbolic and numeric, in the order in which the data takes them."""
-    cells = [
-        (_named(row), symbolic(row.dims), numeric(row), row.equation if row.step or not row.source else row.equation)
-        for row in report.rows
-    ]
+    cells = [(_named(row), symbolic(row.dims), numeric(row), row.equation) for row in report.rows]
     return _tree("Shapes", ("step", "shape", "sizes", "what happens"), report.rows, cells)
 
 
@@ -106,6 +105,33 @@ def explanation(report: Report, path: str) -> list[Table]:
     return found
 
 
+def checks(report: Report) -> Table:
+    """Every comparison, with what the formula says and what was found; an explained deviation says why."""
+    marks = {True: "✓", False: "✗"}
+    cells = [
+        (
+            marks[check.ok] + ("" if check.expected == check.found or not check.ok else " explained"),
+            check.path or "model",
+            check.quantity,
+            _plain(check.expected),
+            _plain(check.found),
+            check.by,
+            check.note,
+        )
+        for check in report.checks
+    ]
+    held = sum(check.ok for check in report.checks)
+    below = (f"{held} of {len(report.checks)} checks hold",)
+    columns = ("", "block", "quantity", "expected", "found", "by", "note")
+    flat = (0,) * len(cells)
+    right = frozenset({"expected", "found"})
+    return Table(columns, tuple(cells), flat, (False,) * len(cells), right, "Checks", (), below)
+
+
+def _plain(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
 def _introduction(row: Row) -> tuple[str, ...]:
     reads = ", ".join(dict.fromkeys(symbolic(wire.dims) for wire in row.inputs))
     cited = f"   ({row.source})" if row.source else ""
@@ -136,7 +162,7 @@ def _tree(
     heading: str,
     columns: tuple[str, ...],
     rows: Iterable[Row],
-    cells: list[tuple[str, ...]],
+    cells: Sequence[tuple[str, ...]],
     right: frozenset[str] = frozenset(),
     below: tuple[str, ...] = (),
 ) -> Table:

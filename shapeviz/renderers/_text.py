@@ -46,10 +46,10 @@ def share(part: int, whole: int, width: int = 10) -> str:
     return f"{permille // 10}.{permille % 10} %".rjust(7) + " " + bar
 
 
-def sizes(report: Report) -> str:
-    """`B = 32 · S = 4096 · …`, those that are another size by definition left out."""
-    numbers = report.sizes.numbers
-    return " · ".join(f"{n} = {v}" for n, v in numbers.items() if n not in report.sizes.aliases)
+def sizes(report: Report, names: frozenset[str] | None = None) -> str:
+    """`B = 32 · S = 4096 · …`, those that are another size by definition left out; some names alone if asked."""
+    shown = [n for n in report.sizes.numbers if n not in report.sizes.aliases and (names is None or n in names)]
+    return " · ".join(f"{name} = {report.sizes.numbers[name]}" for name in shown)
 
 
 def derived(report: Report) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from html import escape
+from collections.abc import Iterator
 
 from shapeviz.errors import InputError, nearest
 from shapeviz.renderers import View
 from shapeviz.renderers._graph import Box, Edge, Graph, graph
-from shapeviz.renderers._text import derived, humanize, missing, numeric, sizes, symbolic
+from shapeviz.renderers._text import humanize, numeric, symbolic
 from shapeviz.renderers._themes import THEMES, Theme
+from shapeviz.renderers._words import SEQUENCES, Words, html
 from shapeviz.report import Report, Row
 
 SANS = "Inter,Helvetica Neue,Helvetica,Arial,sans-serif"
 MONO = "JetBrains Mono,DejaVu Sans Mono,Menlo,Consolas,monospace"
-SEQUENCES = ("B", "S", "T", "V")
 RESULTS = {"head": "logits", "softmax": "probabilities"}
 
 
@@ -35,16 +34,12 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
 
 
-def html(text: str) -> str:
-    """Text for an HTML-like label; signs that XML cannot hold are left out."""
-    return escape("".join(sign for sign in text if sign.isprintable()))
-
-
 class Writer:
     """One figure on its way to text."""
 
     def __init__(self, report: Report, drawing: Graph, theme: Theme) -> None:
         self.report, self.graph, self.theme = report, drawing, theme
+        self.words = Words(report, drawing, theme)
         self.memory = {edge.source for edge in drawing.edges if edge.role == "memory"}
 
     def lines(self) -> Iterator[str]:
@@ -53,7 +48,7 @@ class Writer:
         yield (
             f"  graph [rankdir=TB newrank=true compound=true splines=spline nodesep=0.6 ranksep=0.18 pad=0.35 "
             f'bgcolor="{t.background}" fontname="{SANS}" fontcolor="{t.text}" labelloc=t labeljust=l '
-            f"tooltip={quoted(self.report.title)} label=<{self.header()}>];"
+            f"tooltip={quoted(self.report.title)} label=<{self.words.header()}>];"
         )
         yield (
             f'  node [shape=box style="filled,rounded" penwidth=1.1 margin="0.14,0.06" height=0.46 '
@@ -96,7 +91,7 @@ class Writer:
 
     def box(self, box: Box) -> str:
         fill, line = self.theme.kinds.get(self.kind(box), self.theme.kinds[""])
-        width = " width=3.4" if not self.graph.root else ""
+        width = " width=3.7" if not self.graph.root else ""
         details = "   ·   ".join(self.details(box))
         detail = (
             f'<TR><TD><FONT POINT-SIZE="10" COLOR="{self.theme.muted}">{html(details)}</FONT></TD></TR>'
@@ -125,15 +120,16 @@ class Writer:
             return first.title + "".join(
                 " / " + row.title.partition("/ ")[2] for row in box.rows if row.block == "scale"
             )
-        return first.title[0].upper() + first.title[1:]
+        formula = any(sign in first.title for sign in "·⊙=(")
+        return first.title if formula else first.title[0].upper() + first.title[1:]
 
     def details(self, box: Box) -> Iterator[str]:
         """Under the title: what is drawn in the same box, the sizes, where keys and values come from, the weights."""
+        if box.first.caption:
+            yield box.first.caption
         for row in box.rows[1:]:
             if row.role != "norm" and row.block != "scale":
                 yield ("+ " if row.role == "embedding" else "") + row.title.lower()
-        if box.first.caption:
-            yield box.first.caption
         if self.kind(box) == "cross":
             yield "Q ← decoder, K, V ← memory"
         if params := sum(row.cells["params"].value for row in box.rows):
@@ -146,20 +142,20 @@ class Writer:
     # shapes
 
     def entry(self, path: str) -> tuple[Row | None, str, str, str]:
+        """The shape that comes in from outside, named after where it was made if there are several."""
         wire = next(w for box in self.graph.boxes for row in box.rows for w in row.inputs if w.source == path)
-        numbers = [
-            str(d.at(self.report.sizes.numbers)) if d.names <= set(self.report.sizes.names) else str(d)
-            for d in wire.dims
-        ]
-        return None, symbolic(wire.dims), f"({', '.join(numbers)})", ""
+        known = self.report.sizes.numbers
+        numbers = [str(size.at(known) if size.names <= known.keys() else size) for size in wire.dims]
+        name = path.rpartition(".")[2].replace("_", " ") if len(self.graph.entries) > 1 else "x"
+        return None, symbolic(wire.dims), f"({', '.join(numbers)})", name
 
     def shape(self, box: Box) -> tuple[Row | None, str, str, str]:
         row = box.last
+        if self.graph.root:
+            return row, symbolic(row.dims), numeric(row), ""
         note = "memory" if box.id in self.memory else RESULTS.get(row.block, "")
         if row.block == "input":
             note = row.equation
-        if self.graph.root:
-            return row, symbolic(row.dims), numeric(row), note
         parts = [
             str(size) if number is None or str(size) in SEQUENCES else str(number)
             for size, number in zip(row.dims, row.shape, strict=True)
@@ -173,9 +169,9 @@ class Writer:
         below = f'<TR><TD><FONT FACE="{MONO}" POINT-SIZE="9" COLOR="{t.muted}">{html(numbers)}</FONT></TD></TR>'
         tooltip = f"{row.path}: {symbolic(row.dims)} = {numeric(row)}" if row else f"input {symbols} = {numbers}"
         return (
-            f'  {quoted(name)} [id={quoted(name)} class="shape" fillcolor="{t.background}" color="{t.border}" penwidth=0.8 '
-            f'height=0.2 margin="0.08,0.03" tooltip={quoted(tooltip)} label=<<TABLE BORDER="0" CELLSPACING="0" '
-            f'CELLPADDING="0"><TR><TD>{text}</TD></TR>{below if numbers else ""}</TABLE>>];'
+            f'  {quoted(name)} [id={quoted(name)} class="shape" fillcolor="{t.background}" color="{t.border}" '
+            f'penwidth=0.8 height=0.2 margin="0.08,0.03" tooltip={quoted(tooltip)} '
+            f'label=<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD>{text}</TD></TR>{below if numbers else ""}</TABLE>>];'
         )
 
     # wires
@@ -185,7 +181,8 @@ class Writer:
         for box in self.graph.boxes:
             if box.id not in inputs:
                 last = not self.graph.readers(box.id)
-                yield f"  {quoted(box.id)} -> {quoted('shape:' + box.id)} [weight=20{'' if last else ' arrowhead=none'}];"
+                look = "weight=20" if last else "weight=20 arrowhead=none"
+                yield f"  {quoted(box.id)} -> {quoted('shape:' + box.id)} [{look}];"
         for edge in self.graph.edges:
             yield self.wire(edge)
 
@@ -194,92 +191,39 @@ class Writer:
         target = quoted(edge.target)
         match edge.role:
             case "residual":
-                look = f'color="{self.theme.residual}" style=dashed penwidth=1.1 constraint=false weight=0 tooltip="residual"'
-                return f"  {chip}:e -> {target}:e [{look}];"
+                look = "style=dashed penwidth=1.1 constraint=false weight=0"
+                return f'  {chip}:e -> {target}:e [color="{self.theme.residual}" {look} tooltip="residual"];'
             case "memory" if not self.graph.root:
-                look = f'color="{self.theme.memory}" penwidth=2.0 weight=0 tooltip="the encoder\'s output, read by every layer"'
-                return f"  {chip}:e -> {target}:w [{look}];"
+                told = "the output of the encoder, read by every layer"
+                return f'  {chip}:e -> {target}:w [color="{self.theme.memory}" penwidth=2.0 weight=0 tooltip="{told}"];'
         return f"  {chip} -> {target} [weight={self.straightness(edge)}];"
 
     def straightness(self, edge: Edge) -> int:
-        """The main line of the figure is drawn straight: the first wire into a box; of several from one shape, the middle one."""
-        into = [e for e in self.graph.edges if e.target == edge.target and e.role == "data"]
-        out = [e for e in self.graph.readers(edge.source) if e.role == "data"]
-        middle = len(into) <= 1 and (len(out) < 3 or edge == out[len(out) // 2])
-        return 20 if middle or (len(into) == 2 and edge is into[1] and len(out) == 1) else 2
+        """The main line is drawn straight: into a box from what comes last, out of a shape to the box in the middle."""
+        order = [box.id for box in self.graph.boxes]
+        into = [e.source for e in self.graph.edges if e.target == edge.target and e.role != "residual"]
+        out = [e for e in self.graph.readers(edge.source) if e.role != "residual"]
+        latest = max(into, key=lambda source: order.index(source) if source in order else -1)
+        middle = len(out) < 3 or edge == out[len(out) // 2]
+        return 20 if edge.source == latest and middle else 1
 
     def ranks(self) -> Iterator[str]:
-        """The memory stands beside the shape above the cross-attention that reads it."""
+        """Memory stands beside the shape above the cross-attention that reads it; readers of the inputs in a row."""
+        first = [box.id for box in self.graph.boxes if self.graph.entries and self.reads_entries(box)]
+        for row in (first, ["shape:" + id for id in first], ["in:" + path for path in self.graph.entries]):
+            if len(row) > 1:
+                yield f"  {{rank=same; {'; '.join(map(quoted, row))}}}"
         for edge in self.graph.edges if not self.graph.root else ():
             if edge.role == "memory":
                 above = next((e for e in self.graph.edges if e.target == edge.target and e.role == "data"), None)
                 if above:
                     yield f"  {{rank=same; {quoted('shape:' + edge.source)}; {quoted('shape:' + above.source)}}}"
 
-    # words
-
-    def header(self) -> str:
-        t = self.theme
-        lines = [f'<FONT POINT-SIZE="19"><B>{html(self.heading())}</B></FONT>']
-        lines += [f'<FONT POINT-SIZE="11" COLOR="{t.muted}">{html(text)}</FONT>' for text in self.settings()]
-        lines.append(
-            f'<FONT POINT-SIZE="12"><B>{html(self.count())} parameters</B></FONT>'
-            f'<FONT POINT-SIZE="11" COLOR="{t.muted}">  =  {html(self.sum())}</FONT>'
-        )
-        if text := missing(self.report, "params") if not self.graph.root else "":
-            lines.append(f'<FONT POINT-SIZE="10" COLOR="{t.muted}">{html(text)}</FONT>')
-        cells = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
-        return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{cells}<TR><TD HEIGHT="10"></TD></TR></TABLE>'
-
-    def heading(self) -> str:
-        row = self.report.row(self.graph.root) if self.graph.root else None
-        return f"{row.title}   {row.path}" if row else self.report.title
-
-    def settings(self) -> Iterable[str]:
-        if self.graph.root:
-            yield self.report.row(self.graph.root).equation
-        parts = sizes(self.report).split(" · ")
-        for start in range(0, len(parts), 9):
-            yield "   ·   ".join(parts[start : start + 9])
-        if text := derived(self.report):
-            yield text
-
-    def count(self) -> str:
-        cell = self.report.row(self.graph.root).cells["params"] if self.graph.root else self.report.total["params"]
-        return humanize(cell.value) if not self.graph.root else f"{cell.value:,}"
-
-    def sum(self) -> str:
-        """The total as a sum: repeated layers with their number, the rest by name."""
-        if self.graph.root:
-            return str(self.report.row(self.graph.root).cells["params"])
-        parts = []
-        for row in self.report.children():
-            inside = self.report.children(row.path) if row.role == "stack" else [row]
-            for part in inside:
-                if value := part.cells["params"].value:
-                    number = f"{part.times.value} × " if part.times.value != 1 else ""
-                    parts.append(f"{number}{humanize(value)} {part.title.lower()}")
-        return "  +  ".join(parts) or "none"
+    def reads_entries(self, box: Box) -> bool:
+        return all(edge.source in self.graph.entries for edge in self.graph.edges if edge.target == box.id)
 
     def legend(self) -> Iterator[str]:
-        t = self.theme
-        used = " ".join(symbolic(box.last.dims) for box in self.graph.boxes)
-        letters = [n for n in self.report.legend if n in SEQUENCES or (self.graph.root and n in used)]
-        words = [f"<B>{html(n)}</B>  {html(self.report.legend[n].split(',')[0])}" for n in letters]
-        rows = [("", "     ".join(words[i : i + 4])) for i in range(0, len(words), 4)]
-        roles = {edge.role for edge in self.graph.edges}
-        lines = {
-            "residual": (f'<FONT COLOR="{t.residual}">╌╌╌</FONT>', "residual connection"),
-            "memory": (f'<FONT COLOR="{t.memory}"><B>━━━</B></FONT>', "encoder memory → K, V of every decoder layer"),
-        }
-        rows += [entry for role, entry in lines.items() if role in roles and not self.graph.root]
-        cells = "".join(
-            f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="11" COLOR="{t.muted}">{(mark + "  ") if mark else ""}{text}</FONT></TD></TR>'
-            for mark, text in rows
-        )
-        yield (
-            '  legend [id="legend" shape=plain style="" tooltip="legend" '
-            f'label=<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="3">{cells}</TABLE>>];'
-        )
-        anchor = next(iter(self.memory), self.graph.boxes[-1].id) if not self.graph.root else self.graph.boxes[-1].id
-        yield f"  {quoted('shape:' + anchor)} -> legend [style=invis weight=5 minlen=2];"
+        """A box of words below the memory, or below the last shape."""
+        yield f'  legend [id="legend" shape=plain style="" tooltip="legend" label=<{self.words.legend()}>];'
+        anchor = next(iter(self.memory), "") if not self.graph.root else ""
+        yield f"  {quoted('shape:' + (anchor or self.graph.boxes[-1].id))} -> legend [style=invis weight=5 minlen=2];"

@@ -7,6 +7,11 @@ from shapeviz.renderers._tables import Table, branches, tables
 from shapeviz.renderers._text import derived, legend, sizes
 from shapeviz.report import Report
 
+STYLES = {
+    "share of model": "cyan", "output": "green", "shape": "green", "sizes": "green", "formula of one": "dim",
+    "what happens": "dim", "note": "dim",
+}  # fmt: skip
+
 
 def render(report: Report, view: View) -> str:
     """The view as text, columns padded to their widest cell."""

@@ -1,0 +1,97 @@
+"""The words of a figure: its header with sizes and sums, and the legend of letters and lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from shapeviz.expr.notation import TEXT
+from shapeviz.renderers._graph import Graph
+from shapeviz.renderers._text import derived, humanize, missing, sizes
+from shapeviz.renderers._themes import Theme
+from shapeviz.report import Report
+
+SEQUENCES = ("B", "S", "T", "V")
+
+
+def html(text: str) -> str:
+    """Text for an HTML-like label; signs that XML cannot hold are left out."""
+    return escape("".join(sign for sign in text if sign.isprintable()))
+
+
+class Words:
+    """Header and legend of one figure, as HTML-like labels."""
+
+    def __init__(self, report: Report, drawing: Graph, theme: Theme) -> None:
+        self.report, self.graph, self.theme = report, drawing, theme
+
+    def header(self) -> str:
+        t = self.theme
+        lines = [f'<FONT POINT-SIZE="19"><B>{html(self.heading())}</B></FONT>']
+        lines += [f'<FONT POINT-SIZE="11" COLOR="{t.muted}">{html(text)}</FONT>' for text in self.settings()]
+        for count, sums in self.costs():
+            first, *more = sums
+            bold = f'<FONT POINT-SIZE="12"><B>{html(count)}</B></FONT>'
+            lines.append(f'{bold}<FONT POINT-SIZE="11" COLOR="{t.muted}">  =  {html(first)}</FONT>')
+            lines += [f'<FONT POINT-SIZE="11" COLOR="{t.muted}">      +  {html(text)}</FONT>' for text in more]
+        if text := missing(self.report, "params") if not self.graph.root else "":
+            lines.append(f'<FONT POINT-SIZE="10" COLOR="{t.muted}">{html(text)}</FONT>')
+        cells = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
+        return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{cells}<TR><TD HEIGHT="10"></TD></TR></TABLE>'
+
+    def heading(self) -> str:
+        row = self.report.row(self.graph.root) if self.graph.root else None
+        return f"{row.title}   {row.path}" if row else self.report.title
+
+    def settings(self) -> Iterable[str]:
+        if self.graph.root:
+            yield self.report.row(self.graph.root).equation
+        parts = sizes(self.report, self.names()).split(" · ")
+        lines = -(-len(parts) // 8)
+        for start in range(lines):
+            yield "   ·   ".join(parts[len(parts) * start // lines : len(parts) * (start + 1) // lines])
+        if text := derived(self.report) if not self.graph.root else "":
+            yield text
+
+    def names(self) -> frozenset[str] | None:
+        """The sizes that a block's figure speaks of; all for the model."""
+        if not self.graph.root:
+            return None
+        rows = [row for box in self.graph.boxes for row in box.rows]
+        wires = [wire.dims for row in rows for wire in row.inputs]
+        return frozenset(name for dims in (*(row.dims for row in rows), *wires) for size in dims for name in size.names)
+
+    def costs(self) -> Iterator[tuple[str, list[str]]]:
+        """What it costs, as a sum in lines: repeated layers with their number, or the formula of one block."""
+        if not self.graph.root:
+            yield f"{humanize(self.report.total['params'].value)} parameters", self.sum()
+            return
+        for column, cell in self.report.row(self.graph.root).cells.items():
+            if cell.terms:
+                value = f"{cell.value:,}" if column == "params" else humanize(cell.value)
+                yield f"{value} {self.report.columns[column]}", [cell.written(TEXT, factored=True)]
+
+    def sum(self) -> list[str]:
+        parts = []
+        for row in self.report.children():
+            for part in self.report.children(row.path) if row.role == "stack" else [row]:
+                if value := part.cells["params"].value:
+                    number = f"{part.times.value} × " if part.times.value != 1 else ""
+                    name = part.title if part.role == "norm" else part.title.lower()
+                    parts.append(f"{number}{humanize(value)} {name}")
+        return ["  +  ".join(parts[start : start + 4]) for start in range(0, len(parts), 4)] or ["none"]
+
+    def legend(self) -> str:
+        """Letters and lines, as an HTML-like table."""
+        t = self.theme
+        used = self.names() or frozenset(SEQUENCES)
+        letters = [name for name in self.report.legend if name in used]
+        words = [f"<B>{html(n)}</B>  {html(self.report.legend[n].split(',')[0])}" for n in letters]
+        rows = ["     ".join(words[start : start + 4]) for start in range(0, len(words), 4)]
+        roles = {edge.role for edge in self.graph.edges} if not self.graph.root else set()
+        if "residual" in roles:
+            rows.append(f'<FONT COLOR="{t.residual}">╌╌╌</FONT>  residual connection')
+        if "memory" in roles:
+            rows.append(f'<FONT COLOR="{t.memory}"><B>━━━</B></FONT>  encoder memory → K, V of every decoder layer')
+        cell = f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="11" COLOR="{t.muted}">%s</FONT></TD></TR>'
+        return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(cell % row for row in rows)}</TABLE>'
