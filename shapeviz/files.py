@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shapeviz.errors import InputError
@@ -13,11 +16,13 @@ LARGEST = 1_000_000
 def read_text(path: Path, kind: str) -> str:
     """The text of a file. Raises InputError if it is missing, a directory, binary, empty, or far too large."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe might never end
+            raise InputError(f"cannot read {path}: it is no regular file")
         if path.stat().st_size > LARGEST and path.is_file():
             raise InputError(f"{path}: {path.stat().st_size:,} bytes are too many for {kind}")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{path}: no text in UTF-8, so this is no {kind}") from None
+        raise InputError(f"{path}: not text in UTF-8, so this is not {kind}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {reason(error)}") from None
     if not text.strip():
@@ -26,23 +31,67 @@ def read_text(path: Path, kind: str) -> str:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Writes a file beside its place and moves it there, so that no half-written one is ever seen.
+    """Writes one file, as `write_all` does."""
+    write_all({path: content})
 
-    Raises InputError if it cannot be written; what was there before is then still there.
+
+def write_all(contents: Mapping[Path, str | bytes]) -> None:
+    """Writes every file beside its place and then moves all there, so that no half-written one is ever seen.
+
+    Raises InputError if one cannot be written; what was there before is then still there. Links are followed, modes
+    kept, and devices and pipes (/dev/stdout, /dev/null) are written into, never replaced.
     """
-    data = content.encode() if isinstance(content, str) else content
+    staged: dict[Path, tuple[Path, Path]] = {}
+    special: dict[Path, bytes] = {}
+    try:
+        for number, (path, content) in enumerate(contents.items()):
+            data = content.encode() if isinstance(content, str) else content
+            with _writing(path):
+                if _is_special(path):
+                    special[path] = data
+                    continue
+                target = Path(os.path.realpath(path))
+                temporary = target.with_name(f".shapeviz-{os.getpid()}-{number}.tmp")
+                staged[path] = temporary, target
+                temporary.write_bytes(data)
+                if target.exists():
+                    shutil.copymode(target, temporary)
+        for path, data in special.items():
+            with _writing(path):
+                path.write_bytes(data)
+        for path, (temporary, target) in staged.items():
+            with _writing(path):
+                os.replace(temporary, target)
+    finally:
+        for temporary, _ in staged.values():
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a device or a pipe. Raises InputError if it can only be refused."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a directory; name a file in it")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if not os.access(path, os.W_OK):
+        raise InputError(f"cannot write {path}: it is read-only")
+    return not path.is_file()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns an error of the operating system into one message."""
     try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        hint = f"; make its directory first: mkdir -p {path.parent}" if not path.parent.exists() else ""
+        yield
+    except BrokenPipeError:  # the reader of /dev/stdout has gone: no mistake
+        raise
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError) and not path.parent.exists()
+        hint = f"; make its directory first: mkdir -p {path.parent}" if missing else ""
         raise InputError(f"cannot write {path}: {reason(error)}{hint}") from None
-    finally:
-        if os.path.lexists(temporary):
-            temporary.unlink()
 
 
 def reason(error: Exception) -> str:

@@ -8,9 +8,15 @@ import sys
 def main() -> None:
     """The `shapeviz` program. Exits 0, 1 (a check failed), 2 (bad usage or input) or 130 (Ctrl-C)."""
     try:
+        from shapeviz.cli import _frame
+
+        _frame.open_streams()
         from shapeviz.cli._app import app
 
         app()
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
         sys.exit(130)
+    except OSError as error:  # typer's own output, such as --help, to a full disk
+        _frame.silence()
+        _frame.say(f"Error: {_frame.explained(error)}")
+        sys.exit(2)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from shapeviz import plugins
+from shapeviz.cli._frame import say
 from shapeviz.cli._options import command
-from shapeviz.errors import InputError, nearest
+from shapeviz.errors import nearest
 
 ORDER = ["trace", "params", "flops", "explain", "report", "verify"]
 
@@ -25,7 +25,7 @@ class Verbs(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         known = self.list_commands(ctx)
         if name not in known:
-            sys.stderr.write(f"Error: unknown verb {name!r}; {nearest(name, known)}\n")
+            say(f"Error: unknown verb {name!r}; {nearest(name, known)}")
             raise typer.Exit(2)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         single.command(name=name)(command(plugins.load("shapeviz.cli", name)))
@@ -55,6 +55,3 @@ def _program(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
     """Called before every verb; the options of a verb follow its name."""
-
-
-__all__ = ["InputError", "app"]

@@ -1,9 +1,7 @@
-"""The options that every verb takes, and the frame in which a verb runs: messages, exit codes, a closed pipe."""
+"""The options that every verb takes, gathered into a Request."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, Signature
@@ -12,7 +10,8 @@ from typing import Any
 
 import typer
 
-from shapeviz.errors import ShapevizError
+from shapeviz.cli._frame import guarded
+from shapeviz.errors import InputError
 
 SIZES = {
     "enc": ("N", "Encoder layers; 0 for a decoder-only model."),
@@ -37,6 +36,9 @@ SWITCHES = {
     "bias": "Biases in the linear layers; norms keep theirs, the head has none.",
     "tie": "One table for both embeddings and the head.",
 }
+
+
+FIGURE = "What dot, svg, png and pdf draw: model, multi_head, attention, or a block's path."
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,11 @@ def _parameters(verb: ModuleType) -> list[Parameter]:
         _option("format", str | None, "--format", "-f", help="table, md, json, csv, dot, svg, png or pdf."),
         _option("json", bool, "--json", default=False, help="The same as --format json."),
         _option(
-            "output", list[str] | None, "--output", "-o", help="Write here; the suffix tells the format. Repeatable."
+            "output",
+            list[str] | None,
+            "--output",
+            "-o",
+            help="Write to a file; its suffix tells the format. Repeatable.",
         ),
         _option(
             "figure",
@@ -91,45 +97,24 @@ def command(verb: ModuleType) -> Callable[..., None]:
     parameters = _parameters(verb)
     own = {parameter.name for parameter in getattr(verb, "PARAMETERS", ())}
 
-    def call(**values: Any) -> None:
-        sizes = {key: values[key] for key in (*SIZES, *SWITCHES) if values[key] is not None}
-        request = Request(
+    def requested(values: Mapping[str, Any]) -> Request:
+        if values["json"] and values["format"] not in (None, "json"):
+            raise InputError(f"--json and -f {values['format']} contradict each other: give one of them")
+        return Request(
             verb=name,
             model=values["model"],
-            sizes=sizes,
+            sizes={key: values[key] for key in (*SIZES, *SWITCHES) if values[key] is not None},
             format="json" if values["json"] else values["format"],
             output=tuple(values["output"] or ()),
             figure=values["figure"],
             theme=values["theme"],
             extra={key: values[key] for key in own},
         )
-        guarded(lambda: verb.run(request), values["debug"])
+
+    def call(**values: Any) -> None:
+        guarded(lambda: verb.run(requested(values)), values["debug"])
 
     call.__doc__ = verb.__doc__
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return call
-
-
-def guarded(run: Callable[[], None], debug: bool) -> None:
-    """Runs a verb; a mistake becomes one message and its exit code, a reader that has gone away an end in silence."""
-    try:
-        run()
-        sys.stdout.flush()
-    except ShapevizError as error:
-        if debug:
-            raise
-        sys.stderr.write(f"Error: {error}\n")
-        raise typer.Exit(error.exit_code) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        raise typer.Exit(130) from None
-    except OSError as error:
-        if debug:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.stderr.write(f"Error: cannot write the result: {error.strerror or error}\n")
-        raise typer.Exit(2) from None

@@ -1,19 +1,19 @@
-"""Where a result goes: files by their suffix, standard output, a terminal."""
+"""Where a result goes: files by their suffix, standard output, a terminal. All is rendered before any is written."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from shapeviz.cli._frame import say
 from shapeviz.cli._options import Request
 from shapeviz.errors import InputError, MissingToolError
-from shapeviz.files import write
+from shapeviz.files import write_all
 from shapeviz.frontends import read
 from shapeviz.ir import Model
 from shapeviz.renderers import SUFFIXES, View, by_suffix, render
 from shapeviz.report import Report, measure
-
-BINARY = ("png", "pdf")
 
 
 def model_of(request: Request) -> Model:
@@ -26,7 +26,7 @@ def model_of(request: Request) -> Model:
 
 def hint(text: str) -> None:
     """A line for the person at the terminal, not part of the result."""
-    sys.stderr.write(text + "\n")
+    say(text)
 
 
 def show(request: Request, path: str = "") -> None:
@@ -35,46 +35,67 @@ def show(request: Request, path: str = "") -> None:
 
 
 def emit(report: Report, request: Request, view: View) -> None:
-    """Files for every -o; standard output if there is none, or if -f asks for a format of its own."""
-    for name in request.output:
-        kind = by_suffix(name) or request.format
-        if kind is None:
-            raise InputError(f"-o {name}: the suffix tells no format; use one of {', '.join(SUFFIXES)}, or give -f")
-    for name in request.output:
-        save(report, by_suffix(name) or str(request.format), Path(name), view)
-    if not request.output or (request.format and all(map(by_suffix, request.output))):
-        to_stdout(report, request.format or "table", view)
+    """Files for every -o; standard output if there is none, or if -f asks for a format of its own.
+
+    Raises InputError before anything is written. Without Graphviz a figure's DOT is written instead, then comes the
+    MissingToolError.
+    """
+    prove(report, view)
+    to_screen = not request.output or (request.format is not None and all(map(by_suffix, request.output)))
+    finish = _on_screen(report, "table" if request.format is None else request.format, view) if to_screen else None
+    contents: dict[Path, str | bytes] = {}
+    absent: MissingToolError | None = None
+    for name, kind in [(name, _kind(name, request.format)) for name in request.output]:
+        path = Path(name)
+        try:
+            contents[path] = render(report, kind, view)
+        except MissingToolError as error:
+            path = path.with_suffix(".dot")
+            contents[path] = render(report, "dot", view)
+            absent = MissingToolError(f"{error}; {path} is written and can be drawn later")
+    write_all(contents)
+    if absent:
+        raise absent
+    for path in contents:
+        hint(f"wrote {path}")
+    if finish:
+        finish()
 
 
-def save(report: Report, kind: str, path: Path, view: View) -> None:
-    """One file, whole or not at all. Without Graphviz the figure's DOT is written before the error is raised."""
-    try:
-        write(path, render(report, kind, view))
-    except MissingToolError as error:
-        source = path.with_suffix(".dot")
-        write(source, render(report, "dot", view))
-        raise MissingToolError(f"{error}; {source} is written and can be drawn later") from None
-    hint(f"wrote {path}")
+def prove(report: Report, view: View) -> None:
+    """Refuses an unknown figure or theme, also where nothing is drawn."""
+    if (view.figure, view.theme) != (View.figure, View.theme):
+        render(report, "dot", view)
 
 
-def to_stdout(report: Report, kind: str, view: View) -> None:
-    """The result alone; drawn by rich only on a terminal."""
+def _kind(name: str, format: str | None) -> str:
+    kind = by_suffix(name) or format
+    if not name or kind is None:
+        known = ", ".join(SUFFIXES)
+        raise InputError(f"-o {name or repr(name)}: the suffix tells no format; use one of {known}, or give -f")
+    return kind
+
+
+def _on_screen(report: Report, kind: str, view: View) -> Callable[[], None]:
+    """The result alone, ready to be written; drawn by rich only on a terminal."""
     if kind == "table" and sys.stdout.isatty():
         from shapeviz.renderers.to_table import draw
 
-        draw(report, view)
-        return
+        return lambda: draw(report, view)
     content = render(report, kind, view)
     if isinstance(content, str):
-        puts(content)
-    elif sys.stdout.isatty():
+        return lambda: _puts(content)
+    if sys.stdout.isatty():
         raise InputError(f"{kind} is no text for a terminal: write it to a file, -o figure.{kind}")
-    else:
-        sys.stdout.buffer.write(content)
+    return lambda: _puts_bytes(content)
 
 
-def puts(text: str) -> None:
+def _puts(text: str) -> None:
     """Text on standard output, in UTF-8 whatever the locale."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text)
+
+
+def _puts_bytes(content: bytes) -> None:
+    sys.stdout.buffer.write(content)

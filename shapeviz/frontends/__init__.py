@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shapeviz.errors import InputError
+from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import from_sizes
 from shapeviz.ir import Model
 
@@ -25,9 +26,32 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **sizes: Any) -> M
     if isinstance(model, Mapping):
         return from_sizes.model(model, sizes, "sizes")
     path = Path(model)
-    if path.suffix == ".toml" or path.is_file():
+    if path.suffix == ".toml" or _is(path, os.path.isfile):
         if path.suffix == ".json":
             raise InputError(f"{path}: a config.json cannot be read yet; give the sizes as flags or in a TOML file")
+        if not _is(path, os.path.lexists):
+            raise InputError(f"cannot read {path}: No such file or directory; {_others(path)}")
         return from_sizes.model(from_sizes.toml(path), sizes, path.name)
-    what = "is a directory: name a TOML file in it" if path.is_dir() else "is neither a file nor a known model"
-    raise InputError(f"{str(model)!r} {what}; give sizes in a TOML file, or as flags with no MODEL at all")
+    if str(model) and _is(path, os.path.isdir):
+        raise InputError(f"{str(model)!r} is a directory: name a TOML file in it; {_others(path / 'x')}")
+    name = str(model) if len(str(model)) <= 200 else str(model)[:200] + "…"
+    raise InputError(f"{name!r} is neither a file nor a known model; {_others(path)}")
+
+
+def _is(path: Path, test: Callable[[Path], bool]) -> bool:
+    """A question about a path, False for one that no file can have."""
+    try:
+        return test(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _others(path: Path) -> str:
+    """The TOML files beside a path that is none."""
+    try:
+        files = sorted(file.name for file in path.parent.glob("*.toml"))
+    except (OSError, ValueError):
+        files = []
+    if files:
+        return f"TOML files there: {nearest(path.name, files)}"
+    return "give sizes in a TOML file, or as flags with no MODEL at all"

@@ -46,6 +46,7 @@ class Root:
 
 
 def sqrt(x: ExprLike) -> Root:
+    """√x, by which a variable can be divided."""
     return Root(Expr.of(x))
 
 

@@ -34,6 +34,7 @@ class View:
 
 
 def formats() -> list[str]:
+    """The names of all formats: the files of this folder."""
     return plugins.names("shapeviz.renderers", "to_")
 
 

@@ -59,6 +59,7 @@ def derived(report: Report) -> str:
 
 
 def legend(report: Report) -> str:
+    """`B batch · S source length · …`"""
     return " · ".join(f"{letter} {meaning}" for letter, meaning in report.legend.items())
 
 

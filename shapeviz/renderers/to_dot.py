@@ -167,11 +167,12 @@ class Writer:
         text = f'<FONT FACE="{MONO}" POINT-SIZE="10">{html(symbols)}</FONT>'
         text += f'<FONT POINT-SIZE="10" COLOR="{t.muted}">  {html(note)}</FONT>' if note else ""
         below = f'<TR><TD><FONT FACE="{MONO}" POINT-SIZE="9" COLOR="{t.muted}">{html(numbers)}</FONT></TD></TR>'
+        rows = f"<TR><TD>{text}</TD></TR>{below if numbers else ''}"
         tooltip = f"{row.path}: {symbolic(row.dims)} = {numeric(row)}" if row else f"input {symbols} = {numbers}"
         return (
             f'  {quoted(name)} [id={quoted(name)} class="shape" fillcolor="{t.background}" color="{t.border}" '
             f'penwidth=0.8 height=0.2 margin="0.08,0.03" tooltip={quoted(tooltip)} '
-            f'label=<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD>{text}</TD></TR>{below if numbers else ""}</TABLE>>];'
+            f'label=<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>];'
         )
 
     # wires

@@ -21,10 +21,19 @@ def render(report: Report, view: View) -> str:
 
 def heading(report: Report) -> list[str]:
     """Title, sizes, what was derived, and the letters."""
-    lines = [f"{report.title}   ({report.source})", f"sizes: {sizes(report)}"]
-    if text := derived(report):
-        lines.append(f"derived: {text}")
-    return [*lines, f"letters: {legend(report)}"]
+    lines = [f"{report.title}   ({report.source})", *_folded("sizes:   ", sizes(report))]
+    lines += _folded("derived: ", derived(report)) if derived(report) else []
+    return [*lines, *(_folded("letters: ", legend(report)) if report.legend else [])]
+
+
+def _folded(head: str, text: str, width: int = 118) -> list[str]:
+    """A list with ` · ` between its parts, in lines of at most this width where the parts allow it."""
+    lines = [head]
+    for part in text.split(" · "):
+        if len(lines[-1]) + len(part) + 3 > width:
+            lines.append(" " * len(head))
+        lines[-1] += part if lines[-1].isspace() or lines[-1] == head else f" · {part}"
+    return lines
 
 
 def _plain(table: Table) -> list[str]:

@@ -1,0 +1,113 @@
+"""The whole analysis in a folder: report.md with figures, report.json, the figures as DOT, SVG and PNG."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from inspect import Parameter
+from pathlib import Path
+from shlex import join
+
+import typer
+
+from shapeviz.cli._options import SWITCHES, Request
+from shapeviz.cli._output import emit, hint, model_of, prove
+from shapeviz.errors import CheckFailedError, InputError, MissingToolError
+from shapeviz.files import reason, write_all
+from shapeviz.ir import Model
+from shapeviz.renderers import View, by_suffix, render
+from shapeviz.report import Check, Report, measure
+
+FIGURES = {"model": "The model", "multi_head": "Multi-head attention", "attention": "Scaled dot-product attention"}
+PARAMETERS = [
+    Parameter(
+        "checks",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Option(True, "--checks/--no-checks", show_default=False, help="Compare with PyTorch as well."),
+        annotation=bool,
+    )
+]
+
+
+def run(request: Request) -> None:
+    model = model_of(request)
+    report = measure(model)
+    prove(report, View(figure=request.figure, theme=request.theme))
+    if "" in request.output:
+        raise InputError("-o '': name a folder or a file")
+    checks = _checks(model) if request.extra["checks"] else ()
+    report = replace(report, checks=checks)
+    view = View("all", "", request.figure, request.theme, (), _command(request), _versions(bool(checks)))
+    folders = [Path(name) for name in request.output if by_suffix(name) is None]
+    files = tuple(name for name in request.output if by_suffix(name) is not None)
+    if request.format or files:
+        emit(report, replace(request, output=files), view)
+    for folder in folders if request.output or request.format else [Path("reports") / _as_folder(report.name)]:
+        _write(report, folder, view)
+    if wrong := [check for check in checks if not check.ok]:
+        raise CheckFailedError(f"{len(wrong)} of {len(checks)} checks disagree, first of all {wrong[0]}")
+
+
+def _as_folder(name: str) -> str:
+    """The name of a model as the name of one folder, never a path out of here."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "model"
+
+
+def _checks(model: Model) -> tuple[Check, ...]:
+    from shapeviz.verify import verify
+
+    try:
+        return verify(model)
+    except MissingToolError as error:
+        hint(f"note: the report is made without checks: {error}")
+        return ()
+
+
+def _write(report: Report, folder: Path, view: View) -> None:
+    """The folder's files, each whole or not at all. Without Graphviz all but the drawn figures, then the error."""
+    figures = folder / "figures"
+    contents: dict[Path, str | bytes] = {}
+    absent: MissingToolError | None = None
+    links = []
+    for name, title in FIGURES.items():
+        drawing = replace(view, figure=name)
+        contents[figures / f"{name}.dot"] = render(report, "dot", drawing)
+        try:
+            for kind in ("svg", "png"):
+                contents[figures / f"{name}.{kind}"] = render(report, kind, drawing)
+            links.append((title, f"figures/{name}.svg"))
+        except MissingToolError as error:
+            absent = error
+    contents[folder / "report.md"] = render(report, "markdown", replace(view, figures=tuple(links)))
+    contents[folder / "report.json"] = render(report, "json", view)
+    try:
+        figures.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {figures}: {reason(error)}") from None
+    write_all(contents)
+    if absent:
+        raise MissingToolError(f"{absent}; {folder} has everything else, the figures as .dot")
+    hint(f"wrote {folder}/report.md, report.json and {len(FIGURES)} figures")
+
+
+def _command(request: Request) -> str:
+    """The command as typed, in a form that can be typed again."""
+    words = ["shapeviz", "report", *([request.model] if request.model else [])]
+    for name, value in request.sizes.items():
+        flag = name.replace("_", "-")
+        words += [f"--{'' if value else 'no-'}{flag}"] if name in SWITCHES else [f"--{flag}", str(value)]
+    words += ["--theme", request.theme] if request.theme != "light" else []
+    words += ["--no-checks"] if not request.extra["checks"] else []
+    return join([*words, *(word for name in request.output for word in ("-o", name))])
+
+
+def _versions(checked: bool) -> str:
+    names = ["shapeviz", *(["torch", "torchinfo", "fvcore"] if checked else [])]
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)

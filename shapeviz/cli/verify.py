@@ -1,0 +1,51 @@
+"""Proof: every formula against PyTorch, or somebody's hand-made figures against the formulas (--claims)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from inspect import Parameter
+from pathlib import Path
+
+import typer
+
+from shapeviz.cli._options import Request
+from shapeviz.cli._output import emit, model_of
+from shapeviz.errors import CheckFailedError
+from shapeviz.renderers import View
+from shapeviz.report import Check, measure
+
+PARAMETERS = [
+    Parameter(
+        "claims",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Option(None, "--claims", metavar="FILE", help="A TOML file of claimed figures to check instead."),
+        annotation=str | None,
+    )
+]
+
+
+def run(request: Request) -> None:
+    model = model_of(request)
+    report = measure(model)
+    checks: tuple[Check, ...]
+    if claims := request.extra["claims"]:
+        from shapeviz.claims import check_claims
+
+        checks = check_claims(report, Path(claims))
+    else:
+        from shapeviz.verify import verify
+
+        checks = verify(model)
+    emit(replace(report, checks=checks), request, View("verify", "", request.figure, request.theme))
+    wrong = [check for check in checks if not check.ok]
+    if wrong:
+        raise CheckFailedError(f"{len(wrong)} of {len(checks)} disagree, first of all {_named(wrong, claims)}")
+
+
+def _named(wrong: list[Check], claims: str | None) -> str:
+    first = wrong[0]
+    if not claims:
+        from shapeviz.verify import first_disagreement
+
+        first = first_disagreement(wrong) or first
+    return f"{first.path or 'the model'}: {first.quantity} {first.expected}, found {first.found}"

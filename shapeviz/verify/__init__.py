@@ -1,0 +1,63 @@
+"""The proof that every formula equals PyTorch: an independent module, measured by hooks, counters and two peers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from types import ModuleType
+
+from shapeviz.errors import InputError, MissingToolError
+from shapeviz.ir import Model
+from shapeviz.models.transformer import Config
+from shapeviz.report import Check
+
+__all__ = ["first_disagreement", "verify"]
+
+TOOLS = ("torch", "torchinfo", "fvcore")
+
+
+def verify(model: Model) -> tuple[Check, ...]:
+    """Every block's parameters, shapes and FLOPs against PyTorch, then the totals, then a real forward and backward.
+
+    The checks come in the order of the walk; those of the whole have the path "model". Raises InputError for a model
+    that was not built from sizes, MissingToolError if torch, torchinfo or fvcore is not installed.
+    """
+    if not isinstance(model.config, Config):
+        raise InputError(f"{model.name} cannot be proved against PyTorch: only models that are built from sizes can")
+    for tool in TOOLS:
+        _need(tool)
+    from shapeviz.verify.compare import compare
+
+    return compare(model, model.config)
+
+
+def first_disagreement(checks: Iterable[Check]) -> Check | None:
+    """Where to look: the first check that fails in a block none of whose parts fails; None if all agree.
+
+    An error in one block shows in every block that contains it.
+    """
+    failing = [check for check in checks if not check.ok]
+    paths = {check.path for check in failing}
+    return next((check for check in failing if not any(_contains(check.path, path) for path in paths)), None)
+
+
+def _contains(path: str, other: str) -> bool:
+    return other != path and (path == "model" or other.startswith(path + "."))
+
+
+def _need(tool: str) -> None:
+    try:
+        import_module(tool)
+    except ImportError as error:
+        raise MissingToolError(f"verify needs {tool}, which is not installed: pip install 'shapeviz[torch]'") from error
+
+
+class _Package(ModuleType):
+    """Python names this package `shapeviz.verify` as soon as it is imported; as the public verb it must be callable."""
+
+    def __call__(self, model: Model) -> tuple[Check, ...]:
+        return verify(model)
+
+
+sys.modules[__name__].__class__ = _Package

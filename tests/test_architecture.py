@@ -1,0 +1,74 @@
+"""The folders show the architecture: imports go one way, files stay short."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "shapeviz"
+LEFT_TO_RIGHT = """
+errors files plugins expr ir lang blocks models analyses wiring report frontends renderers claims verify cli
+"""
+ORDER = LEFT_TO_RIGHT.split()
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of shapeviz that a file imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shapeviz"):
+            names = [node.module] if node.module != "shapeviz" else [f"shapeviz.{alias.name}" for alias in node.names]
+            found |= {name.split(".")[1] for name in names if "." in str(name)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("shapeviz.")}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_from_those_to_its_left(path: Path) -> None:
+    if part(path) in ("__init__", "__main__"):
+        return
+    place = ORDER.index(part(path))
+    assert {name for name in imported(path) if ORDER.index(name) > place} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_has_at_most_300_lines_and_says_what_it_is_for(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    assert ast.get_docstring(ast.parse(text))
+
+
+def test_only_verify_imports_torch_and_nothing_on_the_light_path_imports_numpy_or_sympy() -> None:
+    heavy: dict[str, set[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                root = name.split(".")[0]
+                if root in ("torch", "torchinfo", "fvcore", "numpy", "sympy"):
+                    heavy.setdefault(part(path), set()).add(root)
+    assert set(heavy) == {"verify"}
+    assert not heavy["verify"] & {"numpy", "sympy"}
+
+
+def test_public_functions_have_docstrings() -> None:
+    bare = []
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            # the help of a verb is the docstring of its file
+            verb = part(path) == "cli" and getattr(node, "name", "") == "run"
+            if public and not verb and not ast.get_docstring(node) and not overloaded(node):
+                bare.append(f"{path.relative_to(ROOT)}:{node.name}")
+    assert bare == []
+
+
+def overloaded(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == "overload" for d in node.decorator_list)

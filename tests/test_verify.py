@@ -1,0 +1,217 @@
+"""The proof against PyTorch: it holds for every variant, and planted mistakes are caught and named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from config_strategies import configs  # noqa: E402
+from hypothesis import HealthCheck, given, settings  # noqa: E402
+
+from shapeviz.errors import InputError, MissingToolError  # noqa: E402
+from shapeviz.models import transformer  # noqa: E402
+from shapeviz.models.transformer import Config  # noqa: E402
+from shapeviz.report import Check, measure  # noqa: E402
+from shapeviz.verify import first_disagreement, verify  # noqa: E402
+from shapeviz.verify.compare import block_checks  # noqa: E402
+from shapeviz.verify.points import points, shrink, symbols  # noqa: E402
+
+TINY = Config(enc=2, dec=2, d_model=24, heads=4, d_k=6, ff=(10, 14), batch=2, seq=6, tgt_seq=5)
+
+VARIANTS = {
+    "gpt2": Config(
+        enc=0, dec=12, d_model=768, heads=12, d_k=None, ff=(3072,), norm_position="pre", vocab=50257,
+        positions="learned", max_len=1024, seq=1024,
+    ),
+    "llama": Config(
+        enc=0, dec=32, d_model=4096, heads=32, kv_heads=8, ff=(14336,), gated=True, norm="rms", norm_position="pre",
+        bias=False, vocab=128256, tie=False, positions="rotary", batch=1, seq=8192,
+    ),
+    "bert": Config(
+        enc=12, dec=0, d_model=768, heads=12, d_k=None, ff=(3072,), vocab=30522, positions="learned", seq=512
+    ),
+    "base": Config(enc=6, dec=6, d_model=512, heads=8, d_k=64, ff=(2048,), vocab=37000, batch=1, seq=64, tgt_seq=48),
+    "multi-query": replace(TINY, kv_heads=1, vocab=11),
+    "grouped, one query head each": replace(TINY, kv_heads=4),
+    "wide values": replace(TINY, d_v=9, vocab=11, tie=False),
+    "no bias": replace(TINY, bias=False, norm="rms", positions="none"),
+    "pre-norm, learned": replace(TINY, norm_position="pre", positions="learned", max_len=8, vocab=11),
+    "gated, deep": replace(TINY, ff=(3, 5, 7), gated=True),
+    "decoder of vectors": replace(TINY, enc=0, tgt_seq=None),
+    "one of everything": Config(
+        enc=1, dec=1, d_model=2, heads=1, kv_heads=1, d_k=2, d_v=1, ff=(1,), vocab=1, positions="rotary", batch=1, seq=1
+    ),
+    "deeper than is built": replace(TINY, enc=100_000, dec=70, vocab=11),
+    "wider than memory": replace(TINY, d_model=10**6, vocab=10**6, ff=(4 * 10**6,), batch=10**4),
+    "beyond what PyTorch addresses": replace(TINY, batch=10**9, seq=10**9),
+}  # fmt: skip
+
+
+def failing(checks):
+    return [check for check in checks if not check.ok]
+
+
+def of_model(checks, quantity, by):
+    return next(c for c in checks if (c.path, c.quantity) == ("model", quantity) and c.by.startswith(by))
+
+
+@pytest.fixture(scope="module")
+def default_checks():
+    return verify(transformer.build(Config()))
+
+
+def test_the_default_model_equals_pytorch(default_checks):
+    assert failing(default_checks) == []
+    assert of_model(default_checks, "params", "PyTorch").found == 87_731_712
+    assert of_model(default_checks, "flops", "FlopCounterMode").found == 59_236_188_946_432
+
+
+def test_every_block_is_compared_in_every_quantity(default_checks):
+    done = {(check.path, check.quantity) for check in default_checks}
+    for row in measure(transformer.build(Config())).rows:
+        if row.block in ("encoder_layer", "multi_head", "linear", "layer_norm", "feed_forward", "attention"):
+            assert {(row.path, "params"), (row.path, "shape"), (row.path, "flops")} <= done
+    assert ("decoder.layer.cross_attention.attention", "inputs") in done
+
+
+def test_source_and_target_differ_in_length_at_most_points():
+    where = points(transformer.build(Config()), Config())
+    assert [point.lengths for point in where] == [(4096, 4096), (11, 7), (5, 13), (9, 8)]
+
+
+def test_the_deviations_of_the_peers_follow_their_known_rules(default_checks):
+    torchinfo = of_model(default_checks, "flops", "torchinfo")
+    assert torchinfo.explained
+    # every weight of the model is in a leaf module: twice the batch times the parameters
+    assert torchinfo.found == 2 * 32 * 87_731_712
+    fvcore = of_model(default_checks, "flops", "fvcore")
+    assert fvcore.explained
+    # 2·6 + 3·8 LayerNorms of 32·4096·1024 elements, 5 for each, doubled
+    assert fvcore.found - fvcore.expected == 2 * 5 * 36 * 32 * 4096 * 1024
+    assert [torchinfo, fvcore] == [check for check in default_checks if check.explained]
+
+
+def test_torchinfo_counts_a_tied_table_once_per_use():
+    checks = verify(transformer.build(replace(TINY, vocab=11)))
+    check = of_model(checks, "params", "torchinfo")
+    assert check.explained
+    assert check.found - check.expected == 2 * 11 * 24
+    assert not of_model(verify(transformer.build(replace(TINY, vocab=11, tie=False))), "params", "torchinfo").explained
+
+
+def test_rms_norm_leaves_fvcore_exact():
+    check = of_model(verify(transformer.build(replace(TINY, norm="rms"))), "flops", "fvcore")
+    assert (check.expected, False) == (check.found, check.explained)
+
+
+def test_a_deviation_that_no_rule_predicts_is_not_explained(monkeypatch):
+    import torchinfo
+
+    class Statistics:
+        total_params, total_mult_adds = 1, 1
+
+    monkeypatch.setattr(torchinfo, "summary", lambda *_, **__: Statistics())
+    checks = verify(transformer.build(TINY))
+    assert [check.quantity for check in failing(checks)] == ["params", "flops"]
+    assert "unexplained" in of_model(checks, "flops", "torchinfo").note
+
+
+def test_a_peer_that_raises_is_not_comparable_and_says_why(monkeypatch):
+    import fvcore.nn
+
+    def broken(*_):
+        raise RuntimeError("no tracing today")
+
+    monkeypatch.setattr(fvcore.nn, "FlopCountAnalysis", broken)
+    checks = verify(transformer.build(TINY))
+    assert failing(checks) == []
+    assert of_model(checks, "flops", "fvcore").note == "not comparable: fvcore raises RuntimeError: no tracing today"
+
+
+@pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
+def test_a_variant_equals_pytorch(config):
+    checks = verify(transformer.build(config))
+    assert failing(checks) == []
+    assert {"output", "backward"} <= {check.quantity for check in checks}
+    assert bool(config.dec) == any(check.quantity == "causality" for check in checks)
+
+
+def test_two_hundred_random_configurations_equal_pytorch():
+    seen = []
+
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(configs())
+    def agree(config):
+        model = transformer.build(config)
+        checks = block_checks(model, measure(model), points(model, config)[:2])
+        assert failing(checks) == []
+        seen.append(config)
+
+    agree()
+    assert len(seen) >= 200
+    for field, value in vars(Config()).items():
+        assert len({getattr(config, field) for config in seen}) > 1, f"{field} is always {value}"
+
+
+def test_the_tiny_model_keeps_the_variant_and_tells_the_symbols_apart():
+    for config in VARIANTS.values():
+        small = shrink(config)
+        sizes = symbols(small)
+        for field in ("gated", "norm", "norm_position", "bias", "tie", "positions"):
+            assert getattr(config, field) == getattr(small, field)
+        assert sizes["h"] % sizes["g"] == sizes["d_k"] % 2 == 0
+        assert config.d_v is None or sizes["d_v"] != sizes["d_k"]
+        assert config.d_k is None or sizes["h"] * sizes["d_k"] != sizes["d_model"]
+
+
+def test_first_disagreement_is_the_first_of_the_deepest():
+    def bad(path):
+        return Check(path, "params", 1, 2, "PyTorch")
+
+    assert first_disagreement([Check("model", "params", 1, 1, "PyTorch")]) is None
+    checks = [bad("encoder"), bad("encoder.layer"), bad("encoder.layer.b"), bad("encoder.layer.c"), bad("model")]
+    assert first_disagreement(checks).path == "encoder.layer.b"
+    assert first_disagreement([bad("model")]).path == "model"
+
+
+def test_only_models_from_sizes_can_be_proved():
+    with pytest.raises(InputError, match="only models that are built from sizes"):
+        verify(replace(transformer.build(TINY), config=None))
+
+
+@pytest.mark.parametrize("tool", ["torch", "torchinfo", "fvcore"])
+def test_a_missing_tool_says_how_to_install_it(tool, monkeypatch):
+    monkeypatch.setitem(sys.modules, tool, None)
+    with pytest.raises(MissingToolError, match=rf"needs {tool}.*pip install 'shapeviz\[torch\]'"):
+        verify(transformer.build(TINY))
+
+
+@pytest.mark.parametrize("first", ["", "import shapeviz.verify; ", "from shapeviz.verify import verify; "])
+def test_the_public_verb_can_be_called_whatever_was_imported_before(first):
+    program = f"{first}import shapeviz; print(callable(shapeviz.verify), callable(shapeviz.verify))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True True"
+
+
+def test_importing_verify_imports_no_torch():
+    program = "import sys, shapeviz.verify; print('torch' in sys.modules, 'torchinfo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False False"
+
+
+def test_verify_prints_nothing_and_warns_of_nothing(capfd, recwarn):
+    verify(transformer.build(TINY))
+    assert tuple(capfd.readouterr()) == ("", "")
+    assert list(recwarn) == []
+
+
+def test_the_random_state_of_the_caller_is_kept():
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    verify(transformer.build(TINY))
+    assert expected == torch.rand(1)

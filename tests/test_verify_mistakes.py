@@ -1,0 +1,173 @@
+"""Mistakes planted on either side of the proof: each is caught, and the block that has it is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+import shapeviz.verify.measure as torch_side  # noqa: E402
+from shapeviz.expr import Expr  # noqa: E402
+from shapeviz.models import transformer  # noqa: E402
+from shapeviz.models.transformer import Config  # noqa: E402
+from shapeviz.verify import first_disagreement, verify  # noqa: E402
+
+TINY = Config(enc=2, dec=2, d_model=24, heads=4, d_k=6, ff=(10, 14), batch=2, seq=6, tgt_seq=5)
+
+
+# Planted mistakes: the symbolic tree
+
+
+def altered(model, path, change):
+    """The model with the node of a path replaced by what `change` makes of it; None takes it out."""
+
+    def within(block, names):
+        body = []
+        for node in block.body:
+            if node.name == names[0]:
+                node = within(node, names[1:]) if len(names) > 1 else change(node)
+            body.append(node)
+        return replace(block, body=tuple(node for node in body if node is not None))
+
+    return replace(model, root=within(model.root, path.split(".")))
+
+
+def wider(block):
+    """A weight matrix one column too wide."""
+    weight, *others = block.params
+    return replace(block, params=(replace(weight, shape=(weight.shape[0], weight.shape[1] + 1)), *others))
+
+
+def longer(block):
+    """An output one row too long."""
+    *batch, rows, width = block.output.shape
+    return replace(block, output=replace(block.output, shape=(*batch, rows + 1, width)))
+
+
+MISTAKES = {  # what is changed, how, and which block and quantity should be named
+    "a missing bias": (
+        "encoder.layer.self_attention.output", lambda b: replace(b, params=b.params[:1]),
+        "encoder.layer.self_attention.output", "params",
+    ),
+    "a width off by one": (
+        "decoder.layer.feed_forward.linear_2", wider, "decoder.layer.feed_forward.linear_2", "params",
+    ),
+    "doubled scores": (
+        "decoder.layer.cross_attention.attention.scores", lambda op: replace(op, flops=2 * op.flops),
+        "decoder.layer.cross_attention.attention", "flops",
+    ),
+    "a norm without bias": (
+        "decoder.layer.cross_attention_norm", lambda b: replace(b, params=b.params[:1]),
+        "decoder.layer.cross_attention_norm", "params",
+    ),
+    "a wrong shape": (
+        "encoder.layer.self_attention.value", longer, "encoder.layer.self_attention.value", "shape",
+    ),
+    "no cross-attention key": (
+        "decoder.layer.cross_attention.key", lambda b: None, "decoder.layer.cross_attention.key", "block",
+    ),
+    "queries for keys": (
+        "decoder.layer.cross_attention.attention", lambda b: replace(b, inputs=b.inputs[1::-1] + b.inputs[2:]),
+        "decoder.layer.cross_attention.attention", "inputs",
+    ),
+    "an invented block": (
+        "encoder.positions", lambda b: replace(b, name="dropout"), "encoder.dropout", "block",
+    ),
+    "a layer too many": (
+        "encoder.layer", lambda b: replace(b, repeat=b.repeat + 1, copies=b.copies + 1), "encoder", "params",
+    ),
+    "a tied table counted again": (
+        "decoder.embedding", lambda b: replace(b, params=b.tied, tied=()), "decoder.embedding", "params",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "change", "blamed", "quantity"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_planted_mistake_is_caught_and_named(path, change, blamed, quantity):
+    model = altered(transformer.build(replace(TINY, vocab=11)), path, change)
+    found = first_disagreement(verify(model))
+    assert (blamed, quantity) == (found.path, found.quantity)
+    assert found.expected != found.found
+
+
+def test_an_error_shows_in_all_that_contains_it_and_nowhere_else():
+    model = altered(transformer.build(TINY), "encoder.layer.self_attention.output", wider)
+    paths = {check.path for check in verify(model) if not check.ok}
+    output = "encoder.layer.self_attention.output"
+    assert {output, "encoder.layer.self_attention", "encoder.layer", "encoder", "model"} == paths
+
+
+def test_a_formula_that_is_right_by_accident_is_caught():
+    # d_v written for d_k: no number of this model shows it, for both are 6
+    model = transformer.build(replace(TINY, d_v=6))
+
+    def confused(block):
+        weight, bias = block.params
+        d_model, h, d_k = map(Expr.of, ("d_model", "h", "d_k"))
+        assert tuple(size.at(model.sizes.numbers) for size in weight.shape) == (24, 24)
+        return replace(block, params=(replace(weight, shape=(d_model, h * d_k)), replace(bias, shape=(h * d_k,))))
+
+    found = first_disagreement(verify(altered(model, "encoder.layer.self_attention.value", confused)))
+    assert (found.path, found.quantity) == ("encoder.layer.self_attention.value", "params")
+    assert "tiny widths" in found.note
+
+
+def test_a_mistake_inside_a_block_function_is_caught(monkeypatch):
+    import shapeviz.blocks.feed_forward as feed_forward
+
+    right = feed_forward.linear
+    monkeypatch.setattr(feed_forward, "linear", lambda x, width, bias, name: right(x, width, False, name=name))
+    found = first_disagreement(verify(transformer.build(TINY)))
+    assert (found.path, found.quantity) == ("encoder.layer.feed_forward.linear_1", "params")
+
+
+# Planted mistakes: the PyTorch side
+
+
+def planted(monkeypatch, change):
+    """PyTorch's side, changed after it was built."""
+    right = torch_side.build
+
+    def build(config, **settings):
+        module = right(config, **settings)
+        change(module)
+        return module
+
+    monkeypatch.setattr(torch_side, "build", build)
+    return verify(transformer.build(replace(TINY, vocab=11)))
+
+
+def test_a_bias_too_many_in_pytorch_is_caught(monkeypatch):
+    def change(module):
+        module.head.bias = torch.nn.Parameter(torch.zeros(module.head.out_features, device="meta"))
+
+    found = first_disagreement(planted(monkeypatch, change))
+    assert (found.path, found.quantity, found.expected, found.found) == ("head", "params", 0, 11)
+
+
+def test_one_instance_that_differs_from_the_others_is_caught(monkeypatch):
+    def change(module):
+        module.decoder.layer[1].feed_forward.linear_2.bias = None
+
+    found = first_disagreement(planted(monkeypatch, change))
+    assert found.path == "decoder.layer.feed_forward.linear_2"
+    assert "in decoder.layer.1.feed_forward.linear_2" in found.note
+
+
+def test_a_submodule_without_a_block_is_caught(monkeypatch):
+    def change(module):
+        module.encoder.layer[0].adapter = torch.nn.Linear(3, 3, device="meta")
+
+    found = first_disagreement(planted(monkeypatch, change))
+    assert (found.path, found.quantity) == ("encoder.layer.adapter", "block")
+
+
+def test_an_exception_of_pytorch_becomes_a_check_that_names_the_block(monkeypatch):
+    def change(module):
+        module.encoder.layer[1].feed_forward.linear_3 = torch.nn.Linear(13, 24, device="meta")
+
+    checks = planted(monkeypatch, change)
+    found = first_disagreement(checks)
+    assert (found.path, found.quantity, found.expected) == ("encoder.layer.feed_forward.linear_3", "forward", "runs")
+    assert found.found.startswith("RuntimeError")
