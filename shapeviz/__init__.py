@@ -25,8 +25,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'shapeviz' has no attribute {name!r}")
     from importlib import import_module
 
-    found = getattr(import_module(f"shapeviz.{_HOMES[name]}"), name)
-    globals()[name] = found  # also over the submodule of the same name
+    home = import_module(f"shapeviz.{_HOMES[name]}")
+    # importing `shapeviz.verify` puts the package under the verb's name, so the package is the verb
+    found = home if _HOMES[name] == name else getattr(home, name)
+    globals()[name] = found
     return found
 
 

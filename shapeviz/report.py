@@ -59,7 +59,7 @@ class Line:
     def substitution(self) -> str:
         """`3 × 6 × (1024 × 128 + 128)`, or `6 × 4,465,920` where the part is derived elsewhere."""
         numbers = self.each.sizes.numbers
-        if not self.composite:
+        if not self.composite or (self.times == ONE and len(self.labels) == 1):
             return self.total.written(notation.substituted(numbers), factored=True)
         factors = [len(self.labels)] * (len(self.labels) > 1) + [self.times.at(numbers)] * (self.times != ONE)
         return " × ".join(f"{number:,}" for number in [*factors, self.each.value])
@@ -149,7 +149,9 @@ class Report:
         for row in self.rows:
             if row.path == path:
                 return row
-        raise InputError(f"no block {path!r} in {self.name}; {nearest(path, [row.path for row in self.rows])}")
+        raise InputError(
+            f"no block {path!r} in {self.name}; {nearest(path, [row.path for row in self.rows])}; `shapeviz trace` shows them"
+        )
 
     def children(self, path: str = "") -> list[Row]:
         return [row for row in self.rows if row.parent == path]
@@ -216,7 +218,8 @@ class Ledger:
     def _parts(self, node: Node) -> Iterator[tuple[str, tuple[Expr, Expr, bool]]]:
         names = self.model.sizes.names
         for label, cost in self.analysis.own(node):
-            yield label, (ONE, cost.split(names)[0], False)
+            if (known := cost.split(names)[0]).terms:
+                yield label, (ONE, known, False)
         for child in node.body if isinstance(node, Block) else ():
             if (cost := self.counted(child)).terms:
                 yield child.name, (self.times(child), cost, isinstance(child, Block) and not child.step)
