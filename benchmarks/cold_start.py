@@ -22,7 +22,7 @@ COMMANDS = {
     "import torchinfo": ([PYTHON, "-c", "import torchinfo"], False),
     "typer, one line": ([PYTHON, "-c", FLOOR], False),
     "shapeviz params --json": ([*SHAPEVIZ, "--json"], False),
-    "shapeviz params | cat": (SHAPEVIZ, False),
+    "shapeviz params, piped": (SHAPEVIZ, False),
     "shapeviz params (terminal)": (SHAPEVIZ, True),
     "shapeviz params --enc 1000000 --json": ([*SHAPEVIZ, "--enc", "1000000", "--json"], False),
 }

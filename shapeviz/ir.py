@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -100,10 +101,16 @@ class Sizes:
                 raise SizeError(f"{name} is {other} in this model: set {other}, or give the model a {name} of its own")
 
             raise SizeError(f"{name!r} is no size of this model; {nearest(name, self.names)}")
+        for name, size in overrides.items():
+            number = isinstance(size, int) and not isinstance(size, bool) and size > 0
+            if not number and not hasattr(size, "dtype"):
+                raise SizeError(f"{name} = {size}: a positive integer is needed")
         sizes: dict[str, Any] = {**self.values, **overrides}
         for name, rule in self.rules.items():
             if name not in sizes:
                 sizes[name] = rule.at(sizes)
+                if isinstance(sizes[name], Fraction):
+                    raise SizeError(f"{name} = {rule} = {sizes[name]} is no integer: give sizes that divide, or {name}")
         for name, other in self.aliases.items():
             sizes[name] = sizes[other]
         return sizes

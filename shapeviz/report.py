@@ -9,7 +9,7 @@ from typing import Any
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
-from shapeviz.expr import Expr, notation
+from shapeviz.expr import Expr, notation, total
 from shapeviz.ir import ONE, Block, Model, Node, Shape, Sizes
 from shapeviz.wiring import Wire, wires
 
@@ -69,8 +69,9 @@ class Line:
 class Row:
     """One block or step of the walk.
 
-    `times` is how often it runs within its parent, `repeat` and `copies` how often in the whole model. A cell is the
-    cost of one instance, without what cannot be counted: that is in `not_counted`.
+    `times` is how often it runs within its parent, `repeat` and `copies` how often in the whole model, `instances`
+    which of the two counts for a column. A cell is the cost of one instance, without what cannot be counted: that is in
+    `not_counted`.
     """
 
     path: str
@@ -85,6 +86,7 @@ class Row:
     times: Quantity
     repeat: Quantity
     copies: Quantity
+    instances: Mapping[str, Quantity]
     dims: Shape
     shape: tuple[int | None, ...]
     inputs: tuple[Wire, ...]
@@ -104,8 +106,7 @@ class Row:
 
     def in_model(self, column: str) -> int:
         """The cost of all instances in the whole model."""
-        times = self.copies if column == "params" else self.repeat
-        return self.cells[column].value * times.value
+        return self.cells[column].value * self.instances[column].value
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,8 @@ class Report:
         for row in self.rows:
             if row.path == path:
                 return row
-        raise InputError(
-            f"no block {path!r} in {self.name}; {nearest(path, [row.path for row in self.rows])}; `shapeviz trace` shows them"
-        )
+        hint = nearest(path, [row.path for row in self.rows])
+        raise InputError(f"no block {path!r} in {self.name}; {hint}; `shapeviz trace` shows them")
 
     def children(self, path: str = "") -> list[Row]:
         return [row for row in self.rows if row.parent == path]
@@ -186,24 +186,30 @@ class Ledger:
     model: Model
     analysis: ModuleType
     totals: dict[Node, Expr] = field(default_factory=dict)
+    splits: dict[Node, tuple[Quantity, Expr]] = field(default_factory=dict)
 
     def total(self, node: Node) -> Expr:
         if node not in self.totals:
-            cost = sum((own for _, own in self.analysis.own(node)), Expr())
-            for child in node.body if isinstance(node, Block) else ():
-                cost += self.times(child) * self.total(child)
-            self.totals[node] = cost
+            children = node.body if isinstance(node, Block) else ()
+            parts = [own for _, own in self.analysis.own(node)]
+            self.totals[node] = total([*parts, *(self.times(child) * self.total(child) for child in children)])
         return self.totals[node]
 
     def times(self, node: Node) -> Expr:
         return getattr(node, self.analysis.times) if isinstance(node, Block) else ONE
 
     def counted(self, node: Node) -> Quantity:
-        return Quantity(self.total(node).split(self.model.sizes.names)[0], self.model.sizes)
+        return self._split(node)[0]
 
     def rest(self, node: Node) -> Expr:
         """What cannot be counted because a size is not given."""
-        return self.total(node).split(self.model.sizes.names)[1]
+        return self._split(node)[1]
+
+    def _split(self, node: Node) -> tuple[Quantity, Expr]:
+        if node not in self.splits:
+            known, rest = self.total(node).split(self.model.sizes.names)
+            self.splits[node] = Quantity(known, self.model.sizes), rest
+        return self.splits[node]
 
     def lines(self, block: Node) -> tuple[Line, ...]:
         """The derivation of a block: its own parts, then its children, equal ones on one line."""
@@ -240,7 +246,7 @@ def _rows(
         path = prefix + node.name
         block = node if isinstance(node, Block) else None
         times = block.repeat if block else ONE
-        here = repeat * times, copies * (block.copies if block else ONE)
+        here = {"repeat": repeat * times, "copies": copies * (block.copies if block else ONE)}
         owners.update(dict.fromkeys(block.params, path) if block else {})
         yield Row(
             path=path,
@@ -253,8 +259,9 @@ def _rows(
             caption=_with_numbers(block.caption, sizes) if block else "",
             step=not block or block.step,
             times=Quantity(times, sizes),
-            repeat=Quantity(here[0], sizes),
-            copies=Quantity(here[1], sizes),
+            repeat=Quantity(here["repeat"], sizes),
+            copies=Quantity(here["copies"], sizes),
+            instances={name: Quantity(here[book.analysis.times], sizes) for name, book in ledger.items()},
             dims=node.output.shape,
             shape=tuple(_number(size, sizes) for size in node.output.shape),
             inputs=wired[node],
@@ -265,7 +272,7 @@ def _rows(
             derivations={name: book.lines(node) for name, book in ledger.items()},
         )
         if block and not block.step:
-            yield from _rows(model, block, path + ".", *here, ledger, wired, owners)
+            yield from _rows(model, block, path + ".", here["repeat"], here["copies"], ledger, wired, owners)
 
 
 def _number(size: Expr, sizes: Sizes) -> int | None:

@@ -122,7 +122,8 @@ def run_javascript(texts: list[str], sizes: list[dict[str, int]]) -> list[list[f
         pytest.skip("node is not installed")
     program = """
         const [texts, sizes] = JSON.parse(require("fs").readFileSync(0, "utf8"));
-        const value = (text, at) => new Function(...Object.keys(at), `"use strict"; return ${text}`)(...Object.values(at));
+        const made = (text, at) => new Function(...Object.keys(at), `"use strict"; return ${text}`);
+        const value = (text, at) => made(text, at)(...Object.values(at));
         console.log(JSON.stringify(texts.map((text) => sizes.map((at) => value(text, at)))));
     """
     done = subprocess.run(

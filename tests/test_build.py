@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.verify.build import Attention, Learned, Rotary, Sinusoidal, build  # noqa: E402
+from shapeviz.verify.steps import MergeHeads, SplitHeads  # noqa: E402
 
 SMALL = Config(
     enc=1, dec=1, d_model=12, heads=3, d_k=None, ff=(20,), positions="none", batch=2, seq=7, tgt_seq=5
@@ -162,6 +163,15 @@ def test_grouped_heads_shrink_keys_and_values():
     attention = real(heads=6, kv_heads=2, d_k=4, d_v=5).encoder.layer[0].self_attention
     assert tuple(part.out_features for part in (attention.query, attention.key, attention.value)) == (24, 8, 10)
     assert (attention.output.in_features, attention.output.out_features) == (30, 12)
+
+
+@pytest.mark.parametrize("counts", [(6,), (2, 3)])
+def test_merged_heads_are_what_was_split_and_head_one_is_the_first_columns(counts):
+    x = randn(2, 5, 24)
+    heads = SplitHeads(counts, 4)(x)
+    assert heads.shape == (2, *counts, 5, 4)
+    torch.testing.assert_close(heads.flatten(1, -3)[:, 1], x[..., 4:8])
+    torch.testing.assert_close(MergeHeads()(heads), x)
 
 
 def test_rotary_keeps_lengths_and_makes_products_relative():

@@ -71,7 +71,7 @@ def test_the_light_theme_has_the_colours_of_the_house() -> None:
 
 def test_layers_are_folded_into_a_badge_and_never_unrolled() -> None:
     assert len(dot().splitlines()) == len(dot(enc=1_000_000, dec=96).splitlines())
-    assert " × 1000000 " in dot(enc=1_000_000)
+    assert " × 1,000,000 " in dot(enc=1_000_000)
 
 
 def test_labels_are_computed_from_the_model() -> None:

@@ -104,7 +104,8 @@ def test_the_target_length_that_is_given_stays() -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "words"),
-    [({"enc": 0, "dec": 0}, "needs a layer"), ({"max_len": 10}, "at least --max-len 4096"),
+    [({"enc": 0, "dec": 0}, "needs a layer"),
+     ({"positions": "learned", "max_len": 10, "seq": 4096}, "at least --max-len 4096"),
      ({"positions": "rotary", "d_k": 3}, "--d-k 2 or 4"), ({"positions": "rotary", "d_k": 1}, "--d-k 2"),
      ({"d_model": True}, "positive integer"), ({"d_model": 2.0}, "positive integer"), ({"enc": -1}, "at least 0")],
 )  # fmt: skip

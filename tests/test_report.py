@@ -1,5 +1,7 @@
 """The default model, figure by figure, against the hand-made analysis that the project began with."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,30 @@ def test_parameters_of_every_block_are_those_worked_out_by_hand(report, path: st
 @pytest.mark.parametrize(("path", "shape"), SHAPES.items())
 def test_shapes_of_every_step_are_those_worked_out_by_hand(report, path: str, shape: tuple[int, ...]) -> None:
     assert shape == report.row(path).shape
+
+
+ATTENTION = [
+    ("query", (32, 4096, 768)), ("key", (32, 4096, 768)), ("value", (32, 4096, 768)),
+    ("query_heads", (32, 6, 4096, 128)), ("key_heads", (32, 6, 4096, 128)), ("value_heads", (32, 6, 4096, 128)),
+    ("scores", (32, 6, 4096, 4096)), ("scale", (32, 6, 4096, 4096)), ("weights", (32, 6, 4096, 4096)),
+    ("weighted_values", (32, 6, 4096, 128)), ("concat", (32, 4096, 768)), ("output", (32, 4096, 1024)),
+]  # fmt: skip
+NORM = [("add", (32, 4096, 1024)), ("norm", (32, 4096, 1024))]
+FEED_FORWARD = [("linear_1", (32, 4096, 512)), ("linear_2", (32, 4096, 512)), ("linear_3", (32, 4096, 1024))]
+MASKED = [*ATTENTION[:8], ("mask", (32, 6, 4096, 4096)), *ATTENTION[8:]]
+
+
+@pytest.mark.parametrize(
+    ("layer", "walk"),
+    [
+        ("encoder.layer", [*ATTENTION, *NORM, *FEED_FORWARD, *NORM]),
+        ("decoder.layer", [*MASKED, *NORM, *ATTENTION, *NORM, *FEED_FORWARD, *NORM]),
+    ],
+)
+def test_the_walk_through_a_layer_has_the_steps_and_shapes_worked_out_by_hand(report, layer: str, walk: list) -> None:
+    steps = [row for row in report.rows if row.path.startswith(layer + ".") and row.step and row.block != "relu"]
+    names = [re.sub(r"^\w+_norm$", "norm", re.sub(r"^add_\d$", "add", row.name)) for row in steps]
+    assert walk == list(zip(names, [row.shape for row in steps], strict=True))
 
 
 def test_the_total_is_87_731_712(report) -> None:
@@ -116,6 +142,25 @@ def test_a_total_can_be_asked_at_other_sizes_and_derives_anew_what_was_derived()
         total.at(d_modle=256)
     with pytest.raises(SizeError, match="d_v is d_k in this model"):
         total.at(d_v=256)
+    for wrong in ({"d_model": 0}, {"h": True}, {"B": -3}, {"S": 1.5}):
+        with pytest.raises(SizeError, match="a positive integer is needed"):
+            total.at(**wrong)
+    with pytest.raises(SizeError, match="d_k = d_model/h = 512/7 is no integer"):
+        total.at(h=7)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "path", "equation"),
+    [
+        ({}, "decoder", "y = DecoderLayer^N_dec(W_E[ids] + PE, m)"),
+        ({"enc": 0, "positions": "none"}, "decoder", "y = DecoderLayer^N_dec(W_E[ids])"),
+        ({"norm_position": "pre", "positions": "learned"}, "encoder", "m = Norm(EncoderLayer^N_enc(W_E[ids] + W_P))"),
+        ({"bias": False}, "encoder.layer.self_attention.query", "y = x W"),
+        ({"bias": False}, "encoder.layer.feed_forward", "FFN(x) = max(0, … max(0, x W_1) …) W_n"),
+    ],
+)
+def test_the_equation_is_that_of_the_variant(sizes: dict, path: str, equation: str) -> None:
+    assert equation == shapeviz.measure(shapeviz.read(**sizes)).row(path).equation
 
 
 def test_totals_over_arrays_equal_totals_one_by_one(report) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 from dataclasses import replace
 
@@ -19,12 +20,15 @@ def report() -> "shapeviz.report.Report":
 
 def test_leaves_of_the_printed_table_times_their_repetition_add_up_to_the_printed_total(report) -> None:
     text = shapeviz.render(report, "table", verb="params")
-    leaves = [row for row in report.rows if row.step and row.cells["params"].terms]
-    total = 0
-    for row in leaves:
-        printed = f"{row.cells['params'].value:,}"
-        assert re.search(rf"{row.name} .*{printed} ", text)
-        total += row.cells["params"].value * row.copies.value
+    line = re.compile(r"^([│├└─ ]*)(\w+)(?: × (\d+))?  +\(.*?\) +([\d,]+|not counted) ", re.M)
+    entries = [(len(stem) // 3, int(n or 1), value) for stem, _, n, value in line.findall(text)]
+    assert len(entries) > 30
+    total, times = 0, {-1: 1}
+    for (depth, n, value), (deeper, *_) in itertools.pairwise([*entries, (0, 1, "")]):
+        times[depth] = times[depth - 1] * n
+        if deeper <= depth and value != "not counted":  # a leaf
+            total += int(value.replace(",", "")) * times[depth]
+    assert 87_731_712 == total
     assert f"= {total:,}  (87.73 M)" in text
 
 

@@ -78,6 +78,40 @@ def test_every_block_is_compared_in_every_quantity(default_checks):
     assert ("decoder.layer.cross_attention.attention", "inputs") in done
 
 
+@pytest.mark.parametrize(("vocab", "left_out"), [(None, 6), (11, 2)])
+def test_every_row_is_compared_or_named_with_the_reason(vocab, left_out):
+    model = transformer.build(replace(TINY, vocab=vocab))
+    checks, rows = verify(model), {row.path for row in measure(model).rows}
+    compared = {check.path for check in checks if check.quantity == "shape"}
+    assert compared <= rows
+    assert len(rows - compared) == left_out
+    last = checks[-1]
+    assert (last.path, last.quantity, last.expected, last.found) == ("model", "rows compared", *[len(compared)] * 2)
+    assert all(f"{path} (" in last.note for path in rows - compared)
+    assert {"source_ids", "target_ids"} <= rows - compared
+
+
+def test_the_steps_of_attention_and_feed_forward_are_compared_in_their_shapes(default_checks):
+    shapes = {check.path: check.found for check in default_checks if check.quantity == "shape"}
+    # 6 heads of 128 side by side are 768 wide: not d_model = 1024
+    assert shapes["encoder.layer.self_attention.query_heads"] == (32, 6, 4096, 128)
+    assert shapes["decoder.layer.self_attention.attention.mask"] == (32, 6, 4096, 4096)
+    assert shapes["decoder.layer.cross_attention.concat"] == (32, 4096, 768)
+    assert shapes["decoder.layer.feed_forward.relu_2"] == (32, 4096, 512)
+    assert shapes["decoder.layer.add_3"] == (32, 4096, 1024)
+
+
+def test_grouped_heads_are_compared_with_their_axis_of_groups():
+    checks = verify(transformer.build(replace(TINY, heads=6, kv_heads=2, gated=True)))
+    shapes = {check.path: check.found for check in checks if check.quantity == "shape"}
+    cross = "decoder.layer.cross_attention."
+    assert shapes[cross + "query_heads"] == (2, 2, 3, 5, 6)
+    assert shapes[cross + "key_heads"] == shapes[cross + "value_heads"] == (2, 2, 6, 6)
+    assert shapes[cross + "attention.scores"] == (2, 2, 3, 5, 6)
+    assert shapes[cross + "concat"] == (2, 5, 36)
+    assert shapes["encoder.layer.feed_forward.multiply_2"] == (2, 6, 14)
+
+
 def test_source_and_target_differ_in_length_at_most_points():
     where = points(transformer.build(Config()), Config())
     assert [point.lengths for point in where] == [(4096, 4096), (11, 7), (5, 13), (9, 8)]

@@ -64,6 +64,41 @@ MISTAKES = {  # what is changed, how, and which block and quantity should be nam
     "a wrong shape": (
         "encoder.layer.self_attention.value", longer, "encoder.layer.self_attention.value", "shape",
     ),
+    "heads that are not split": (
+        "encoder.layer.self_attention.query_heads",
+        lambda op: replace(op, output=replace(op.output, shape=op.inputs[0].shape)),
+        "encoder.layer.self_attention.query_heads", "shape",
+    ),
+    "heads and positions exchanged": (
+        "decoder.layer.cross_attention.key_heads",
+        lambda op: replace(op, output=replace(op.output, shape=tuple(op.output.shape[i] for i in (0, 2, 1, 3)))),
+        "decoder.layer.cross_attention.key_heads", "shape",
+    ),
+    "one head for the concatenation": (
+        "decoder.layer.self_attention.concat",
+        lambda op: replace(op, output=replace(op.output, shape=(*op.output.shape[:-1], op.inputs[0].shape[-1]))),
+        "decoder.layer.self_attention.concat", "shape",
+    ),
+    "scores of keys by queries": (
+        "decoder.layer.cross_attention.attention.scores",
+        lambda op: replace(op, output=replace(op.output, shape=tuple(op.output.shape[i] for i in (0, 1, 3, 2)))),
+        "decoder.layer.cross_attention.attention.scores", "shape",
+    ),
+    "a mask too long": (
+        "decoder.layer.self_attention.attention.mask", longer,
+        "decoder.layer.self_attention.attention.mask", "shape",
+    ),
+    "an activation too long": (
+        "encoder.layer.feed_forward.relu_2", longer, "encoder.layer.feed_forward.relu_2", "shape",
+    ),
+    "a residual too long": ("decoder.layer.add_3", longer, "decoder.layer.add_3", "shape"),
+    "a step left out": (
+        "encoder.layer.self_attention.attention.scale", lambda op: None,
+        "encoder.layer.self_attention.attention.scale", "block",
+    ),
+    "an invented step": (
+        "encoder.layer.add", lambda op: replace(op, name="dropout"), "encoder.layer.dropout", "block",
+    ),
     "no cross-attention key": (
         "decoder.layer.cross_attention.key", lambda b: None, "decoder.layer.cross_attention.key", "block",
     ),
@@ -153,6 +188,26 @@ def test_one_instance_that_differs_from_the_others_is_caught(monkeypatch):
     found = first_disagreement(planted(monkeypatch, change))
     assert found.path == "decoder.layer.feed_forward.linear_2"
     assert "in decoder.layer.1.feed_forward.linear_2" in found.note
+
+
+def test_heads_that_pytorch_does_not_split_so_are_caught(monkeypatch):
+    def change(module):
+        module.decoder.layer[1].cross_attention.concat.forward = lambda heads: heads.flatten(1, 2)
+
+    checks = planted(monkeypatch, change)
+    assert "decoder.layer.cross_attention.output" in first_disagreement(checks).path  # which cannot take them
+
+
+def test_rows_that_could_not_be_compared_are_missed_in_their_number(monkeypatch):
+    def change(module):
+        for layer in module.encoder.layer:
+            layer.feed_forward.relu_2 = torch.nn.ReLU()
+            layer.feed_forward.another = layer.feed_forward.relu
+            del layer.feed_forward._modules["relu"]
+            layer.feed_forward.__dict__["relu"] = torch.nn.ReLU()
+
+    last = planted(monkeypatch, change)[-1]
+    assert (last.quantity, last.expected - last.found, last.ok) == ("rows compared", 1, False)
 
 
 def test_a_submodule_without_a_block_is_caught(monkeypatch):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from shapeviz.blocks.linear import linear
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, apply, block, matmul, merge_heads, softmax, split_heads, sqrt
+from shapeviz.lang import Variable, apply, block, matmul, merge_heads, restate, softmax, split_heads, sqrt
 
 
 @block(role="attention")
@@ -42,6 +42,12 @@ def multi_head(
     h/g query heads (Ainslie et al. 2023, section 2.2; g = 1: Shazeer 2019, section 3). `rotate` turns queries and keys.
     """
     groups = (h,) if g == h else (g, h / g)
+    if g != h:
+        restate(
+            "MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  "
+            "head_i = Attention(x W_Q^i, m W_K^j, m W_V^j),  j = ⌈i·g/h⌉",
+            caption="heads {h} × {d_k}, {g} for keys and values",
+        )
     q, k, v = (
         linear(x, h * d_k, bias, name="query"),
         linear(memory, g * d_k, bias, name="key"),

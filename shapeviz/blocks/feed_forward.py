@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shapeviz.blocks.linear import linear
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, apply, block
+from shapeviz.lang import Variable, apply, block, restate
 
 
 @block(role="feed_forward", caption="{x} → {widths} → {x}")
@@ -13,21 +13,26 @@ def feed_forward(x: Variable, widths: tuple[Expr, ...], bias: bool = True) -> Va
 
     x [B S d_model] → [B S d_model], through [B S width] for every hidden width.
     """
+    if not bias:
+        restate("FFN(x) = max(0, … max(0, x W_1) …) W_n")
     y = x
     for i, width in enumerate(widths, 1):
         y = linear(y, width, bias, name=f"linear_{i}")
-        y = apply("relu", "max(0, x)", y)
+        y = apply("relu", "ReLU(x) = max(0, x)", y)
     return linear(y, x.shape[-1], bias, name=f"linear_{len(widths) + 1}")
 
 
 @block(role="feed_forward", caption="{x} → {widths} → {x}, gated")
 def gated_feed_forward(x: Variable, widths: tuple[Expr, ...], bias: bool = True) -> Variable:
-    """FFN(x) = (SiLU(x W) ⊙ x V) W_2      (Shazeer 2020, eq. 6, for any number of layers)
+    """x ← SiLU(x W_gate + b) ⊙ (x W_up + b) for every hidden width;  FFN(x) = x W_down + b
+    (Shazeer 2020, eq. 6, with biases and for any number of layers)
 
     x [B S d_model] → [B S d_model]; every hidden width has two matrices, one of them the gate's.
     """
+    if not bias:
+        restate("x ← SiLU(x W_gate) ⊙ x W_up for every hidden width;  FFN(x) = x W_down")
     y = x
     for i, width in enumerate(widths, 1):
-        gate = apply("silu", "x · σ(x)", linear(y, width, bias, name=f"gate_{i}"))
+        gate = apply("silu", "SiLU(x) = x·σ(x)", linear(y, width, bias, name=f"gate_{i}"))
         y = gate * linear(y, width, bias, name=f"up_{i}")
     return linear(y, x.shape[-1], bias, name="down")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shapeviz.expr import ExprLike
-from shapeviz.lang import Variable, add, block, matmul, param
+from shapeviz.lang import Variable, add, block, matmul, param, restate
 
 
 @block(role="linear", caption="{x} → {d_out}", step=True)
@@ -13,7 +13,10 @@ def linear(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
     x [… d_in] → [… d_out]; W [d_in d_out], b [d_out].
     """
     y = matmul(x, param("W", x.shape[-1], d_out))
-    return add(y, param("b", d_out)) if bias else y
+    if not bias:
+        restate("y = x W")
+        return y
+    return add(y, param("b", d_out))
 
 
 @block(role="linear", title="Output head", caption="{x} → {vocabulary}", step=True)
@@ -22,4 +25,5 @@ def head(x: Variable, table: Variable, vocabulary: ExprLike) -> Variable:
 
     x [… d_model] → [… V]. The table [V d_model] is the embedding's own if the two are tied. No bias.
     """
+    restate(f"logits = x {table.name}ᵀ")
     return matmul(x, table.T)

@@ -12,6 +12,7 @@ import typer
 
 from shapeviz.cli._frame import guarded
 from shapeviz.errors import InputError
+from shapeviz.models.transformer import Config
 
 SIZES = {
     "enc": ("N", "Encoder layers; 0 for a decoder-only model."),
@@ -38,6 +39,7 @@ SWITCHES = {
 }
 
 
+OUTPUT = "Write to a file; its suffix tells the format. Repeatable."
 FIGURE = "What dot, svg, png and pdf draw: model, multi_head, attention, or a block's path."
 
 
@@ -60,14 +62,23 @@ def _option(name: str, kind: Any, *flags: str, default: Any = None, **settings: 
     return Parameter(name, Parameter.KEYWORD_ONLY, default=given, annotation=kind)
 
 
+def _with_default(name: str, text: str) -> str:
+    """The help of a size, which ends with its default unless it says so itself."""
+    default = getattr(Config, name)
+    if default is None or "Default" in text:
+        return text
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    return f"{text} Default: {'yes' if default is True else 'no' if default is False else shown}."
+
+
 def _parameters(verb: ModuleType) -> list[Parameter]:
     model = typer.Argument(None, metavar="[MODEL]", help="A TOML file of sizes. Default: the 6 + 8 model.")
     common = [Parameter("model", Parameter.KEYWORD_ONLY, default=model, annotation=str | None)]
     for name, (metavar, text) in SIZES.items():
         flag = "--" + name.replace("_", "-")
-        common.append(_option(name, str | None, flag, metavar=metavar, help=text, rich_help_panel="Sizes"))
+        common.append(_option(name, str | None, flag, metavar=metavar, help=_with_default(name, text)))
     for name, text in SWITCHES.items():
-        common.append(_option(name, bool | None, f"--{name}/--no-{name}", help=text))
+        common.append(_option(name, bool | None, f"--{name}/--no-{name}", help=_with_default(name, text)))
     common += [
         _option("format", str | None, "--format", "-f", help="table, md, json, csv, dot, svg, png or pdf."),
         _option("json", bool, "--json", default=False, help="The same as --format json."),
@@ -76,7 +87,7 @@ def _parameters(verb: ModuleType) -> list[Parameter]:
             list[str] | None,
             "--output",
             "-o",
-            help="Write to a file; its suffix tells the format. Repeatable.",
+            help=getattr(verb, "OUTPUT", OUTPUT),
         ),
         _option(
             "figure",

@@ -13,20 +13,17 @@ from shapeviz.files import write_all
 from shapeviz.frontends import read
 from shapeviz.ir import Model
 from shapeviz.renderers import SUFFIXES, View, by_suffix, render
-from shapeviz.report import Report, measure
+from shapeviz.report import Check, Report, measure
+
+DRAWN = {"dot", "svg", "png", "pdf"}
 
 
 def model_of(request: Request) -> Model:
     """The model that the user named, hints about it on standard error."""
     model = read(request.model, **request.sizes)
     for note in model.notes:
-        hint(f"note: {note}")
+        say(f"note: {note}")
     return model
-
-
-def hint(text: str) -> None:
-    """A line for the person at the terminal, not part of the result."""
-    say(text)
 
 
 def show(request: Request, path: str = "") -> None:
@@ -41,6 +38,10 @@ def emit(report: Report, request: Request, view: View) -> None:
     MissingToolError.
     """
     prove(report, view)
+    kinds = [by_suffix(name) or request.format for name in request.output] or [request.format]
+    chosen = (request.figure, request.theme) not in ((View.figure, View.theme), (view.path, View.theme))
+    if chosen and not DRAWN & {*kinds, request.format}:
+        say("note: --figure and --theme have no effect here; they are for -f dot, svg, png and pdf")
     to_screen = not request.output or (request.format is not None and all(map(by_suffix, request.output)))
     finish = _on_screen(report, "table" if request.format is None else request.format, view) if to_screen else None
     contents: dict[Path, str | bytes] = {}
@@ -57,7 +58,7 @@ def emit(report: Report, request: Request, view: View) -> None:
     if absent:
         raise absent
     for path in contents:
-        hint(f"wrote {path}")
+        say(f"wrote {path}")
     if finish:
         finish()
 
@@ -99,3 +100,8 @@ def _puts(text: str) -> None:
 
 def _puts_bytes(content: bytes) -> None:
     sys.stdout.buffer.write(content)
+
+
+def told(check: Check) -> str:
+    """A failed check in words."""
+    return f"{check.path or 'the model'}: {check.quantity} {check.expected}, found {check.found}"

@@ -9,7 +9,9 @@ from pathlib import Path
 import typer
 
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import show
+from shapeviz.cli._output import emit, model_of
+from shapeviz.renderers import View
+from shapeviz.report import measure
 
 PARAMETERS = [
     Parameter(
@@ -25,7 +27,12 @@ def run(request: Request) -> None:
     path, model = request.extra["block"] or "", request.model
     if _is_model(path) and not (model and _is_model(model)):
         path, model = model or "", path
-    show(replace(request, model=model), path)
+    request = replace(request, model=model)
+    report = measure(model_of(request))
+    block = report.row(path) if path else None
+    if block and not block.step and request.figure == View.figure:
+        request = replace(request, figure=path)
+    emit(report, request, View("explain", path, request.figure, request.theme))
 
 
 def _is_model(text: str) -> bool:

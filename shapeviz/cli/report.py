@@ -11,14 +11,16 @@ from shlex import join
 
 import typer
 
+from shapeviz.cli._frame import say
 from shapeviz.cli._options import SWITCHES, Request
-from shapeviz.cli._output import emit, hint, model_of, prove
+from shapeviz.cli._output import emit, model_of, prove, told
 from shapeviz.errors import CheckFailedError, InputError, MissingToolError
 from shapeviz.files import reason, write_all
 from shapeviz.ir import Model
 from shapeviz.renderers import View, by_suffix, render
 from shapeviz.report import Check, Report, measure
 
+OUTPUT = "The folder to write, or a file whose suffix tells the format. Repeatable. Default: reports/NAME."
 FIGURES = {"model": "The model", "multi_head": "Multi-head attention", "attention": "Scaled dot-product attention"}
 PARAMETERS = [
     Parameter(
@@ -46,7 +48,7 @@ def run(request: Request) -> None:
     for folder in folders if request.output or request.format else [Path("reports") / _as_folder(report.name)]:
         _write(report, folder, view)
     if wrong := [check for check in checks if not check.ok]:
-        raise CheckFailedError(f"{len(wrong)} of {len(checks)} checks disagree, first of all {wrong[0]}")
+        raise CheckFailedError(f"{len(wrong)} of {len(checks)} checks disagree, first of all {told(wrong[0])}")
 
 
 def _as_folder(name: str) -> str:
@@ -60,7 +62,7 @@ def _checks(model: Model) -> tuple[Check, ...]:
     try:
         return verify(model)
     except MissingToolError as error:
-        hint(f"note: the report is made without checks: {error}")
+        say(f"note: the report is made without checks: {error}")
         return ()
 
 
@@ -88,7 +90,7 @@ def _write(report: Report, folder: Path, view: View) -> None:
     write_all(contents)
     if absent:
         raise MissingToolError(f"{absent}; {folder} has everything else, the figures as .dot")
-    hint(f"wrote {folder}/report.md, report.json and {len(FIGURES)} figures")
+    say(f"wrote {folder}/report.md, report.json and {len(FIGURES)} figures")
 
 
 def _command(request: Request) -> str:
@@ -97,7 +99,9 @@ def _command(request: Request) -> str:
     for name, value in request.sizes.items():
         flag = name.replace("_", "-")
         words += [f"--{'' if value else 'no-'}{flag}"] if name in SWITCHES else [f"--{flag}", str(value)]
-    words += ["--theme", request.theme] if request.theme != "light" else []
+    words += ["--theme", request.theme] if request.theme != View.theme else []
+    words += ["--figure", request.figure] if request.figure != View.figure else []
+    words += ["--format", request.format] if request.format else []
     words += ["--no-checks"] if not request.extra["checks"] else []
     return join([*words, *(word for name in request.output for word in ("-o", name))])
 

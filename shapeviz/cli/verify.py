@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import emit, model_of
+from shapeviz.cli._output import emit, model_of, told
 from shapeviz.errors import CheckFailedError
 from shapeviz.renderers import View
 from shapeviz.report import Check, measure
@@ -48,4 +48,4 @@ def _named(wrong: list[Check], claims: str | None) -> str:
         from shapeviz.verify import first_disagreement
 
         first = first_disagreement(wrong) or first
-    return f"{first.path or 'the model'}: {first.quantity} {first.expected}, found {first.found}"
+    return told(first)

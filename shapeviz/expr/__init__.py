@@ -6,6 +6,6 @@ are rational, and what is no polynomial (`min`, `max`, `⌊x⌋`, `⌈x⌉`) is 
 
 from shapeviz.expr.atoms import ceil, floor, maximum, minimum
 from shapeviz.expr.monomial import Atom
-from shapeviz.expr.polynomial import Expr, ExprLike, product
+from shapeviz.expr.polynomial import Expr, ExprLike, product, total
 
-__all__ = ["Atom", "Expr", "ExprLike", "ceil", "floor", "maximum", "minimum", "product"]
+__all__ = ["Atom", "Expr", "ExprLike", "ceil", "floor", "maximum", "minimum", "product", "total"]

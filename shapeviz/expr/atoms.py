@@ -1,11 +1,11 @@
-"""What is no polynomial: `min`, `max`, `⌊x⌋` and `⌈x⌉`, simplified as far as positive integers allow."""
+"""What is no polynomial: `min`, `max`, `⌊x⌋` and `⌈x⌉`, simplified as far as they stay easy to read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import lcm
 
-from shapeviz.expr.monomial import Atom, Factor
+from shapeviz.expr.lattice import undominated
+from shapeviz.expr.monomial import Atom, denominator
 from shapeviz.expr.polynomial import Expr, ExprLike, product
 
 
@@ -15,6 +15,8 @@ def _atom(function: str, *args: Expr) -> Expr:
 
 def _whole_and_rest(x: Expr) -> tuple[Expr, Expr]:
     """Whatever is an integer for all sizes: whole multiples of integral terms; what remains is below 1 of each."""
+    if x.integral:
+        return x, Expr()
     whole = Expr({m: int(c) for m, c in x.terms.items() if Expr({m: 1}).integral})
     return whole, x - whole
 
@@ -26,7 +28,7 @@ def floor(x: ExprLike) -> Expr:
     Expr('S + ⌊S/2 + 1/2⌋ + 1')
     """
     whole, rest = _whole_and_rest(Expr.of(x))
-    if rest.terms and next(iter(rest.terms.values())) < 0 and not rest.is_constant:
+    if not rest.is_constant and next(iter(rest.terms.values())) < 0:
         return whole - ceil(-rest)
     constant = rest.terms.get((), 0)
     extra = constant.numerator // constant.denominator
@@ -46,62 +48,44 @@ def ceil(x: ExprLike) -> Expr:
 
 def _extreme(function: str, args: tuple[ExprLike, ...]) -> Expr:
     """`min` or `max`: arguments sorted, nested ones opened, those that can never win left out."""
-    sign = 1 if function == "min" else -1
-    flat: list[Expr] = []
-    for arg in map(Expr.of, args):
-        ((monomial, coefficient),) = arg.terms.items() if len(arg.terms) == 1 else (((), 0),)
-        atom = monomial[0][0] if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 else ""
-        nested = isinstance(atom, Atom) and atom.function == function
-        flat += atom.args if isinstance(atom, Atom) and nested else [arg]
-    best: list[Expr] = []
-    for arg in flat:
-        if any(_never_below(sign * (arg - other)) for other in best):
-            continue
-        best = [other for other in best if not _never_below(sign * (other - arg))] + [arg]
-    if len(best) == 1:
-        return best[0]
-    return _atom(function, *sorted(best, key=str))
+    flat = [inner for arg in map(Expr.of, args) for inner in _opened(function, arg)]
+    best = undominated(flat, 1 if function == "min" else -1)
+    return best[0] if len(best) == 1 else _atom(function, *sorted(best, key=str))
 
 
-def _never_below(difference: Expr) -> bool:
-    """True if it is ≥ 0 for all sizes of at least 1, told by the signs alone."""
-    return all(c > 0 for c in difference.terms.values()) and not any(
-        isinstance(f, Atom) for m in difference.terms for f, _ in m
-    )
+def _opened(function: str, x: Expr) -> tuple[Expr, ...]:
+    match list(x.terms.items()):
+        case [(((Atom(function=inner, args=args), 1),), 1)] if inner == function:
+            return args
+    return (x,)
 
 
-def minimum(*args: ExprLike) -> Expr:
+def minimum(first: ExprLike, *others: ExprLike) -> Expr:
     """The least of the arguments.
 
     >>> minimum("S", "w", Expr.of("S") + 1)
     Expr('min(S, w)')
     """
-    return _extreme("min", args)
+    return _extreme("min", (first, *others))
 
 
-def maximum(*args: ExprLike) -> Expr:
+def maximum(first: ExprLike, *others: ExprLike) -> Expr:
     """The greatest of the arguments."""
-    return _extreme("max", args)
+    return _extreme("max", (first, *others))
 
 
 MAKERS: dict[str, Callable[..., Expr]] = {"min": minimum, "max": maximum, "floor": floor, "ceil": ceil}
 
 
-def by_floor_and_min(atom: Atom) -> Expr:
-    """⌈n/D⌉ = ⌊(n + D - 1)/D⌋ for integers, and max(a, b) = a + b - min(a, b)."""
-    args = [Expr(dict(arg._normal)) for arg in atom.args]
-    if atom.function == "ceil":
-        return floor(args[0] + 1 - 1 / denominator(args[0]))
-    if atom.function == "max" and len(args) == 2:
-        return args[0] + args[1] - minimum(*args)
-    return MAKERS[atom.function](*args)
+def cleared(x: Expr) -> Expr:
+    """The same with the fractions taken out of `min` and `max`: min(S/3, w) = min(S, 3·w)/3."""
 
+    def outside(atom: Atom) -> Expr:
+        args = [cleared(arg) for arg in atom.args]
+        if atom.function not in ("min", "max"):
+            return _atom(atom.function, *args)
+        powers, number = denominator([term for arg in args for term in arg.terms.items()])
+        below = product(Expr.of(f) ** n for f, n in powers if isinstance(f, str)) * number
+        return _atom(atom.function, *(arg * below for arg in args)) / below
 
-def denominator(x: Expr) -> Expr:
-    """The least product D for which x·D has integer coefficients and no negative powers."""
-    number = lcm(*(c.denominator for c in x.terms.values()))
-    powers: dict[Factor, int] = {}
-    for monomial in x.terms:
-        for factor, power in monomial:
-            powers[factor] = max(powers.get(factor, 0), -power)
-    return product(Expr.of(f) ** n if isinstance(f, str) else Expr({((f, n),): 1}) for f, n in powers.items()) * number
+    return x._rebuilt(Expr.symbol, outside)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
+from math import lcm
 from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
@@ -13,14 +15,32 @@ if TYPE_CHECKING:
 Number = Union[int, Fraction]
 Factor = Union[str, "Atom"]
 Monomial = tuple[tuple[Factor, int], ...]
+Terms = Mapping[Monomial, Number]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Atom:
-    """`min`, `max`, `floor` or `ceil` of expressions: a factor that is no power of a dimension."""
+    """`min`, `max`, `floor` or `ceil` of expressions: a factor that is no power of a dimension.
+
+    Two atoms are equal if they are written alike; that they may mean the same is for Expr to find out.
+    """
 
     function: str
     args: tuple[Expr, ...]
+
+    @cached_property
+    def _key(self) -> tuple[Any, ...]:
+        return self.function, *(tuple(arg.terms.items()) for arg in self.args)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Atom) and self._key == other._key)
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @cache
@@ -30,7 +50,7 @@ def _rank(factor: Factor) -> tuple[Any, ...]:
         return (3, 0, factor.function + str([str(arg) for arg in factor.args]), 0)
     stem = factor.rstrip("0123456789")
     group = 0 if stem[0].isupper() else 1 if len(stem) == 1 else 2
-    return (group, -len(stem) if group == 2 else 0, stem, int(factor[len(stem) :] or 0))
+    return (group, -len(stem) if group == 2 else 0, stem, int(factor[len(stem) :] or -1), factor)
 
 
 @cache
@@ -47,6 +67,17 @@ def times(a: Monomial, b: Monomial) -> Monomial:
     for factor, power in b:
         powers[factor] = powers.get(factor, 0) + power
     return tuple(sorted(((f, n) for f, n in powers.items() if n), key=lambda item: _rank(item[0])))
+
+
+def denominator(terms: Iterable[tuple[Monomial, Number]]) -> tuple[Monomial, int]:
+    """The least product that rids all terms of negative powers and fractions when they are multiplied by it."""
+    powers: dict[Factor, int] = {}
+    terms = list(terms)
+    for monomial, _ in terms:
+        for factor, power in monomial:
+            if power < 0:
+                powers[factor] = max(powers.get(factor, 0), -power)
+    return times((), tuple(powers.items())), lcm(*(c.denominator for _, c in terms))
 
 
 def integral(factor: Factor) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
-from keyword import iskeyword
-from math import gcd, prod
+from math import prod
+from numbers import Integral, Rational
+from operator import index
 from typing import Any, Union
 
 from shapeviz.errors import ShapevizError, SizeError
 from shapeviz.expr import notation
-from shapeviz.expr.monomial import Atom, Monomial, Number, integral, term_rank, times
+from shapeviz.expr.monomial import Atom, Monomial, Number, term_rank, times
 
 
 def _exact(number: Number) -> Number:
@@ -35,9 +36,11 @@ class Expr:
 
     @staticmethod
     def symbol(name: str) -> Expr:
-        """A named dimension. Raises SizeError unless the name is a plain identifier."""
-        if not name.isidentifier() or iskeyword(name):
-            raise SizeError(f"{name!r} cannot name a dimension: use letters, digits and _, no word of Python's")
+        """A named dimension. Raises SizeError unless the name is an identifier in all that formulas are written in."""
+        if not notation.can_name(name):
+            raise SizeError(
+                f"{name!r} cannot name a dimension: use letters, digits and _, and no word of Python or JavaScript"
+            )
         return Expr({((name, 1),): 1})
 
     @staticmethod
@@ -54,6 +57,8 @@ class Expr:
                 return Expr.symbol(value)
             case int() | Fraction():
                 return Expr({(): value})
+            case Integral():  # one of NumPy's
+                return Expr({(): int(value)})
         raise TypeError(f"an expression is made of integers and names, not of {type(value).__name__}")
 
     # arithmetic
@@ -96,9 +101,15 @@ class Expr:
 
         return floor(self / other)
 
+    def __rfloordiv__(self, other: ExprLike) -> Expr:
+        return Expr.of(other) // self
+
     def __pow__(self, power: int) -> Expr:
-        if power < 0:
+        if index(power) < 0:
             return self._inverse() ** -power
+        if len(self.terms) == 1 and power:
+            ((monomial, coefficient),) = self.terms.items()
+            return Expr({tuple((f, n * power) for f, n in monomial): coefficient**power})
         return prod([self] * power, start=Expr.of(1))
 
     def _inverse(self) -> Expr:
@@ -112,25 +123,28 @@ class Expr:
     # equality
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, int | Fraction):
-            other = Expr.of(other)
         if not isinstance(other, Expr):
-            return NotImplemented
-        return self.terms == other.terms or self._normal == other._normal
+            if not isinstance(other, Rational):
+                return NotImplemented
+            other = Expr.of(Fraction(other))
+        return self.terms == other.terms or self.normal.terms == other.normal.terms
 
     def __hash__(self) -> int:
-        if self.is_constant:
-            return hash(self.terms.get((), 0))
-        return hash(self._normal)
+        return self._hash
 
     @cached_property
-    def _normal(self) -> frozenset[tuple[Monomial, Number]]:
-        """Terms with `ceil` and `max` written by `floor` and `min`, so that equal things look equal."""
-        if not any(isinstance(f, Atom) for m in self.terms for f, _ in m):
-            return frozenset(self.terms.items())
-        from shapeviz.expr.atoms import by_floor_and_min
+    def _hash(self) -> int:
+        same = self.normal
+        return hash(same.terms.get((), 0) if same.is_constant else frozenset(same.terms.items()))
 
-        return frozenset(self._rebuilt(Expr.of, by_floor_and_min).terms.items())
+    @cached_property
+    def normal(self) -> Expr:
+        """The same value with its atoms written in the one way by which expressions are compared."""
+        if not any(isinstance(f, Atom) for m in self.terms for f, _ in m):
+            return self
+        from shapeviz.expr.normal import normal
+
+        return normal(self)
 
     # parts
 
@@ -158,8 +172,15 @@ class Expr:
 
     @property
     def integral(self) -> bool:
-        """True if every term is an integer for all sizes."""
-        return all(c.denominator == 1 and all(n > 0 and integral(f) for f, n in m) for m, c in self.terms.items())
+        """True if it is known to be an integer for all sizes.
+
+        >>> S = Expr.of("S")
+        >>> (S * (S + 1) / 2).integral, (S / 2).integral
+        (True, False)
+        """
+        from shapeviz.expr.known import is_integer
+
+        return is_integer(self)
 
     def split(self, names: Iterable[str]) -> tuple[Expr, Expr]:
         """The terms over these names alone, and the rest.
@@ -168,8 +189,10 @@ class Expr:
         ['d', 'V·d']
         """
         known = frozenset(names)
-        inside = sum((t for t in self if t.names <= known), Expr())
-        return inside, self - inside
+        parts: tuple[dict[Monomial, Number], dict[Monomial, Number]] = {}, {}
+        for monomial, coefficient in self.terms.items():
+            parts[not Expr({monomial: 1}).names <= known][monomial] = coefficient
+        return Expr(parts[0]), Expr(parts[1])
 
     # numbers
 
@@ -219,7 +242,7 @@ class Expr:
     # text
 
     def __str__(self) -> str:
-        return notation.write(self)
+        return notation.write(self.terms)
 
     def __repr__(self) -> str:
         return f"Expr({str(self)!r})"
@@ -231,12 +254,10 @@ class Expr:
         >>> print((3 * h * (d * k + k)).written(notation.TEXT, factored=True))
         3·h·(d_model·d_k + d_k)
         """
-        if not factored or len(self.terms) < 2:
-            return notation.write(self, way)
-        common, rest = _common_factor(self)
-        if common == 1:
-            return notation.write(self, way)
-        return f"{notation.write(common, way)}{way.times}({notation.write(rest, way)})"
+        from shapeviz.expr.atoms import cleared
+
+        terms = cleared(self).terms if way.one_fraction else self.terms
+        return (notation.write_factored if factored else notation.write)(terms, way)
 
     @property
     def latex(self) -> str:
@@ -255,6 +276,18 @@ class Expr:
 ExprLike = Union[Expr, int, Fraction, str]
 
 
+def total(parts: Iterable[Expr]) -> Expr:
+    """The sum of many expressions, put in order once.
+    >>> total([Expr.of("S"), Expr.of("S")])
+    Expr('2·S')
+    """
+    terms: dict[Monomial, Number] = {}
+    for part in parts:
+        for monomial, coefficient in part.terms.items():
+            terms[monomial] = terms.get(monomial, 0) + coefficient
+    return Expr(terms)
+
+
 def product(factors: Iterable[ExprLike]) -> Expr:
     """The product of expressions.
 
@@ -265,18 +298,3 @@ def product(factors: Iterable[ExprLike]) -> Expr:
     for factor in factors:
         result = result * factor
     return result
-
-
-def _common_factor(expr: Expr) -> tuple[Expr, Expr]:
-    """What all terms share, and what remains; a lone 1 takes a dimension back in: h·(d·k + k), not h·k·(d + 1)."""
-    powers = [dict(m) for m in expr.terms]
-    shared = [(f, min(p.get(f, 0) for p in powers)) for f in powers[0]]
-    monomial = tuple((f, n) for f, n in shared if n > 0)
-    number = gcd(*(c.numerator for c in expr.terms.values()))
-    number *= -1 if all(c < 0 for c in expr.terms.values()) else 1
-    common = Expr({monomial: number})
-    rest = expr / common
-    if monomial and rest.terms.get((), 0) in (1, -1):
-        last = Expr({((monomial[-1][0], 1),): 1})
-        common, rest = common / last, rest * last
-    return common, rest

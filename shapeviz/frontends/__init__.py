@@ -25,6 +25,8 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **sizes: Any) -> M
         return from_sizes.model({}, sizes, "default sizes")
     if isinstance(model, Mapping):
         return from_sizes.model(model, sizes, "sizes")
+    if not isinstance(model, str | Path):
+        raise InputError(f"a model is a file's name or a dict of sizes, not {type(model).__name__}")
     path = Path(model)
     if path.suffix == ".toml" or _is(path, os.path.isfile):
         if path.suffix == ".json":

@@ -57,9 +57,22 @@ def model(base: Mapping[str, Any], given: Mapping[str, Any], source: str) -> Mod
     sizes = _all_parsed(base, f"{source}: ") | _all_parsed(given, "")
     if "d_k" not in sizes and sizes.keys() & {"d_model", "heads"}:
         sizes["d_k"] = None
+    if sizes.get("positions") == "learned" and sizes.get("max_len") and not sizes.keys() & {"seq", "tgt_seq"}:
+        sizes["seq"] = min(Config.seq, sizes["max_len"])
     config = Config(**sizes)
     _check(config, f"{source}: " if base else "")
-    return build(config, source)
+    return build(config, " + ".join([source, *([_typed(given)] if given else [])]))
+
+
+def _typed(given: Mapping[str, Any]) -> str:
+    """Sizes as flags: `--d-model 512 --no-bias`."""
+    flags = []
+    for key, value in given.items():
+        name = _name(key)
+        number = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+        if value is not None:
+            flags.append(f"--{'' if value else 'no-'}{name}" if name in SWITCHES else f"{flag(name)} {number}")
+    return " ".join(flags)
 
 
 def _all_parsed(values: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -137,7 +150,7 @@ def _widths(value: Any, label: str) -> tuple[int, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if isinstance(parts, int) and not isinstance(parts, bool):
         parts = [parts]
-    if not isinstance(parts, list | tuple) or not parts or len(parts) > 1000:
+    if not isinstance(parts, list | tuple) or not parts or len(parts) > 100:
         raise SizeError(f"{label}: a list of 1 to 1000 hidden widths is needed, for instance 512,512")
     try:
         return tuple(_integer(part, f"the width {_shown(part)}", 1) for part in parts)
@@ -158,7 +171,7 @@ def _conflicts(c: Config) -> list[str]:
         name
         for name, wrong in (
             ("layers", not c.enc and not c.dec),
-            ("max_len", c.max_len and c.max_len < _longest(c)),
+            ("max_len", c.positions == "learned" and c.max_len and c.max_len < _longest(c)),
             ("d_k", c.d_k is None and c.d_model % c.heads),
             ("kv_heads", c.kv_heads and c.heads % c.kv_heads),
             ("rotary", c.positions == "rotary" and d_k % 2),
@@ -177,7 +190,10 @@ def _no_layers(c: Config) -> str:
 
 def _too_long(c: Config) -> str:
     longest = _longest(c)
-    return f"--max-len {c.max_len}: a sequence of {longest} tokens does not fit; at least --max-len {longest}"
+    return (
+        f"--max-len {c.max_len}: a sequence of {longest} tokens does not fit; "
+        f"at least --max-len {longest}, or at most --seq {c.max_len}"
+    )
 
 
 def _no_d_k(c: Config) -> str:
@@ -190,7 +206,8 @@ def _no_d_k(c: Config) -> str:
     ]
     return (
         f"--d-model {c.d_model} --heads {c.heads}: d_k = d_model / heads is no integer; "
-        f"nearest possible: {', or '.join(filter(None, options))}"
+        f"nearest possible: {', or '.join(filter(None, options))}; "
+        f"the default --d-k {Config.d_k} holds only while neither --d-model nor --heads is given"
     )
 
 

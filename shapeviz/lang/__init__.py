@@ -18,7 +18,7 @@ from shapeviz.lang.operations import (
     split_heads,
     sqrt,
 )
-from shapeviz.lang.recorder import block, label, record, repeat
+from shapeviz.lang.recorder import block, label, record, repeat, restate
 
 __all__ = [
     "Variable",
@@ -34,6 +34,7 @@ __all__ = [
     "param",
     "record",
     "repeat",
+    "restate",
     "softmax",
     "source",
     "split_heads",

@@ -28,6 +28,8 @@ class Frame:
     body: list[Node] = field(default_factory=list)
     params: list[Tensor] = field(default_factory=list)
     tied: list[Tensor] = field(default_factory=list)
+    equation: str = ""
+    caption: str = ""
 
     def unique(self, name: str) -> str:
         taken = {node.name for node in self.body}
@@ -98,14 +100,14 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
         bound = parameters.bind(*args, **settings)
         bound.apply_defaults()
         inputs = [v for v in bound.arguments.values() if isinstance(v, Tensor)]
-        frame = Frame(outer.sizes, outer.owned, outer.views)
+        frame = Frame(outer.sizes, outer.owned, outer.views, equation=equation, caption=caption)
         frame.labels = {v: key for key, v in reversed(bound.arguments.items()) if isinstance(v, Tensor)}
         own_name = outer.unique(name or function.__name__)
         token = _running.set(frame)
         try:
             output = function(*args, **settings)
         except ShapeError as error:
-            error.add_note(f"  in {own_name}:  {equation}")
+            error.add_note(f"  in {own_name}:  {frame.equation}")
             raise
         finally:
             _running.reset(token)
@@ -116,9 +118,9 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
                 kind=function.__name__,
                 title=title or own_title or _title(own_name),
                 role=role,
-                equation=equation,
+                equation=frame.equation,
                 source=source,
-                caption=_caption(caption, bound.arguments),
+                caption=_caption(frame.caption, bound.arguments),
                 inputs=tuple(dict.fromkeys(inputs)),
                 output=output,
                 params=tuple(frame.params),
@@ -191,6 +193,12 @@ def record(model: Callable[..., Any], *args: Any, sizes: Mapping[str, int] | Non
     (root,) = outer.body
     assert isinstance(root, Block)
     return root
+
+
+def restate(equation: str, caption: str = "") -> None:
+    """Says the equation (and the caption) of the running block anew, where a variant differs from the docstring."""
+    frame = running()
+    frame.equation, frame.caption = equation, caption or frame.caption
 
 
 def add_op(op: Op) -> None:

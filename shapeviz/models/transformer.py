@@ -17,7 +17,7 @@ from shapeviz.blocks.norm import layer_norm, rms_norm
 from shapeviz.blocks.position import learned, rotary, sinusoidal
 from shapeviz.expr import Expr, maximum
 from shapeviz.ir import Model, Sizes
-from shapeviz.lang import Variable, block, param, record, repeat, softmax, source
+from shapeviz.lang import Variable, block, param, record, repeat, restate, softmax, source
 
 LEGEND = {
     "B": "batch", "S": "source length", "T": "target length", "V": "vocabulary", "P": "longest sequence",
@@ -61,6 +61,11 @@ class Config:
             return "Encoder–decoder transformer"
         return "Encoder-only transformer" if self.enc else "Decoder-only transformer"
 
+    @property
+    def full_title(self) -> str:
+        """The title, after the model's own name if it was given one."""
+        return self.title if self.name == Config.name else f"{self.name}: {self.title}"
+
 
 def build(config: Config, source_text: str = "sizes") -> Model:
     """The symbolic model of a configuration, with its numbers beside it."""
@@ -73,8 +78,19 @@ def build(config: Config, source_text: str = "sizes") -> Model:
     missing = {} if config.vocab else {"V": "the vocabulary is not given: --vocab N counts it"}
     if missing:
         legend["V"] = LEGEND["V"] + ", not given"
-    notes = () if config.dec or config.tgt_seq is None else ("--tgt-seq has no effect: there is no decoder",)
-    return Model(config.name, config.title, source_text, root, sizes, {**legend, **widths}, missing, notes, config)
+    return Model(
+        config.name, config.full_title, source_text, root, sizes, {**legend, **widths}, missing, _notes(config), config
+    )
+
+
+def _notes(c: Config) -> tuple[str, ...]:
+    """What was given and has no effect here."""
+    idle = {
+        "--tgt-seq has no effect: there is no decoder": c.tgt_seq and not c.dec,
+        "--tgt-seq is the length of the only sequence; --seq has no effect": c.tgt_seq and not c.enc,
+        "--max-len has no effect: only learned positions have a table": c.max_len and c.positions != "learned",
+    }
+    return tuple(text for text, given in idle.items() if given)
 
 
 def _ff_names(config: Config) -> list[str]:
@@ -128,6 +144,14 @@ def _transformer(c: Config) -> Callable[[], Variable]:
         (pre_norm_encoder_layer, pre_norm_decoder_layer) if pre else (encoder_layer, decoder_layer)
     )
 
+    embedding_text = "W_E[ids]" + {"sinusoidal": " + PE", "learned": " + W_P"}.get(c.positions, "")
+
+    table_text = "W_Eᵀ" if c.tie else "W_Hᵀ"
+
+    def stack_text(layers: str, memory: str = "") -> str:
+        inner = f"{layers}({embedding_text}{memory})"
+        return f"Norm({inner})" if pre else inner
+
     def embedded(ids: Variable, table: Variable) -> Variable:
         x = embedding(ids, table, V)
         match c.positions:
@@ -137,37 +161,42 @@ def _transformer(c: Config) -> Callable[[], Variable]:
                 x = learned(x, P, name="positions")
         return x
 
-    def other(table: Variable) -> Variable:
-        return table if c.tie else param("W_E", V, d_model)
+    def other(table: Variable, name: str) -> Variable:
+        return table if c.tie else param(name, V, d_model)
 
     @block(role="stack")
     def encoder(ids: Variable, table: Variable) -> Variable:
-        """m = EncoderLayer^N_enc(W_E[ids] + positions)      (Vaswani et al. 2017, figure 1)"""
+        """m = EncoderLayer^N_enc(W_E[ids] + PE)      (Vaswani et al. 2017, figure 1)"""
+        restate(f"m = {stack_text('EncoderLayer^N_enc')}")
         x = embedded(ids, table)
         x = repeat("N_enc", one_stream, x, turned, feed, norm, title="Encoder layer")
-        return norm(x, name="final_norm") if pre else x
+        return norm(x, name="final_norm", title="Final norm") if pre else x
 
     @block(role="stack")
     def decoder(ids: Variable, table: Variable, memory: Variable | None = None) -> Variable:
-        """y = DecoderLayer^N_dec(W_E[ids] + positions, m)      (Vaswani et al. 2017, figure 1)"""
+        """y = DecoderLayer^N_dec(W_E[ids] + PE, m)      (Vaswani et al. 2017, figure 1)"""
+        restate(f"y = {stack_text('DecoderLayer^N_dec', ', m' if memory else '')}")
         x = embedded(ids, table)
         if memory is None:
             x = repeat("N_dec", one_stream, x, masked, feed, norm, title="Decoder layer")
         else:
             x = repeat("N_dec", two_streams, x, memory, masked, attend, feed, norm, title="Decoder layer")
-        return norm(x, name="final_norm") if pre else x
+        return norm(x, name="final_norm", title="Final norm") if pre else x
 
     @block(role="model")
     def transformer() -> Variable:
         """p = softmax(Decoder(target, Encoder(source)) W_Eᵀ)      (Vaswani et al. 2017, figure 1)"""
         table = param("W_E", V, d_model)
         if not c.dec:
+            restate("m = Encoder(ids)")
             return encoder(source("token_ids", B, S, dtype="int64"), table)
         if not c.enc:
+            restate(f"p = softmax(Decoder(ids) {table_text})")
             y = decoder(source("token_ids", B, S, dtype="int64"), table)
         else:
+            restate(f"p = softmax(Decoder(target, Encoder(source)) {table_text})")
             memory = encoder(source("source_ids", B, S, dtype="int64"), table)
-            y = decoder(source("target_ids", B, T, dtype="int64"), other(table), memory)
-        return softmax(head(y, other(table), V))
+            y = decoder(source("target_ids", B, T, dtype="int64"), other(table, "W_E"), memory)
+        return softmax(head(y, other(table, "W_H"), V))
 
     return transformer

@@ -47,6 +47,8 @@ def render(report: Report, format: str = "table", view: View | None = None, **ch
     name = ALIASES.get(format, format)
     if name not in formats():
         raise InputError(f"unknown format {format!r}; {nearest(format, [*formats(), *ALIASES])}")
+    if wrong := [choice for choice in choices if choice not in View.__dataclass_fields__]:
+        raise InputError(f"unknown choice {wrong[0]!r}; {nearest(wrong[0], View.__dataclass_fields__)}")
     return plugins.load("shapeviz.renderers", name, "to_").render(report, view or View(**choices))
 
 

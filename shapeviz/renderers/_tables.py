@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from shapeviz.errors import InputError, nearest
 from shapeviz.expr import notation
 from shapeviz.renderers import View
 from shapeviz.renderers._text import humanize, label, missing, numeric, share, summed, symbolic, times
@@ -36,6 +37,9 @@ def tables(report: Report, view: View) -> list[Table]:
             return [checks(report)]
         case "all":
             return [walk(report), *(costs(report, column) for column in report.columns)]
+    if view.verb not in report.columns:
+        known = ["trace", "explain", "verify", "all", *report.columns]
+        raise InputError(f"unknown view {view.verb!r}; {nearest(view.verb, known)}")
     return [costs(report, view.verb)]
 
 
@@ -66,7 +70,7 @@ def costs(report: Report, column: str) -> Table:
     total = f"{title}: {_total(lines)} = {whole:,}" + (f"  ({humanize(whole)})" if whole > 9999 else "")
     notes = [text for text in (missing(report, column), f"{column}: {report.conventions[column]}") if text]
     return _tree(
-        title[0].upper() + title[1:],
+        f"{title[0].upper()}{title[1:]} of one instance of every block, and the share of all its instances",
         ("block", "output", title, "share of model", "formula of one"),
         rows,
         cells,
@@ -80,15 +84,16 @@ def explanation(report: Report, path: str) -> list[Table]:
     row = report.row(path) if path else None
     derivations = row.derivations if row else report.derivations
     intro = _introduction(row) if row else (f"{report.title}: the sum of its parts",)
-    found = []
+    found: list[Table] = []
     for column, title in report.columns.items():
         lines = derivations[column]
         total = row.cells[column] if row else report.total[column]
         cells = [(label(line), line.formula, "= " + line.substitution, f"= {line.total.value:,}") for line in lines]
-        below = [f"{path or 'total'}: {total.written(notation.TEXT, factored=True)}"]
-        below.append(f"  = {summed(lines) or '0'}" + (f" = {total.value:,}" if len(lines) > 1 else ""))
-        if row and row.repeat.value != 1:
-            count = row.copies if column == "params" else row.repeat
+        whole = total.written(notation.TEXT, factored=True) if row else " + ".join(line.formula for line in lines)
+        below = [f"{path or 'total'}: {whole}", f"  = {summed(lines)}"] if lines else [f"none: it costs no {title}"]
+        below[-1] += f" = {total.value:,}" if len(lines) > 1 else ""
+        if row and lines and row.repeat.value != 1:
+            count = row.instances[column]
             below.append(f"in the whole model: {count} = {count.value} times, {row.in_model(column):,}")
         if row and column in row.not_counted:
             why = [text for name, text in report.reasons.items() if name in row.not_counted[column].names]
@@ -98,7 +103,7 @@ def explanation(report: Report, path: str) -> list[Table]:
         heading = f"{title[0].upper()}{title[1:]}"
         columns = ("part", "formula", "substitution", "value")
         flat = (0,) * len(cells)
-        above, intro = intro, ()
+        above = intro if not found else ()
         found.append(
             Table(columns, tuple(cells), flat, (False,) * len(cells), frozenset(), heading, above, tuple(below))
         )

@@ -46,21 +46,21 @@ def share(part: int, whole: int, width: int = 10) -> str:
     return f"{permille // 10}.{permille % 10} %".rjust(7) + " " + bar
 
 
-def sizes(report: Report, names: frozenset[str] | None = None) -> str:
-    """`B = 32 · S = 4096 · …`, those that are another size by definition left out; some names alone if asked."""
+def sizes(report: Report, names: frozenset[str] | None = None) -> list[str]:
+    """`B = 32`, `S = 4096`, …: those that are another size by definition left out; some names alone if asked."""
     shown = [n for n in report.sizes.numbers if n not in report.sizes.aliases and (names is None or n in names)]
-    return " · ".join(f"{name} = {report.sizes.numbers[name]}" for name in shown)
+    return [f"{name} = {report.sizes.numbers[name]}" for name in shown]
 
 
-def derived(report: Report) -> str:
-    """What was not given and follows: `T = S · d_k = d_model/h · d_v = d_k`."""
+def derived(report: Report) -> list[str]:
+    """What was not given and follows: `T = S`, `d_k = d_model/h`, `d_v = d_k`."""
     rules = {name: str(rule) for name, rule in report.sizes.rules.items()}
-    return " · ".join(f"{name} = {rule}" for name, rule in {**rules, **report.sizes.aliases}.items())
+    return [f"{name} = {rule}" for name, rule in {**rules, **report.sizes.aliases}.items()]
 
 
-def legend(report: Report) -> str:
-    """`B batch · S source length · …`"""
-    return " · ".join(f"{letter} {meaning}" for letter, meaning in report.legend.items())
+def legend(report: Report) -> list[str]:
+    """`B batch`, `S source length`, …"""
+    return [f"{letter} {meaning}" for letter, meaning in report.legend.items()]
 
 
 def times(quantity: Quantity) -> str:

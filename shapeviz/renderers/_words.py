@@ -22,8 +22,8 @@ def html(text: str) -> str:
 class Words:
     """Header and legend of one figure, as HTML-like labels."""
 
-    def __init__(self, report: Report, drawing: Graph, theme: Theme) -> None:
-        self.report, self.graph, self.theme = report, drawing, theme
+    def __init__(self, report: Report, drawing: Graph, theme: Theme, column: str) -> None:
+        self.report, self.graph, self.theme, self.column = report, drawing, theme, column
 
     def header(self) -> str:
         t = self.theme
@@ -34,7 +34,7 @@ class Words:
             bold = f'<FONT POINT-SIZE="12"><B>{html(count)}</B></FONT>'
             lines.append(f'{bold}<FONT POINT-SIZE="11" COLOR="{t.muted}">  =  {html(first)}</FONT>')
             lines += [f'<FONT POINT-SIZE="11" COLOR="{t.muted}">      +  {html(text)}</FONT>' for text in more]
-        if text := missing(self.report, "params") if not self.graph.root else "":
+        if text := missing(self.report, self.column) if not self.graph.root else "":
             lines.append(f'<FONT POINT-SIZE="10" COLOR="{t.muted}">{html(text)}</FONT>')
         cells = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
         return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{cells}<TR><TD HEIGHT="10"></TD></TR></TABLE>'
@@ -46,12 +46,12 @@ class Words:
     def settings(self) -> Iterable[str]:
         if self.graph.root:
             yield self.report.row(self.graph.root).equation
-        parts = sizes(self.report, self.names()).split(" · ")
+        parts = sizes(self.report, self.names())
         lines = -(-len(parts) // 8)
         for start in range(lines):
             yield "   ·   ".join(parts[len(parts) * start // lines : len(parts) * (start + 1) // lines])
-        if text := derived(self.report) if not self.graph.root else "":
-            yield text
+        if (rules := derived(self.report)) and not self.graph.root:
+            yield "derived:  " + ",  ".join(rules)
 
     def names(self) -> frozenset[str] | None:
         """The sizes that a block's figure speaks of; all for the model."""
@@ -59,12 +59,14 @@ class Words:
             return None
         rows = [row for box in self.graph.boxes for row in box.rows]
         wires = [wire.dims for row in rows for wire in row.inputs]
-        return frozenset(name for dims in (*(row.dims for row in rows), *wires) for size in dims for name in size.names)
+        costs = tuple(self.report.row(self.graph.root).cells.values())
+        sizes = (size for dims in (*(row.dims for row in rows), *wires, costs) for size in dims)
+        return frozenset(name for size in sizes for name in size.names)
 
     def costs(self) -> Iterator[tuple[str, list[str]]]:
         """What it costs, as a sum in lines: repeated layers with their number, or the formula of one block."""
         if not self.graph.root:
-            yield f"{humanize(self.report.total['params'].value)} parameters", self.sum()
+            yield f"{humanize(self.report.total[self.column].value)} {self.report.columns[self.column]}", self.sum()
             return
         for column, cell in self.report.row(self.graph.root).cells.items():
             if cell.terms:
@@ -75,7 +77,7 @@ class Words:
         parts = []
         for row in self.report.children():
             for part in self.report.children(row.path) if row.role == "stack" else [row]:
-                if value := part.cells["params"].value:
+                if value := part.cells[self.column].value:
                     number = f"{part.times.value} × " if part.times.value != 1 else ""
                     name = part.title if part.role == "norm" else part.title.lower()
                     parts.append(f"{number}{humanize(value)} {name}")
@@ -92,6 +94,9 @@ class Words:
         if "residual" in roles:
             rows.append(f'<FONT COLOR="{t.residual}">╌╌╌</FONT>  residual connection')
         if "memory" in roles:
-            rows.append(f'<FONT COLOR="{t.memory}"><B>━━━</B></FONT>  encoder memory → K, V of every decoder layer')
+            clusters = {box.id: box.cluster for box in self.graph.boxes}
+            readers = dict.fromkeys(clusters[edge.target] for edge in self.graph.edges if edge.role == "memory")
+            names = ", ".join(self.report.row(path).title.lower() for path in readers if path)
+            rows.append(f'<FONT COLOR="{t.memory}"><B>━━━</B></FONT>  memory, read by every {html(names)}')
         cell = f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="11" COLOR="{t.muted}">%s</FONT></TD></TR>'
         return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(cell % row for row in rows)}</TABLE>'

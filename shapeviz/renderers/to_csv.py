@@ -11,9 +11,15 @@ from shapeviz.report import Report
 
 
 def render(report: Report, view: View) -> str:
-    """The rows, their costs for one instance. The view selects nothing: a spreadsheet filters."""
+    """The rows with their costs for one instance, or the checks of `verify`; a spreadsheet filters."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
+    if view.verb == "verify":
+        table.writerow(["ok", "path", "quantity", "expected", "found", "by", "note"])
+        for check in report.checks:
+            values = (check.quantity, check.expected, check.found, check.by, check.note)
+            table.writerow([check.ok, check.path, *values])
+        return out.getvalue()
     costs = [f"{column}{part}" for column in report.columns for part in ("", "_formula", "_not_counted")]
     table.writerow(["path", "block", "repeat", "copies", "shape", "sizes", *costs])
     for row in report.rows:

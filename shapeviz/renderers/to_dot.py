@@ -21,8 +21,8 @@ def render(report: Report, view: View) -> str:
     """The figure of the view in DOT. Raises InputError for an unknown figure or theme."""
     if view.theme not in THEMES:
         raise InputError(f"unknown theme {view.theme!r}; {nearest(view.theme, THEMES)}")
-    drawing = graph(report, view.figure)
-    return "\n".join(Writer(report, drawing, THEMES[view.theme]).lines()) + "\n"
+    column = view.verb if view.verb in report.columns else next(iter(report.columns))
+    return "\n".join(Writer(report, graph(report, view.figure), THEMES[view.theme], column).lines()) + "\n"
 
 
 def quoted(text: str) -> str:
@@ -37,9 +37,9 @@ def quoted(text: str) -> str:
 class Writer:
     """One figure on its way to text."""
 
-    def __init__(self, report: Report, drawing: Graph, theme: Theme) -> None:
-        self.report, self.graph, self.theme = report, drawing, theme
-        self.words = Words(report, drawing, theme)
+    def __init__(self, report: Report, drawing: Graph, theme: Theme, column: str) -> None:
+        self.report, self.graph, self.theme, self.column = report, drawing, theme, column
+        self.words = Words(report, drawing, theme, column)
         self.memory = {edge.source for edge in drawing.edges if edge.role == "memory"}
 
     def lines(self) -> Iterator[str]:
@@ -48,7 +48,7 @@ class Writer:
         yield (
             f"  graph [rankdir=TB newrank=true compound=true splines=spline nodesep=0.6 ranksep=0.18 pad=0.35 "
             f'bgcolor="{t.background}" fontname="{SANS}" fontcolor="{t.text}" labelloc=t labeljust=l '
-            f"tooltip={quoted(self.report.title)} label=<{self.words.header()}>];"
+            f"tooltip={quoted(html(self.report.title))} label=<{self.words.header()}>];"
         )
         yield (
             f'  node [shape=box style="filled,rounded" penwidth=1.1 margin="0.14,0.06" height=0.46 '
@@ -66,13 +66,15 @@ class Writer:
 
     def cluster(self, path: str) -> Iterator[str]:
         t, row = self.theme, self.report.row(path)
+        side = "l" if row.times.value < 100 else "r"  # a wide badge would lie on the wire
         badge = (
             f'<TD BGCOLOR="{t.text}" STYLE="ROUNDED"><FONT POINT-SIZE="13" COLOR="{t.background}">'
-            f"<B> × {row.times.value} </B></FONT></TD>"
+            f"<B> × {row.times.value:,} </B></FONT></TD>"
         )
         yield f"  subgraph {quoted('cluster_' + path)} {{"
         yield (
-            f'    style="filled,rounded" fillcolor="{t.panel}" color="{t.border}" penwidth=1.4 margin=20 labeljust=l '
+            f'    style="filled,rounded" fillcolor="{t.panel}" color="{t.border}" penwidth=1.4 margin=20 '
+            f"labeljust={side} "
             f'fontname="{SANS}" id={quoted(path)} tooltip={quoted(self.tooltip(row))}'
         )
         name = f'<TD ALIGN="LEFT"><FONT POINT-SIZE="14"><B>{html(row.title)}</B></FONT></TD>'
@@ -131,9 +133,10 @@ class Writer:
             if row.role != "norm" and row.block != "scale":
                 yield ("+ " if row.role == "embedding" else "") + row.title.lower()
         if self.kind(box) == "cross":
-            yield "Q ← decoder, K, V ← memory"
-        if params := sum(row.cells["params"].value for row in box.rows):
-            yield humanize(params)
+            reader = box.first.path.partition(".")[0]
+            yield f"Q ← {reader}, K, V ← memory" if box.first.block == "multi_head" else "reads memory"
+        if cost := sum(row.cells[self.column].value for row in box.rows):
+            yield humanize(cost) + (f" {self.report.columns[self.column]}" if self.column != "params" else "")
 
     def tooltip(self, row: Row) -> str:
         cells = [f"{self.report.columns[c]}: {cell} = {cell.value:,}" for c, cell in row.cells.items() if cell.terms]
@@ -195,8 +198,9 @@ class Writer:
                 look = "style=dashed penwidth=1.1 constraint=false weight=0"
                 return f'  {chip}:e -> {target}:e [color="{self.theme.residual}" {look} tooltip="residual"];'
             case "memory" if not self.graph.root:
-                told = "the output of the encoder, read by every layer"
-                return f'  {chip}:e -> {target}:w [color="{self.theme.memory}" penwidth=2.0 weight=0 tooltip="{told}"];'
+                told = f"{edge.source}: read by {edge.target} in every repetition"
+                look = f'color="{self.theme.memory}" penwidth=2.0 weight=0'
+                return f"  {chip}:e -> {target}:w [{look} tooltip={quoted(told)}];"
         return f"  {chip} -> {target} [weight={self.straightness(edge)}];"
 
     def straightness(self, edge: Edge) -> int:

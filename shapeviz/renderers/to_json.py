@@ -39,9 +39,15 @@ def as_object(report: Report) -> dict[str, Any]:
 def check_object(check: Check) -> dict[str, Any]:
     """One comparison: what was expected, what was found, by whom."""
     return {
-        "path": check.path, "quantity": check.quantity, "expected": check.expected, "found": check.found,
+        "path": check.path, "quantity": check.quantity,
+        "expected": _value(check.expected), "found": _value(check.found),
         "by": check.by, "ok": check.ok, "note": check.note,
     }  # fmt: skip
+
+
+def _value(value: Any) -> Any:
+    """A number, text or shape as it is; a fraction as its text."""
+    return value if value is None or isinstance(value, bool | int | str | list | tuple) else str(value)
 
 
 def _row(report: Report, row: Row) -> dict[str, Any]:

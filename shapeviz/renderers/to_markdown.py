@@ -32,8 +32,15 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A code span, in which only the fence and a table's bar matter."""
-    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`" if text else ""
+    """A code span, its fence longer than any run of backticks inside.
+
+    >>> code("d_k"), code("a`b")
+    ('`d_k`', '`` a`b ``')
+    """
+    if "`" not in text:
+        return f"`{text}`" if text else ""
+    fence = "`" * (max(map(len, re.findall("`+", text))) + 1)
+    return f"{fence} {text} {fence}"
 
 
 def _document(report: Report, view: View) -> list[str]:
@@ -77,7 +84,12 @@ def _derivation(report: Report, path: str) -> list[str]:
 
 def _section(table: Table) -> list[str]:
     head = [f"## {escape(table.heading)}"] if table.heading else []
-    return ["  \n".join(map(_line, table.above))] * bool(table.above) + head + [_grid(table), *map(_line, table.below)]
+    return (
+        ["  \n".join(map(_line, table.above))] * bool(table.above)
+        + head
+        + [_grid(table)] * bool(table.rows)
+        + [*map(_line, table.below)]
+    )
 
 
 def _grid(table: Table) -> str:
@@ -89,7 +101,8 @@ def _grid(table: Table) -> str:
 
 
 def _bar(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    safe = (re.sub(r"(?<!\\)\|", r"\|", cell) for cell in cells)
+    return f"| {' | '.join(safe)} |"
 
 
 def _cell(text: str) -> str:
@@ -108,7 +121,8 @@ def _sizes(report: Report) -> list[str]:
         for name, meaning in report.legend.items()
     ]
     grid = "\n".join(["| letter | meaning | value |", "|---|---|---:|", *rows])
-    text = f"Source: {escape(report.source)}." + (f" Derived: {code(derived(report))}." if derived(report) else "")
+    rules = ", ".join(map(code, derived(report)))
+    text = f"Source: {escape(report.source)}." + (f" Derived: {rules}." if rules else "")
     return [text, grid]
 
 
@@ -142,7 +156,6 @@ def _conventions(report: Report) -> list[str]:
 
 
 def _made(view: View) -> list[str]:
-    lines = [f"- command: {code(view.command)}"] * bool(view.command) + [f"- {escape(view.versions)}"] * bool(
-        view.versions
-    )
+    lines = [f"- command: {code(view.command)}"] if view.command else []
+    lines += [f"- made with {escape(view.versions)}"] if view.versions else []
     return ["## How it was made", "\n".join(lines)] if lines else []

@@ -21,18 +21,20 @@ def render(report: Report, view: View) -> str:
 
 def heading(report: Report) -> list[str]:
     """Title, sizes, what was derived, and the letters."""
-    lines = [f"{report.title}   ({report.source})", *_folded("sizes:   ", sizes(report))]
-    lines += _folded("derived: ", derived(report)) if derived(report) else []
-    return [*lines, *(_folded("letters: ", legend(report)) if report.legend else [])]
+    lines = [f"{report.title}   ({report.source})"]
+    for head, parts, comma in (("sizes:   ", sizes, ", "), ("derived: ", derived, ", "), ("letters: ", legend, "; ")):
+        lines += _folded(head, parts(report), comma)
+    return lines
 
 
-def _folded(head: str, text: str, width: int = 118) -> list[str]:
-    """A list with ` · ` between its parts, in lines of at most this width where the parts allow it."""
-    lines = [head]
-    for part in text.split(" · "):
-        if len(lines[-1]) + len(part) + 3 > width:
-            lines.append(" " * len(head))
-        lines[-1] += part if lines[-1].isspace() or lines[-1] == head else f" · {part}"
+def _folded(head: str, parts: list[str], comma: str, width: int = 118) -> list[str]:
+    """A list in lines of at most this width, where its parts allow it; no line for an empty one."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(comma) + len(part) <= width:
+            lines[-1] += comma + part
+        else:
+            lines.append((" " * len(head) if lines else head) + part)
     return lines
 
 
@@ -76,6 +78,9 @@ def draw(report: Report, view: View) -> None:
         console.print()
         for text in table.above:
             console.print(Text(text))
+        if not table.rows:
+            console.print(Text("\n".join([table.heading, *table.below])))
+            continue
         drawn = Drawn(title=Text(table.heading, style="bold"), title_justify="left", box=None, pad_edge=False)
         for name in table.columns:
             justify = "right" if name in table.right else "left"
@@ -91,10 +96,4 @@ def draw(report: Report, view: View) -> None:
 
 
 def _style(column: str) -> str:
-    return {
-        "share of model": "cyan",
-        "output": "green",
-        "shape": "green",
-        "sizes": "green",
-        "formula of one": "dim",
-    }.get(column, "dim" if column == "what happens" else "")
+    return STYLES.get(column, "")

@@ -1,7 +1,8 @@
 """The transformer once more, in plain PyTorch: the independent side of the proof, sharing no code with the symbols.
 
-Every submodule carries the name of the symbolic block that it proves: `encoder.layer.0.self_attention.query` is the
-first instance of `encoder.layer.self_attention.query`. Axes in the shape comments:
+Every submodule carries the name of the row that it proves, a block or a single step in one:
+`encoder.layer.0.self_attention.query_heads` is the first instance of `encoder.layer.self_attention.query_heads`.
+Axes in the shape comments:
 B batch · S, T lengths · D d_model · h heads · g key/value heads · r = h/g query heads of a group ·
 k, v = d_k, d_v · V vocabulary.
 """
@@ -12,8 +13,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from shapeviz.verify.steps import Add, CausalMask, MergeHeads, Multiply, Product, Scale, SplitHeads
 
 if TYPE_CHECKING:
     from shapeviz.models.transformer import Config
@@ -34,17 +36,19 @@ class Attention(nn.Module):
 
     def __init__(self, causal: bool) -> None:
         super().__init__()
-        self.causal = causal
+        self.scores = Product(transposed=True)
+        self.scale = Scale()
+        self.mask = CausalMask() if causal else None
+        self.weights = nn.Softmax(-1)
+        self.weighted_values = Product()
 
     def forward(self, Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
         if Q.dim() == 5:  # Q [B g r S k]: the r query heads of a group share the keys and values [B g 1 T k]
             K, V = K.unsqueeze(2), V.unsqueeze(2)
-        scores = Q @ K.transpose(-2, -1) / K.size(-1) ** 0.5  # [B h S T]
-        if self.causal:
-            future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
-            scores = scores.masked_fill(future, float("-inf"))
-        values: Tensor = scores.softmax(-1) @ V  # [B h S v]
-        return values
+        scores = self.scale(self.scores(Q, K), K.size(-1))  # [B h S T] or [B g r S T]
+        if self.mask:
+            scores = self.mask(scores)
+        return cast(Tensor, self.weighted_values(self.weights(scores), V))  # [B h S v] or [B g r S v]
 
 
 class Rotary(nn.Module):
@@ -62,31 +66,29 @@ class MultiHead(nn.Module):
 
     def __init__(self, c: Config, *, causal: bool = False, rotary: bool = False) -> None:
         super().__init__()
-        self.heads, self.groups, self.grouped = c.heads, c.kv_heads or c.heads, c.kv_heads is not None
-        self.d_k = c.d_k or c.d_model // c.heads
-        self.d_v = c.d_v or self.d_k
-        self.query = nn.Linear(c.d_model, self.heads * self.d_k, bias=c.bias)
-        self.key = nn.Linear(c.d_model, self.groups * self.d_k, bias=c.bias)
-        self.value = nn.Linear(c.d_model, self.groups * self.d_v, bias=c.bias)
+        h, g = c.heads, c.kv_heads or c.heads
+        d_k = c.d_k or c.d_model // c.heads
+        d_v = c.d_v or d_k
+        self.query = nn.Linear(c.d_model, h * d_k, bias=c.bias)
+        self.key = nn.Linear(c.d_model, g * d_k, bias=c.bias)
+        self.value = nn.Linear(c.d_model, g * d_v, bias=c.bias)
+        self.query_heads = SplitHeads((g, h // g) if c.kv_heads else (h,), d_k)
+        self.key_heads = SplitHeads((g,), d_k)
+        self.value_heads = SplitHeads((g,), d_v)
         self.query_rotary = Rotary() if rotary else None
         self.key_rotary = Rotary() if rotary else None
         self.attention = Attention(causal)
-        self.output = nn.Linear(self.heads * self.d_v, c.d_model, bias=c.bias)
+        self.concat = MergeHeads()
+        self.output = nn.Linear(h * d_v, c.d_model, bias=c.bias)
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:  # [B S D], [B T D]
-        B, S, _ = x.shape
-        T = memory.size(1)
-        Q = self.query(x).view(B, S, self.heads, self.d_k).transpose(1, 2)  # [B h S k]
-        K = self.key(memory).view(B, T, self.groups, self.d_k).transpose(1, 2)  # [B g T k]
-        V = self.value(memory).view(B, T, self.groups, self.d_v).transpose(1, 2)  # [B g T v]
-        if self.grouped:
-            Q = Q.unflatten(1, (self.groups, self.heads // self.groups))  # [B g r S k]
+        Q = self.query_heads(self.query(x))  # [B h S k] or [B g r S k]
+        K = self.key_heads(self.key(memory))  # [B g T k]
+        V = self.value_heads(self.value(memory))  # [B g T v]
         if self.query_rotary and self.key_rotary:
             Q, K = self.query_rotary(Q), self.key_rotary(K)
         heads = self.attention(Q, K, V)  # [B h S v] or [B g r S v]
-        if self.grouped:
-            heads = heads.flatten(1, 2)
-        return cast(Tensor, self.output(heads.transpose(1, 2).reshape(B, S, self.heads * self.d_v)))
+        return cast(Tensor, self.output(self.concat(heads)))  # [B S h·v], then [B S D]
 
 
 class FeedForward(nn.Module):
@@ -94,15 +96,18 @@ class FeedForward(nn.Module):
 
     def __init__(self, c: Config) -> None:
         super().__init__()
+        self.layers = len(c.ff)
         widths = [c.d_model, *c.ff, c.d_model]
         for i, (d_in, d_out) in enumerate(pairwise(widths), 1):
             self.add_module(f"linear_{i}", nn.Linear(d_in, d_out, bias=c.bias))
+            if i <= self.layers:
+                self.add_module(numbered("relu", i), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:  # [B S D]
-        *hidden, last = self.children()
-        for linear in hidden:
-            x = F.relu(linear(x))  # [B S d_ff]
-        return cast(Tensor, last(x))
+        for i in range(1, self.layers + 1):
+            linear, relu = getattr(self, f"linear_{i}"), getattr(self, numbered("relu", i))
+            x = relu(linear(x))  # [B S d_ff]
+        return cast(Tensor, getattr(self, f"linear_{self.layers + 1}")(x))
 
 
 class GatedFeedForward(nn.Module):
@@ -114,13 +119,16 @@ class GatedFeedForward(nn.Module):
         widths = [c.d_model, *c.ff]
         for i, (d_in, d_out) in enumerate(zip(widths, c.ff, strict=False), 1):
             self.add_module(f"gate_{i}", nn.Linear(d_in, d_out, bias=c.bias))
+            self.add_module(numbered("silu", i), nn.SiLU())
             self.add_module(f"up_{i}", nn.Linear(d_in, d_out, bias=c.bias))
+            self.add_module(numbered("multiply", i), Multiply())
         self.down = nn.Linear(widths[-1], c.d_model, bias=c.bias)
 
     def forward(self, x: Tensor) -> Tensor:  # [B S D]
         for i in range(1, self.layers + 1):
             gate, up = getattr(self, f"gate_{i}"), getattr(self, f"up_{i}")
-            x = F.silu(gate(x)) * up(x)  # [B S d_ff]
+            silu, multiply = getattr(self, numbered("silu", i)), getattr(self, numbered("multiply", i))
+            x = multiply(silu(gate(x)), up(x))  # [B S d_ff]
         return cast(Tensor, self.down(x))
 
 
@@ -134,27 +142,32 @@ class Layer(nn.Module):
         super().__init__()
         self.pre = c.norm_position == "pre"
         self.self_attention = MultiHead(c, causal=causal, rotary=c.positions == "rotary")
+        self.add = Add()
         self.self_attention_norm = norm(c)
         self.cross_attention = MultiHead(c) if cross else None
+        self.add_2 = Add()
         self.cross_attention_norm = norm(c) if cross else None
         self.feed_forward = GatedFeedForward(c) if c.gated else FeedForward(c)
+        self.add_3 = Add() if cross else None
         self.feed_forward_norm = norm(c)
 
     def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:  # [B T D], [B S D]
         return self._norm_first(x, memory) if self.pre else self._norm_last(x, memory)
 
     def _norm_last(self, x: Tensor, memory: Tensor | None) -> Tensor:
-        x = self.self_attention_norm(x + self.self_attention(x, x))
+        x = self.self_attention_norm(self.add(x, self.self_attention(x, x)))
         if self.cross_attention and self.cross_attention_norm:
-            x = self.cross_attention_norm(x + self.cross_attention(x, memory))
-        return cast(Tensor, self.feed_forward_norm(x + self.feed_forward(x)))
+            x = self.cross_attention_norm(self.add_2(x, self.cross_attention(x, memory)))
+        add = self.add_3 or self.add_2
+        return cast(Tensor, self.feed_forward_norm(add(x, self.feed_forward(x))))
 
     def _norm_first(self, x: Tensor, memory: Tensor | None) -> Tensor:
         normed = self.self_attention_norm(x)
-        x = x + self.self_attention(normed, normed)
+        x = self.add(x, self.self_attention(normed, normed))
         if self.cross_attention and self.cross_attention_norm:
-            x = x + self.cross_attention(self.cross_attention_norm(x), memory)
-        return cast(Tensor, x + self.feed_forward(self.feed_forward_norm(x)))
+            x = self.add_2(x, self.cross_attention(self.cross_attention_norm(x), memory))
+        add = self.add_3 or self.add_2
+        return cast(Tensor, add(x, self.feed_forward(self.feed_forward_norm(x))))
 
 
 class Sinusoidal(nn.Module):
@@ -204,6 +217,7 @@ class Transformer(nn.Module):
         self.encoder = Stack(c, c.enc, causal=False, cross=False) if c.enc else None
         self.decoder = Stack(c, c.dec, causal=True, cross=bool(c.enc)) if c.dec else None
         self.head = nn.Linear(c.d_model, c.vocab, bias=False) if c.dec and c.vocab else None
+        self.softmax = nn.Softmax(-1) if self.head else None
         if c.tie:
             self._tie()
 
@@ -219,7 +233,12 @@ class Transformer(nn.Module):
         if self.decoder is None:
             return cast(Tensor, memory)
         y: Tensor = self.decoder(inputs[-1], memory)  # [B T D]
-        return cast(Tensor, self.head(y).softmax(-1)) if self.head else y  # [B T V]
+        return cast(Tensor, self.softmax(self.head(y))) if self.head and self.softmax else y  # [B T V]
+
+
+def numbered(name: str, i: int) -> str:
+    """The name of the i-th step of a kind in a block: relu, relu_2."""
+    return name if i == 1 else f"{name}_{i}"
 
 
 def norm(c: Config) -> nn.Module:

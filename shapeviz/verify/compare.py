@@ -1,4 +1,4 @@
-"""Formula against PyTorch: for every block, at several sizes, one check for each quantity."""
+"""Formula against PyTorch: for every row of the walk, at several sizes, one check for each quantity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from shapeviz.expr import Expr
-from shapeviz.ir import Block, Model, Shape
+from shapeviz.ir import Block, Model, Node, Shape
 from shapeviz.models.transformer import Config
 from shapeviz.report import Check, Report, Row, measure
 from shapeviz.verify.measure import Run, RunError, construct, example, parameters, run
@@ -25,7 +25,7 @@ MEASURED_BY = {
 
 @dataclass(frozen=True)
 class Observation:
-    """What PyTorch says at one point: of every block, by its symbolic path, the submodules that are its instances."""
+    """What PyTorch says at one point: of every row, by its symbolic path, the submodules that are its instances."""
 
     point: Point
     sizes: Mapping[str, Any]
@@ -40,23 +40,29 @@ def compare(model: Model, config: Config) -> tuple[Check, ...]:
     where = points(model, config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return (
-            *block_checks(model, report, where),
-            *total_checks(report, where),
-            *trial(model, report, config),
-        )
+        checks = (*block_checks(model, report, where), *total_checks(report, where), *trial(model, report, config))
+    return (*checks, _coverage(model, report, checks))
 
 
 def block_checks(model: Model, report: Report, where: list[Point]) -> list[Check]:
-    """Parameters, shapes and FLOPs of every block, and whether both sides have the same blocks."""
+    """Parameters, shapes and FLOPs of every block, the shape of every step, and whether both sides have the same."""
     seen, checks = _observe(model, where)
     if not seen:
         return checks
-    blocks = {path: block for path, block in _blocks(model.root) if not _of_unknown_size(block, model)}
-    for path, block in blocks.items():
-        checks += _of_block(path, block, report, seen)
-    extra = [path for path in seen[0].instances if path and path not in blocks]
+    nodes = {path: node for path, node in _nodes(model.root) if not _why_not(node, model)}
+    for path, node in nodes.items():
+        checks += _of_node(path, node, report, seen)
+    extra = [path for path in seen[0].instances if path and path not in nodes]
     return checks + [Check(path, "block", "no block", "a submodule", "PyTorch") for path in extra]
+
+
+def _coverage(model: Model, report: Report, checks: tuple[Check, ...]) -> Check:
+    """How many rows were compared of those that can be, and which cannot."""
+    reasons = {path: reason for path, node in _nodes(model.root) if (reason := _why_not(node, model))}
+    compared = {check.path for check in checks if check.quantity in MEASURED_BY} - {"model"}
+    left_out = "; ".join(f"{path} ({reason})" for path, reason in reasons.items())
+    note = f"of {len(report.rows)}; not compared: {left_out}" if left_out else "all"
+    return Check("model", "rows compared", len(report.rows) - len(reasons), len(compared), "PyTorch", note)
 
 
 def _observe(model: Model, where: list[Point]) -> tuple[list[Observation], list[Check]]:
@@ -79,14 +85,15 @@ def _observe(model: Model, where: list[Point]) -> tuple[list[Observation], list[
     return seen, failures
 
 
-def _of_block(path: str, block: Block, report: Report, seen: list[Observation]) -> Iterator[Check]:
+def _of_node(path: str, node: Node, report: Report, seen: list[Observation]) -> Iterator[Check]:
+    """Every quantity of a block; of a step its shape alone, for its FLOPs are in those of its block."""
     if any(path not in one.instances for one in seen):
         yield Check(path, "block", "a submodule", "none", "PyTorch")
         return
     row = report.row(path)
     for quantity, by in MEASURED_BY.items():
-        if quantity != "inputs" or block.kind == "attention":
-            yield _agree(path, quantity, by, [_expected(quantity, block, row, one.sizes) for one in seen], seen)
+        if quantity == "shape" or (isinstance(node, Block) and (quantity != "inputs" or node.kind == "attention")):
+            yield _agree(path, quantity, by, [_expected(quantity, node, row, one.sizes) for one in seen], seen)
 
 
 def _agree(path: str, quantity: str, by: str, expected: list[Any], seen: list[Observation]) -> Check:
@@ -100,11 +107,11 @@ def _agree(path: str, quantity: str, by: str, expected: list[Any], seen: list[Ob
     return Check(path, quantity, expected[0], expected[0], by, note + f"; {alike} instances alike" * (alike > 1))
 
 
-def _expected(quantity: str, block: Block, row: Row, sizes: Mapping[str, Any]) -> Any:
-    """What the formulas say of a block at these sizes."""
+def _expected(quantity: str, node: Node, row: Row, sizes: Mapping[str, Any]) -> Any:
+    """What the formulas say of a block or step at these sizes."""
     match quantity:
         case "inputs":
-            return tuple(_shape(tensor.shape, sizes) for tensor in block.inputs)
+            return tuple(_shape(tensor.shape, sizes) for tensor in node.inputs)
         case "shape":
             return _shape(row.dims, sizes)
     return _value(row.cells[quantity], sizes)
@@ -127,17 +134,21 @@ def _cut(one: Observation) -> str:
     return "; 2 layers built in place of more" * (built != one.point.config)
 
 
-def _blocks(block: Block, prefix: str = "") -> Iterator[tuple[str, Block]]:
-    """Every block of the walk with its path, the outer ones first."""
-    for child in block.blocks:
+def _nodes(block: Block, prefix: str = "") -> Iterator[tuple[str, Node]]:
+    """Every row of the walk, a block or a step, with its path, the outer ones first."""
+    for child in block.body:
         yield prefix + child.name, child
-        if not child.step:
-            yield from _blocks(child, f"{prefix}{child.name}.")
+        if isinstance(child, Block) and not child.step:
+            yield from _nodes(child, f"{prefix}{child.name}.")
 
 
-def _of_unknown_size(block: Block, model: Model) -> bool:
-    """Whether it is a table, or a product with one, whose size is not given: such a block cannot be built."""
-    return any(size.names & model.missing.keys() for tensor in (*block.params, *block.tied) for size in tensor.shape)
+def _why_not(node: Node, model: Model) -> str:
+    """Why a row cannot be compared: an input is given and not computed, a table of unknown size cannot be built."""
+    if node.kind == "input":
+        return "input"
+    weights = (*node.params, *node.tied) if isinstance(node, Block) else ()
+    unknown = {name for tensor in (*weights, node.output) for size in tensor.shape for name in size.names}
+    return ", ".join(f"{name} not given" for name in sorted(unknown & model.missing.keys()))
 
 
 def symbolic(place: str) -> str:

@@ -23,8 +23,8 @@ from math import prod
 
 from torch import Tensor, nn
 
-from shapeviz.verify.build import Attention
 from shapeviz.verify.measure import Run, leaves
+from shapeviz.verify.steps import Product
 
 RULES = {
     ("torchinfo", "params"): "counts a tied table once per use",
@@ -112,9 +112,9 @@ def _fvcore_rule(leaf: nn.Module, inputs: tuple[tuple[int, ...], ...]) -> int:
     match leaf:
         case nn.Linear():
             return prod(inputs[0]) * leaf.out_features
-        case Attention():
-            Q, K, V = inputs
-            return prod(Q) * K[-2] + prod(Q[:-1]) * K[-2] * V[-1]
+        case Product():
+            left, right = inputs
+            return prod(left) * right[-2 if leaf.transposed else -1]
         case nn.LayerNorm():
             return prod(inputs[0]) * (5 if leaf.elementwise_affine else 4)
     return 0

@@ -1,0 +1,84 @@
+"""The whole way from flags to figures, against PyTorch: parsing, defaults, derived sizes, formulas, their values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields, replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from config_strategies import flags  # noqa: E402
+from hypothesis import HealthCheck, given, reject, settings  # noqa: E402
+
+import shapeviz  # noqa: E402
+from shapeviz.errors import SizeError  # noqa: E402
+from shapeviz.models.transformer import Config  # noqa: E402
+from shapeviz.report import measure  # noqa: E402
+from shapeviz.verify.build import build  # noqa: E402
+from shapeviz.verify.measure import example, parameters, run  # noqa: E402
+
+SIZES = {field.name for field in fields(Config)} - {"name"}
+
+
+def lengths(c: Config) -> tuple[int, ...]:
+    """Of the sequences that go in: source and target, or the only one."""
+    target = c.seq if c.tgt_seq is None else c.tgt_seq
+    return (c.seq, target) if c.enc and c.dec else (c.seq,) if c.enc else (target,)
+
+
+def without_numbers(place: str) -> str:
+    return ".".join(name for name in place.split(".") if not name.isdigit())
+
+
+def agree(sizes: dict[str, str | bool]) -> None:
+    """Everything that a report says of the model of these flags is what PyTorch says."""
+    model = shapeviz.read(None, **sizes)
+    report, c = measure(model), model.config
+    module = build(c)
+    own = run(module, example(lengths(c), c.batch, c.d_model, c.vocab))
+
+    assert report.total["params"].value == sum(weight.numel() for weight in set(module.parameters()))
+    assert report.total["flops"].value == own.flops[""]
+    last = model.root.name if c.vocab else "decoder" if c.dec else "encoder"
+    shape = [size.at(model.sizes.numbers) for size in model.root.output.shape] if c.vocab else report.row(last).shape
+    assert tuple(shape) == own.outputs[""]
+
+    there = {"B": 3, **dict(zip("ST", (7, 4), strict=False))} if len(lengths(c)) == 2 else {"B": 3, "S": 7}
+    moved = build(replace(c, batch=3, seq=7, tgt_seq=4 if "T" in there else 7))
+    watched = run(moved, example((7, 4)[: len(lengths(c))], 3, c.d_model, c.vocab))
+    assert report.total["flops"].at(there) == watched.flops[""]
+    assert report.total["params"].at(there) == sum(weight.numel() for weight in set(moved.parameters()))
+
+    counts = parameters(module)
+    places: dict[str, list[str]] = {}
+    for place, submodule in module.named_modules():
+        if not isinstance(submodule, torch.nn.ModuleList):
+            places.setdefault(without_numbers(place), []).append(place)
+    for row in report.rows:
+        if None in row.shape or (row.block in ("input", "embedding") and row.path not in places):
+            assert row.block == "input" or c.vocab is None
+            continue
+        assert [row.cells["params"].value] * row.repeat.value == [counts[place] for place in places[row.path]], row.path
+        assert row.shape == own.outputs[places[row.path][0]], row.path
+
+
+def test_two_hundred_random_sets_of_flags_give_the_figures_of_pytorch():
+    seen, left_out, taken = [], Counter(), set()
+
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(flags())
+    def equal(sizes):
+        try:
+            shapeviz.read(None, **sizes)
+        except SizeError:
+            reject()
+        agree(sizes)
+        seen.append(sizes)
+        left_out.update(SIZES - sizes.keys())
+        taken.update(sizes.items())
+
+    equal()
+    assert len({tuple(sizes.items()) for sizes in seen}) >= 200
+    assert set(left_out) == SIZES, "each is left out at least once"
+    assert all(len([value for name, value in taken if name == size]) > 1 for size in SIZES), "each has several values"
