@@ -48,16 +48,12 @@ polynomials = st.recursive(leaves, lambda inner: _sums(inner, _products), max_le
 recipes = st.recursive(leaves, _any, max_leaves=8)
 small_recipes = st.recursive(leaves, _any, max_leaves=4)
 
-# Linear recipes with integer values, to be divided and rounded.
-_terms = st.tuples(st.just("*"), integers, names)
-whole_recipes = st.recursive(
-    names | _terms | integers,
-    lambda inner: (
-        st.tuples(st.sampled_from(["+", "min", "max"]), inner, inner)
-        | st.tuples(st.just("floor"), st.tuples(st.just("/"), inner, st.integers(2, 6).map(lambda n: ("number", n))))
-    ),
-    max_leaves=4,
-)
+# Integers for all sizes: sums of multiples of sizes, the lesser or the greater of some, and floors of these.
+_terms = names | integers | st.tuples(st.just("*"), integers, names)
+linear_recipes = st.recursive(_terms, lambda inner: st.tuples(st.just("+"), inner, inner), max_leaves=3)
+extreme_recipes = linear_recipes | st.tuples(st.sampled_from(["min", "max"]), linear_recipes, linear_recipes)
+_floors = st.tuples(st.just("/"), extreme_recipes, st.integers(2, 6).map(lambda n: ("number", n)))
+whole_recipes = extreme_recipes | st.tuples(st.just("floor"), _floors)
 
 
 def sizes(largest: int = 12) -> st.SearchStrategy[dict[str, int]]:

@@ -11,7 +11,18 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import expr, number, symbolic
-from strategies import SAMPLE, Recipe, any_sizes, polynomials, recipes, sizes, small_recipes, whole_recipes
+from strategies import (
+    SAMPLE,
+    Recipe,
+    any_sizes,
+    extreme_recipes,
+    names,
+    polynomials,
+    recipes,
+    sizes,
+    small_recipes,
+    whole_recipes,
+)
 
 from shapeviz.errors import ShapevizError, SizeError
 from shapeviz.expr import Expr, ceil, floor, maximum, minimum, product
@@ -121,20 +132,22 @@ def test_integers_leave_a_floor(whole: Recipe, recipe: Recipe) -> None:
     assert same(ceil(x - n), ceil(x) - n)
 
 
-@given(whole_recipes)
-def test_the_halves_of_an_integer_make_it_whole(recipe: Recipe) -> None:
+@given(extreme_recipes)
+def test_the_parts_of_an_integer_make_it_whole(recipe: Recipe) -> None:
     x = expr(recipe)
     assert same(floor(x / 2) + ceil(x / 2), x)
     assert same(floor(x / 2) + floor((x + 1) / 2), x)
+    assert same(floor(x / 3) + floor((x + 1) / 3) + floor((x + 2) / 3), x)
 
 
-@given(whole_recipes, st.integers(2, 4), st.integers(1, 4), st.integers(-3, 3))
-def test_division_step_by_step_is_division_at_once(recipe: Recipe, m: int, n: int, c: int) -> None:
-    x = expr(recipe)
-    # as in a stack of strided convolutions: ⌊(⌊x/m⌋ + c)/n⌋ = ⌊(x + m·c)/(m·n)⌋
-    assert same(floor((floor(x / m) + c) / n), floor((x + m * c) / (m * n)))
-    assert same(ceil(ceil(S / m) / w), ceil(S / (m * w)))
-    assert same(floor(floor(x / B) / m), floor(x / (m * B)))
+@given(names, st.integers(-9, 9), st.integers(2, 4), st.integers(1, 4), st.integers(-3, 3))
+def test_division_step_by_step_is_division_at_once(name: Recipe, a: int, m: int, n: int, c: int) -> None:
+    for x in (expr(name) + a, maximum(expr(name), B + a)):
+        # as in a stack of strided convolutions: ⌊(⌊x/m⌋ + c)/n⌋ = ⌊(x + m·c)/(m·n)⌋
+        assert same(floor((floor(x / m) + c) / n), floor((x + m * c) / (m * n)))
+        assert same(floor(floor(floor(x / m) / n) / 3), floor(x / (3 * m * n)))
+        assert same(ceil(ceil(x / m) / T), ceil(x / (m * T)))
+        assert same(floor(floor(x / T) / m), floor(x / (m * T)))
 
 
 @given(small_recipes, small_recipes)
@@ -142,13 +155,13 @@ def test_the_lesser_and_the_greater_of_two_are_both(a: Recipe, b: Recipe) -> Non
     x, y = expr(a), expr(b)
     assert same(minimum(x, x), x)
     assert same(minimum(x, y), minimum(y, x))
-    assert same(maximum(x, y), -minimum(-x, -y))
 
 
 @given(whole_recipes, polynomials)
 def test_the_lesser_and_the_greater_of_two_sum_up_to_both(a: Recipe, b: Recipe) -> None:
     x, y = expr(a), expr(b)
     assert same(minimum(x, y) + maximum(x, y), x + y)
+    assert same(maximum(x, y), -minimum(-x, -y))
 
 
 @given(polynomials, polynomials, polynomials)

@@ -19,7 +19,7 @@ Form = list[list[Expr]]
 """The greatest of the least of expressions that are no `min` or `max` themselves."""
 
 FEW = 5  # so many lists in a Form are written as a sum of 2⁵ - 1 terms
-MANY = 64  # so many cases are told apart
+MANY = 16  # so many cases are told apart
 
 
 def positive(x: Expr) -> bool:
@@ -67,7 +67,7 @@ def form(x: Expr) -> Form:
     same = x.normal
     if not any(atom.function == "min" for atom in atoms(same)):
         return [[same]]
-    if _cases(x) <= MANY:
+    if cases(x) <= MANY:
         for atom in atoms(x):
             parts = linear(x, atom) if atom.function in ("min", "max") else None
             if parts and (sign := never_below(parts[0]) - never_below(-parts[0])):
@@ -76,8 +76,9 @@ def form(x: Expr) -> Form:
     return [[same]]
 
 
-def _cases(x: Expr) -> int:
-    return prod(sum(map(_cases, atom.args)) for atom in atoms(x) if atom.function in ("min", "max"))
+def cases(x: Expr) -> int:
+    """How many ways there are to choose an argument of every `min` and `max`."""
+    return prod(sum(map(cases, atom.args)) for atom in atoms(x) if atom.function in ("min", "max"))
 
 
 def _greatest(forms: list[Form]) -> Form:

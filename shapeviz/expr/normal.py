@@ -13,17 +13,16 @@ from functools import cache
 from math import gcd
 
 from shapeviz.expr.known import atoms, linear, step, whole
-from shapeviz.expr.lattice import extreme, never_below, order, positive
+from shapeviz.expr.lattice import cases, extreme, never_below, order, positive
 from shapeviz.expr.monomial import Atom, Number
 from shapeviz.expr.polynomial import Expr
 
 PRIMES = (2, 3, 5, 7)
-SMALL = range(2, 9)
 
 
 def normal(x: Expr) -> Expr:
     """The same value, written in the one way."""
-    return _each_atom(_each_atom(x, _rewritten), _spread) if atoms(x) else x
+    return _each_atom(_each_atom(x, _rewritten), _chosen) if atoms(x) else x
 
 
 def _each_atom(x: Expr, rule: Callable[[Atom], Expr]) -> Expr:
@@ -50,34 +49,33 @@ def _rewritten(atom: Atom) -> Expr:
 
 
 @cache
-def _spread(atom: Atom) -> Expr:
-    """⌊n·y⌋ = ⌊y⌋ + ⌊y + 1/n⌋ + … + ⌊y + (n - 1)/n⌋: for small n the right side is written for the left one.
+def _chosen(atom: Atom) -> Expr:
+    """Of the floors that sum up to something simpler, all but one, by which the last one is written.
 
-    Where that is no simpler, D being a multiple of n, one of the floors on the right is written by all others.
+    ⌊x⌋ = -⌊1 - 1/D - x⌋ if x·D is an integer, and ⌊y⌋ + ⌊y + 1/p⌋ + … + ⌊y + (p - 1)/p⌋ = ⌊p·y⌋; for p that divide D,
+    the digits of the constant in base p decide which one goes.
     """
     floor = Expr({((atom, 1),): 1})
-    if atom.function != "floor" or not (unit := step(atom.args[0])).terms:
+    unit = step(atom.args[0]) if atom.function == "floor" else Expr()
+    if not unit.terms:
         return floor
-    (x,) = atom.args
-    offset = Expr({m: c for m, c in x.terms.items() if not m or m in unit.terms})
-    n = gcd(*(c.numerator for c in (x - offset).terms.values()))
-    if n in SMALL:
-        return _each_atom(sum((_floor((x + j) / n) for j in range(n)), Expr()), _spread)
-    constant, D = x.terms.get((), 0), int(1 / unit) if unit.is_constant else 1
+    integer, mirrored = _mirrored(atom.args[0])
+    (x, constant), (other, _) = _varying(atom.args[0]), _varying(mirrored)
+    if order(other) < order(x):
+        return integer - _chosen(Atom("floor", (mirrored,)))
+    D = int(1 / unit) if unit.is_constant else 1
     for p in PRIMES:
         power = gcd(D, p ** D.bit_length())  # the part of D that is a power of p
         digits = int(constant * D) * pow(D // power, -1, power) % power
         if digits * p >= power * (p - 1):
-            others = [constant % Fraction(1, p) + Fraction(j, p) for j in range(p)]
-            total = _floor(p * (x - constant + others[0])) - sum(
-                (_floor(x - constant + c) for c in others if c != constant), Expr()
-            )
-            return _each_atom(total, _spread)
+            steps = [constant % Fraction(1, p) + Fraction(j, p) for j in range(p)]
+            others = (_floor(x + c) for c in steps if c != constant)
+            return _each_atom(_floor(p * (x + steps[0])) - sum(others, Expr()), _chosen)
     return floor
 
 
 def _floor(x: Expr) -> Expr:
-    """⌊x⌋ as the floor of a reduced argument, or that of the opposite: ⌊x⌋ = -⌊1 - 1/D - x⌋ if x·D is an integer."""
+    """⌊x⌋ as the floor of a reduced argument."""
     integer = whole(x)
     x -= integer
     unit = step(x)
@@ -85,21 +83,21 @@ def _floor(x: Expr) -> Expr:
         return integer + _atom(x)
     x = _on_grid(x, unit)
     for n in (0, -1):
-        if never_below(x - n) and positive(n + 1 - x):
+        if cases(x) <= 4 and never_below(x - n) and positive(n + 1 - x):
             return integer + n
-    mirrored = 1 - step(x) - x
-    taken = whole(mirrored)
-    mirrored = _on_grid(mirrored - taken, step(x))
-    ways = [(integer, 1, x), (integer - taken, -1, mirrored)]
-    for outside, sign, y in sorted(ways, key=lambda way: _floors(way[0])):
-        if (inner := _merged(y)) is not None:
+    taken, mirrored = _mirrored(x)
+    ways = [(integer, 1, _merged(x)), (integer + taken, -1, _merged(mirrored))]
+    for outside, sign, inner in sorted(ways, key=lambda way: len(atoms(way[0]))):
+        if inner is not None:
             return outside + sign * _floor(inner)
-    outside, sign, x = min(ways, key=lambda way: order(_varying(way[2])[0]))
-    return outside + sign * _atom(x)
+    return integer + _atom(x)
 
 
-def _floors(x: Expr) -> int:
-    return sum(atom.function == "floor" for atom in atoms(x))
+def _mirrored(x: Expr) -> tuple[Expr, Expr]:
+    """n and y of ⌊x⌋ = n - ⌊y⌋."""
+    y = 1 - step(x) - x
+    integer = whole(y)
+    return -integer, _on_grid(y - integer, step(x))
 
 
 def _varying(x: Expr) -> tuple[Expr, Number]:
@@ -121,7 +119,10 @@ def _on_grid(x: Expr, unit: Expr) -> Expr:
 
 
 def _merged(x: Expr) -> Expr | None:
-    """(y + n)/D if x is (⌊y⌋ + n)/D with one such y: they have the same floor for integers n and D > 0."""
+    """(y + n)/D if x is (⌊y⌋ + n)/D, which have the same floor for integers n and D > 0.
+
+    Only where there is one such y, and what varies in n does not cancel with it.
+    """
     unit, found = step(x), []
     for atom in atoms(x):
         parts = linear(x / unit, atom) if atom.function == "floor" else None
@@ -130,7 +131,7 @@ def _merged(x: Expr) -> Expr | None:
     if len(found) != 1:
         return None
     ((y, n),) = found
-    return (y + n) * unit
+    return (y + n) * unit if n.is_constant or step((y + n) * unit) == step(y) * unit else None
 
 
 def _atom(x: Expr) -> Expr:
