@@ -107,8 +107,9 @@ def read_by_sympy(text: str) -> Any:
     return sympy.sympify(text, locals=symbols())
 
 
-def exact(value: Any) -> Fraction:
-    """SymPy's number as a fraction; one that is not exact, or no number, is refused."""
+def exact(read: Any, sizes: Mapping[str, int]) -> Fraction:
+    """SymPy's expression at these sizes, as a fraction; what is not exact there, or no number, is refused."""
+    value = read.subs({symbol: sizes[symbol.name] for symbol in read.free_symbols})
     assert value.is_Rational, f"{value!r} is no exact number"
     return Fraction(int(value.p), int(value.q))
 

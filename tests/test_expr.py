@@ -140,6 +140,7 @@ def test_the_parts_of_an_integer_make_it_whole(recipe: Recipe) -> None:
     assert same(floor(x / 3) + floor((x + 1) / 3) + floor((x + 2) / 3), x)
 
 
+@settings(max_examples=40)
 @given(names, st.integers(-9, 9), st.integers(2, 4), st.integers(1, 4), st.integers(-3, 3))
 def test_division_step_by_step_is_division_at_once(name: Recipe, a: int, m: int, n: int, c: int) -> None:
     for x in (expr(name) + a, maximum(expr(name), B + a)):

@@ -1,83 +1,243 @@
-"""Four ways of writing an expression, each read back by what it is meant for: SymPy, Node, and the eye."""
+"""The ways of writing: every text, read again by what it is for, is the expression."""
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
+
+import oracles
 import pytest
 import sympy
 from hypothesis import given, settings
-from oracles import exact, expr, number, read_by_sympy, run_javascript, symbolic
-from strategies import Recipe, polynomials, recipes, sizes
+from hypothesis import strategies as st
+from oracles import expr, number, symbolic
+from strategies import NAMES, SAMPLE, Recipe, polynomials, recipes
 
 from shapeviz.expr import Expr, ceil, floor, maximum, minimum, notation
 
-d, k, h, S, w = map(Expr.symbol, ("d_model", "d_k", "h", "S", "w"))
+S, T, w, h, d, k = map(Expr.symbol, ("S", "T", "w", "h", "d_model", "d_k"))
+AFFINE = 3 * h * (d * k + k)
+SMALL = [sizes for sizes in SAMPLE if max(sizes.values()) <= 12]
 
 
-@given(polynomials)
-def test_sympy_reads_the_python_text_of_a_polynomial_as_that_polynomial(recipe: Recipe) -> None:
-    assert sympy.expand(symbolic(recipe) - read_by_sympy(expr(recipe).python)) == 0
+# the same expression, four times
+
+EXAMPLES = [
+    (Expr(), "0", "0", "0", "0"),
+    (Expr.of(-7), "-7", "-7", "-7", "-7"),
+    (Expr.of(Fraction(-2, 3)), "-2/3", r"-\frac{2}{3}", "-2/3", "-2/3"),
+    (4 * d**2, "4·d_model²", r"4 \cdot d_{\mathrm{model}}^{2}", "4*d_model**2", "4*d_model**2"),
+    (-(S**2), "-S²", "-S^{2}", "-S**2", "-(S**2)"),
+    (S - w, "S - w", "S - w", "S - w", "S - w"),
+    (-S - 1, "-S - 1", "-S - 1", "-S - 1", "-S - 1"),
+    (S**12, "S¹²", "S^{12}", "S**12", "S**12"),
+    (d / h, "d_model/h", r"\frac{d_{\mathrm{model}}}{h}", "d_model/h", "d_model/h"),
+    (1 / h**2, "1/h²", r"\frac{1}{h^{2}}", "1/h**2", "1/h**2"),
+    (3 * S / (2 * h), "3·S/(2·h)", r"\frac{3 \cdot S}{2 \cdot h}", "3*S/(2*h)", "3*S/(2*h)"),
+    (S / 2 + w / 3, "S/2 + w/3", r"\frac{S}{2} + \frac{w}{3}", "S/2 + w/3", "(3*S + 2*w)/6"),
+    (minimum(S, w), "min(S, w)", r"\min\left(S, w\right)", "Min(S, w)", "Math.min(S, w)"),
+    (maximum(S, w) ** 2, "max(S, w)²", r"\max\left(S, w\right)^{2}", "Max(S, w)**2", "Math.max(S, w)**2"),
+    (
+        w * ceil(S / w),
+        "w·⌈S/w⌉",
+        r"w \cdot \left\lceil \frac{S}{w} \right\rceil",
+        "w*ceiling(S/w)",
+        "w*Math.ceil(S/w)",
+    ),
+    (
+        floor(S / 2 + w / 3),
+        "⌊S/2 + w/3⌋",
+        r"\left\lfloor \frac{S}{2} + \frac{w}{3} \right\rfloor",
+        "floor(S/2 + w/3)",
+        "Math.floor((3*S + 2*w)/6)",
+    ),
+    (
+        T / minimum(S, w),
+        "T/min(S, w)",
+        r"\frac{T}{\min\left(S, w\right)}",
+        "T/Min(S, w)",
+        "T/Math.min(S, w)",
+    ),
+]
 
 
-@given(recipes, sizes())
-def test_sympy_reads_the_python_text_and_finds_the_exact_value(recipe: Recipe, at: dict[str, int]) -> None:
-    read = sympy.sympify(expr(recipe).python, locals={name: sympy.Symbol(name) for name in at})
-    assert number(recipe, at) == exact(sympy.sympify(read).subs(at))
+@pytest.mark.parametrize(("x", "text", "latex", "python", "javascript"), EXAMPLES, ids=[row[1] for row in EXAMPLES])
+def test_an_expression_is_written_as_in_a_paper(x: Expr, text: str, latex: str, python: str, javascript: str) -> None:
+    assert text == str(x)
+    assert f"Expr({text!r})" == repr(x)
+    assert latex == x.latex
+    assert python == x.python
+    assert javascript == x.javascript
 
 
-@given(recipes, sizes())
-def test_factored_text_is_the_same_expression(recipe: Recipe, at: dict[str, int]) -> None:
-    text = expr(recipe).written(notation.SYMPY, factored=True)
-    read = sympy.sympify(text, locals={name: sympy.Symbol(name) for name in at})
-    assert number(recipe, at) == exact(sympy.sympify(read).subs(at))
+def test_factors_come_in_the_order_of_papers() -> None:
+    factors = (d, Expr.of("d_ff10"), Expr.of("d_ff2"), h, S, Expr.of("B"), Expr.of("N"), k, Expr.of(2))
+    product = Expr.of(1)
+    for factor in factors:
+        product *= factor
+    assert "2·B·N·S·h·d_model·d_ff2·d_ff10·d_k" == str(product)
 
 
-@settings(max_examples=5)
-@given(recipes)
-def test_latex_has_balanced_braces_and_delimiters(recipe: Recipe) -> None:
-    text = expr(recipe).latex
-    assert text.count("{") == text.count("}")
-    assert text.count(r"\left") == text.count(r"\right")
-
-
-def test_node_evaluates_the_javascript_text() -> None:
-    recipes_ = [
-        ("+", ("*", ("name", "S"), ("name", "h")), ("number", 3)),
-        ("ceil", ("/", ("name", "S"), ("name", "w"))),
-        ("min", ("name", "S"), ("max", ("name", "w"), ("number", 4))),
-        ("/", ("^", ("name", "d_model"), 2), ("name", "h")),
-        ("floor", ("/", ("+", ("name", "S"), ("number", 1)), ("number", 2))),
-    ]
-    at = [{"S": s, "w": v, "h": 4, "d_model": 8 * s} for s in (1, 5, 64) for v in (1, 3, 16)]
-    found = run_javascript([expr(recipe).javascript for recipe in recipes_], at)
-    assert [[float(number(recipe, point)) for point in at] for recipe in recipes_] == found
+# what all terms share, taken out
 
 
 @pytest.mark.parametrize(
-    ("made", "text", "latex"),
+    ("expected", "x"),
     [
-        (4 * d**2, "4·d_model²", r"4 \cdot d_{\mathrm{model}}^{2}"),
-        (d / h, "d_model/h", r"\frac{d_{\mathrm{model}}}{h}"),
-        (d * k + k, "d_model·d_k + d_k", r"d_{\mathrm{model}} \cdot d_{k} + d_{k}"),
-        (S - 1, "S - 1", "S - 1"),
-        (-S, "-S", "-S"),
-        (Expr(), "0", "0"),
-        (S**12, "S¹²", "S^{12}"),
-        (minimum(S, w), "min(S, w)", r"\min\left(S, w\right)"),
-        (maximum(S, w), "max(S, w)", r"\max\left(S, w\right)"),
-        (floor(S / 2), "⌊S/2⌋", r"\left\lfloor \frac{S}{2} \right\rfloor"),
-        (ceil(S / w), "⌈S/w⌉", r"\left\lceil \frac{S}{w} \right\rceil"),
-        (Expr.of("N_enc") * 2, "2·N_enc", r"2 \cdot N_{\mathrm{enc}}"),
+        ("3·h·(d_model·d_k + d_k)", AFFINE),  # a weight and its bias: the 1 of d_model + 1 is written as what it is
+        ("2·(S·T + d_model)", 2 * S * T + 2 * d),
+        ("d_model·(2·h + d_model)", d * d + 2 * d * h),
+        ("S + 1", S + 1),
+        ("-(S + w)", -S - w),
+        ("-2·S·(T + w)", -2 * S * T - 2 * S * w),
+        ("(S² + S)/2", S * (S + 1) / 2),
+        ("(d_model + d_k)/h", d / h + k / h),
+        ("S·(T + w)/(2·h)", S * T / (2 * h) + S * w / (2 * h)),
+        ("S/2 + w/3", S / 2 + w / 3),
+        ("5·S", 5 * S),
+        ("0", Expr()),
     ],
 )
-def test_text_and_latex_are_written_as_on_paper(made: Expr, text: str, latex: str) -> None:
-    assert (text, latex) == (str(made), made.latex)
+def test_common_factors_may_be_taken_out(expected: str, x: Expr) -> None:
+    assert expected == x.written(notation.TEXT, factored=True)
 
 
-def test_what_all_terms_share_stands_before_a_bracket_and_no_lone_one_in_it() -> None:
-    assert "3·h·(d_model·d_k + d_k)" == (3 * h * (d * k + k)).written(notation.TEXT, factored=True)
+def test_a_fraction_bar_needs_no_brackets() -> None:
+    assert r"\frac{S^{2} + S}{2}" == (S * (S + 1) / 2).written(notation.LATEX, factored=True)
+    assert r"\frac{S \cdot (T + w)}{2}" == (S * T / 2 + S * w / 2).written(notation.LATEX, factored=True)
 
 
-def test_a_substitution_puts_numbers_in_place_of_names() -> None:
+def test_a_substitution_shows_numbers_in_place_of_known_names() -> None:
     way = notation.substituted({"h": 6, "d_model": 1024, "d_k": 128})
-    assert "3 × 6 × (1024 × 128 + 128)" == (3 * h * (d * k + k)).written(way, factored=True)
-    assert "S × 6" == (S * h).written(way)
+    # 3·h·(d_model·d_k + d_k)
+    assert "3 × 6 × (1024 × 128 + 128)" == AFFINE.written(way, factored=True)
+    assert "S × 1024²/6" == (S * d**2 / h).written(way)
+
+
+# read again
+
+
+@given(polynomials)
+def test_sympy_reads_a_polynomial_as_the_same(recipe: Recipe) -> None:
+    x, expected = expr(recipe), symbolic(recipe)
+    for text in (x.python, x.written(notation.SYMPY, factored=True)):
+        assert 0 == sympy.expand(oracles.read_by_sympy(text) - expected)
+
+
+@settings(max_examples=40)
+@given(recipes)
+def test_sympy_reads_any_expression_and_evaluates_it_exactly(recipe: Recipe) -> None:
+    x = expr(recipe)
+    for text in (x.python, x.written(notation.SYMPY, factored=True)):
+        read = oracles.read_by_sympy(text)
+        assert {symbol.name for symbol in read.free_symbols} <= x.names
+        for sizes in SAMPLE[:6]:
+            assert number(recipe, sizes) == oracles.exact(read, sizes)
+
+
+@settings(max_examples=40)
+@given(recipes)
+def test_sympy_without_assumptions_evaluates_it_alike(recipe: Recipe) -> None:
+    plain = sympy.sympify(expr(recipe).python, locals={name: sympy.Symbol(name) for name in NAMES})
+    for sizes in SAMPLE[:4]:
+        assert number(recipe, sizes) == oracles.exact(plain, sizes)
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_sympy_agrees_that_atoms_are_what_they_are(data: st.DataObject) -> None:
+    a, b = (data.draw(st.sampled_from(NAMES)) for _ in "ab")
+    known = oracles.symbols()
+    x, y = Expr.of(a), Expr.of(b)
+    for expected, actual in [
+        (sympy.Min(known[a], known[b]), minimum(x, y)),
+        (sympy.Max(known[a], 2 * known[b]), maximum(x, 2 * y)),
+        (sympy.floor(known[a] / known[b]), floor(x / y)),
+        (sympy.ceiling(known[a] / 2), ceil(x / 2)),
+    ]:
+        assert expected == oracles.read_by_sympy(actual.python)
+
+
+def test_names_that_mean_something_to_sympy_survive() -> None:
+    names = ["S", "N", "E", "I", "Q", "O", "C", "beta", "gamma", "zeta", "pi", "oo", "lambda_", "sqrt", "Symbol", "re"]
+    x = Expr.of(1)
+    for name in names:
+        x = x * name
+    x = x / 3 + 1
+    read = sympy.sympify(x.python, locals=oracles.symbols(names))
+    assert set(names) == {symbol.name for symbol in read.free_symbols}
+    # the product of 16 twos, a third of it, and 1
+    assert Fraction(2**16, 3) + 1 == oracles.exact(read, dict.fromkeys(names, 2))
+
+
+def test_javascript_gives_the_same_numbers() -> None:
+    found: list[Recipe] = []
+
+    @settings(max_examples=150, database=None)
+    @given(recipes)
+    def collect(recipe: Recipe) -> None:
+        found.append(recipe)
+
+    collect()
+    texts = [
+        text for recipe in found for text in (expr(recipe).javascript, expr(recipe).written(notation.JAVASCRIPT, True))
+    ]
+    expected = [[number(recipe, sizes) for sizes in SMALL] for recipe in found for _ in range(2)]
+    for text, row, actual in zip(texts, expected, oracles.run_javascript(texts, SMALL), strict=True):
+        for exact, value in zip(row, actual, strict=True):
+            if abs(exact) < 2**40 and exact.denominator == 1:
+                assert pytest.approx(int(exact), rel=1e-12, abs=1e-9) == value, text
+
+
+def test_javascript_rounds_no_quotient_before_it_takes_the_floor() -> None:
+    # 1/10 + 7/10 + 2/10 is 0.9999999999999999 in floating point, and 1/49·49 is not 1
+    x = floor((S + 9 * T) / 10) + floor(S / 10 + 7 * T / 10 + 2 * w / 10) + 49 * floor(minimum(S / 49, T / 7) * 49)
+    sizes = [{"S": a, "T": b, "w": c} for a in (1, 2, 29, 49) for b in (1, 3, 7) for c in (1, 2, 8)]
+    assert [[x.at(at) for at in sizes]] == oracles.run_javascript([x.javascript], sizes)
+
+
+def test_a_leading_minus_before_a_power_is_valid_javascript() -> None:
+    # -S**2 is a syntax error there; at S = 3, w = 2: -9 + 2, -9/2, -(9 + 2·3)
+    texts = [(-(S**2) + w).javascript, (-(S**2) / w).javascript, (-(S**2) - 2 * S).written(notation.JAVASCRIPT, True)]
+    assert [[-7], [-4.5], [-15]] == oracles.run_javascript(texts, [{"S": 3, "w": 2}])
+
+
+@given(recipes)
+def test_latex_is_well_formed(recipe: Recipe) -> None:
+    for text in (expr(recipe).latex, expr(recipe).written(notation.LATEX, factored=True)):
+        depth = 0
+        for brace in re.findall(r"(?<!\\)[{}]", text):
+            depth += 1 if brace == "{" else -1
+            assert depth >= 0
+        assert 0 == depth
+        assert text.count(r"\left") == text.count(r"\right")
+        known = {"frac", "mathrm", "min", "max", "left", "right", "lfloor", "rfloor", "lceil", "rceil", "cdot", "left("}
+        assert set(re.findall(r"\\([a-z]+)", text)) <= known
+        assert "{}" not in text
+        assert not re.search(r"\^\{[^{}]*\}\^|\}_\{[^{}]*\}_", text)  # no double superscript or subscript
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("S", "S"),
+        ("d_k", "d_{k}"),
+        ("d_model", r"d_{\mathrm{model}}"),
+        ("d_ff1", r"d_{\mathrm{ff1}}"),
+        ("N_enc", r"N_{\mathrm{enc}}"),
+        ("heads", r"\mathrm{heads}"),
+        ("image_size", r"\mathrm{image}_{\mathrm{size}}"),
+        ("max_seq_len", r"\mathrm{max}_{\mathrm{seq\_len}}"),
+        ("_x", r"\mathrm{\_x}"),
+        ("x_", r"\mathrm{x\_}"),
+    ],
+)
+def test_names_are_set_with_their_index_below(name: str, latex: str) -> None:
+    assert latex == Expr.of(name).latex
+
+
+@given(polynomials, polynomials)
+def test_different_expressions_are_written_differently(a: Recipe, b: Recipe) -> None:
+    x, y = expr(a), expr(b)
+    for way in (notation.TEXT, notation.LATEX, notation.SYMPY, notation.JAVASCRIPT):
+        assert (x == y) == (x.written(way) == y.written(way))

@@ -37,7 +37,9 @@ def _each_atom(x: Expr, rule: Callable[[Atom], Expr]) -> Expr:
 
 def _power(x: Expr, power: int) -> Expr:
     """A sum has no inverse among the expressions: it becomes an atom, as the least of itself alone."""
-    return x**power if power > 0 or len(x.terms) == 1 else Expr({((Atom("min", (x,)), power),): 1})
+    if power > 0 or len(x.terms) == 1:
+        return x**power
+    return Expr({((Atom("min", (_each_atom(x, _chosen),)), power),): 1})
 
 
 @cache
