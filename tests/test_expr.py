@@ -100,7 +100,6 @@ def test_the_normal_form_has_the_same_value(recipe: Recipe) -> None:
     x = expr(recipe)
     for at in SAMPLE:
         assert number(recipe, at) == x.normal.at(at)
-    assert x.normal.terms == x.normal.normal.terms
 
 
 @given(small_recipes, small_recipes)

@@ -11,7 +11,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import expr, number, symbolic
-from strategies import NAMES, SAMPLE, Recipe, polynomials, recipes
+from strategies import NAMES, SAMPLE, Recipe, polynomials, recipes, whole_recipes
 
 from shapeviz.expr import Expr, ceil, floor, maximum, minimum, notation
 
@@ -124,23 +124,26 @@ def test_sympy_reads_a_polynomial_as_the_same(recipe: Recipe) -> None:
         assert 0 == sympy.expand(oracles.read_by_sympy(text) - expected)
 
 
-@settings(max_examples=40)
 @given(recipes)
-def test_sympy_reads_any_expression_and_evaluates_it_exactly(recipe: Recipe) -> None:
+def test_sympy_evaluates_any_expression_exactly(recipe: Recipe) -> None:
     x = expr(recipe)
     for text in (x.python, x.written(notation.SYMPY, factored=True)):
-        read = oracles.read_by_sympy(text)
-        assert {symbol.name for symbol in read.free_symbols} <= x.names
         for sizes in SAMPLE[:6]:
+            numbers = {name: sympy.Integer(size) for name, size in sizes.items()}
+            assert number(recipe, sizes) == oracles.exact(sympy.sympify(text, locals=numbers), {})
+
+
+# SymPy 1.14 takes Min(S, S/Min(S, N)) for S, so nothing is divided by an atom here.
+@settings(max_examples=60)
+@given(st.tuples(st.sampled_from("+*-"), whole_recipes, polynomials), st.booleans())
+def test_sympy_reads_an_expression_as_the_same_function(recipe: Recipe, positive: bool) -> None:
+    plain = {name: sympy.Symbol(name) for name in NAMES}
+    x = expr(recipe)
+    for text in (x.python, x.written(notation.SYMPY, factored=True)):
+        read = sympy.sympify(text, locals=oracles.symbols() if positive else plain)
+        assert {symbol.name for symbol in read.free_symbols} <= x.names
+        for sizes in SAMPLE[:4]:
             assert number(recipe, sizes) == oracles.exact(read, sizes)
-
-
-@settings(max_examples=40)
-@given(recipes)
-def test_sympy_without_assumptions_evaluates_it_alike(recipe: Recipe) -> None:
-    plain = sympy.sympify(expr(recipe).python, locals={name: sympy.Symbol(name) for name in NAMES})
-    for sizes in SAMPLE[:4]:
-        assert number(recipe, sizes) == oracles.exact(plain, sizes)
 
 
 @settings(max_examples=20)
@@ -173,7 +176,7 @@ def test_names_that_mean_something_to_sympy_survive() -> None:
 def test_javascript_gives_the_same_numbers() -> None:
     found: list[Recipe] = []
 
-    @settings(max_examples=150, database=None)
+    @settings(max_examples=150, database=None, derandomize=True)
     @given(recipes)
     def collect(recipe: Recipe) -> None:
         found.append(recipe)

@@ -77,22 +77,27 @@ def _chosen(atom: Atom) -> Expr:
 
 
 def _floor(x: Expr) -> Expr:
-    """⌊x⌋ as the floor of a reduced argument."""
+    """⌊x⌋ as the floor of a reduced argument, or without one."""
     integer = whole(x)
-    x -= integer
-    unit = step(x)
-    if not unit.terms:
-        return integer + _atom(x)
-    x = _on_grid(x, unit)
-    for n in (0, -1):
-        if cases(x) <= 4 and never_below(x - n) and positive(n + 1 - x):
-            return integer + n
-    taken, mirrored = _mirrored(x)
-    ways = [(integer, 1, _merged(x)), (integer + taken, -1, _merged(mirrored))]
+    rest = x - integer
+    if not step(x).terms:
+        return integer + _atom(rest)
+    rest = _on_grid(rest, step(rest))
+    taken, mirrored = _mirrored(rest)
+    for outside, sign, y in ((Expr(), 1, x), (integer, 1, rest), (integer + taken, -1, mirrored)):
+        if (n := _constant(y)) is not None:
+            return outside + sign * n
+    ways = [(integer, 1, _merged(rest)), (integer + taken, -1, _merged(mirrored))]
     for outside, sign, inner in sorted(ways, key=lambda way: len(atoms(way[0]))):
         if inner is not None:
             return outside + sign * _floor(inner)
-    return integer + _atom(x)
+    return integer + _atom(rest)
+
+
+def _constant(x: Expr) -> int | None:
+    """⌊x⌋ if it is known to be the same for all sizes, and then that of the least ones."""
+    n: int = x.at(dict.fromkeys(x.names, 1)) // 1
+    return n if cases(x) <= 4 and never_below(x - n) and positive(n + 1 - x) else None
 
 
 def _mirrored(x: Expr) -> tuple[Expr, Expr]:
