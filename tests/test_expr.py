@@ -352,3 +352,11 @@ def test_numbered_names_keep_apart_whatever_their_zeros() -> None:
     assert x7 != x007
     assert same(x7 * x007, x007 * x7)
     assert same(x7 + x007 - x7, x007)
+
+
+def test_a_floor_without_a_value_at_ones_can_be_compared() -> None:
+    # ⌊S/2⌋ is 0 at S = 1, where S/⌊S/2⌋ is not defined
+    undefined_at_one = floor(S / floor(S / 2))
+    assert same(undefined_at_one, floor(S / floor(S / 2)))
+    assert undefined_at_one != S
+    assert 2 == undefined_at_one.at(S=4)

@@ -94,7 +94,7 @@ def _parameters(verb: ModuleType) -> list[Parameter]:
             str,
             "--figure",
             default="model",
-            help="What dot, svg, png, pdf draw: model, multi_head, attention, a block's path.",
+            help=FIGURE,
         ),
         _option("theme", str, "--theme", default="light", help="light, dark or colorblind."),
         _option("debug", bool, "--debug", default=False, help="Show the traceback of an error."),

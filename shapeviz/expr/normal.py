@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import cache
 from math import gcd
 
+from shapeviz.errors import SizeError
 from shapeviz.expr.known import atoms, linear, step, whole
 from shapeviz.expr.lattice import cases, extreme, never_below, order, positive
 from shapeviz.expr.monomial import Atom, Number
@@ -96,7 +97,10 @@ def _floor(x: Expr) -> Expr:
 
 def _constant(x: Expr) -> int | None:
     """⌊x⌋ if it is known to be the same for all sizes, and then that of the least ones."""
-    n: int = x.at(dict.fromkeys(x.names, 1)) // 1
+    try:
+        n: int = x.at(dict.fromkeys(x.names, 1)) // 1
+    except SizeError:  # it has no value there: a divisor is zero
+        return None
     return n if cases(x) <= 4 and never_below(x - n) and positive(n + 1 - x) else None
 
 
