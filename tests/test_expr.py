@@ -355,8 +355,8 @@ def test_numbered_names_keep_apart_whatever_their_zeros() -> None:
 
 
 def test_a_floor_without_a_value_at_ones_can_be_compared() -> None:
-    # ⌊S/2⌋ is 0 at S = 1, where S/⌊S/2⌋ is not defined
-    undefined_at_one = floor(S / floor(S / 2))
-    assert same(undefined_at_one, floor(S / floor(S / 2)))
-    assert undefined_at_one != S
-    assert 2 == undefined_at_one.at(S=4)
+    # ⌊S/2⌋ is 0 at S = 1, where 1/⌊S/2⌋ is not defined; at S = 2 it is 1, and ⌊1/2⌋ = 0
+    half = floor(floor(1 / floor(S / 2)) / 2)
+    assert same(half, floor(floor(1 / floor(S / 2)) / 2))
+    assert half != S
+    assert 0 == half.at(S=2)
