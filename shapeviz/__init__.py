@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from shapeviz.frontends import read
     from shapeviz.renderers import render
     from shapeviz.report import measure
+    from shapeviz.tracing import trace
     from shapeviz.verify import verify
 
-__all__ = ["measure", "read", "render", "verify"]
-_HOMES = {"read": "frontends", "measure": "report", "render": "renderers", "verify": "verify"}
+__all__ = ["measure", "read", "render", "trace", "verify"]
+_HOMES = {"read": "frontends", "measure": "report", "render": "renderers", "trace": "tracing", "verify": "verify"}
 
 
 def __getattr__(name: str) -> Any:

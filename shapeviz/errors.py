@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class ShapevizError(Exception):
@@ -34,6 +35,16 @@ class CheckFailedError(ShapevizError):
     """A comparison that disagrees: exit 1, so that continuous integration can rely on it."""
 
     exit_code = 1
+
+
+class TraceError(ShapevizError):
+    """A trace that could not be finished; `model` is the tree so far, None if there is none."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, model: Any = None) -> None:
+        super().__init__(message)
+        self.model = model
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

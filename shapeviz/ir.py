@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from shapeviz.errors import SizeError, nearest
-from shapeviz.expr import Expr
+from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.expr import Expr, product
 
 Shape: TypeAlias = tuple[Expr, ...]
 ONE = Expr.of(1)
@@ -23,14 +24,36 @@ class Tensor:
     shape: Shape
     dtype: str = "float32"
     role: str = "data"  # data, param or constant
+    trainable: bool = True
 
     def __str__(self) -> str:
         return f"{self.name}[{' '.join(map(str, self.shape))}]"
 
+    @property
+    def bytes(self) -> Expr:
+        """Its size in memory: elements times the bytes of one. Raises InputError for a dtype of unknown width."""
+        return product(self.shape) * width(self.dtype)
+
+
+def width(dtype: str) -> int:
+    """Bytes of one element: 2 for float16, 1 for bool. Raises InputError for a name without a width.
+
+    >>> width("bfloat16"), width("complex64"), width("float8_e4m3fn")
+    (2, 8, 1)
+    """
+    bits = re.fullmatch(r"(?:[a-z]*?)(\d+)(?:_\w+)?", dtype)
+    if dtype != "bool" and not bits:
+        raise InputError(f"the dtype {dtype} has no known width")
+    return int(bits[1]) // 8 if bits else 1
+
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """A leaf of the tree: one operation, its shape rule already applied, its cost known."""
+    """A leaf of the tree: one operation, its shape rule already applied, its cost known.
+
+    A traced one also knows what its backward pass costs, the tensors it saves for that (what, bytes), the bytes of
+    each tensor it made, its further outputs, and the line of code; `failed` marks the one that raised.
+    """
 
     name: str
     kind: str
@@ -38,6 +61,12 @@ class Op:
     inputs: tuple[Tensor, ...]
     output: Tensor
     flops: Expr = field(default_factory=Expr)
+    backward: Expr = field(default_factory=Expr)
+    saved: tuple[tuple[str, Expr], ...] = ()
+    made: tuple[Expr, ...] = ()
+    others: tuple[Tensor, ...] = ()
+    site: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +74,8 @@ class Block:
     """A function of the language, called: runs `repeat` times, keeps `copies` sets of weights.
 
     `params` are the weights that it is the first to use, `tied` those that an earlier block owns.
-    `step` marks a block that is one step of the walk of shapes (a linear layer, a normalisation).
+    `step` marks a block that is one step of the walk of shapes (a linear layer, a normalisation), `others` are its
+    further outputs.
     """
 
     name: str
@@ -63,6 +93,7 @@ class Block:
     repeat: Expr = ONE
     copies: Expr = ONE
     step: bool = False
+    others: tuple[Tensor, ...] = ()
 
     @property
     def blocks(self) -> Iterator[Block]:
@@ -80,6 +111,8 @@ Node: TypeAlias = Op | Block
 class Sizes:
     """The numbers of a model: given values, rules that derive others, and names that mean another size.
 
+    `fixed` says of those that cannot be changed why not.
+
     >>> sizes = Sizes({"d_model": 512, "h": 8}, rules={"d_k": Expr.of("d_model") / "h"}, aliases={"d_v": "d_k"})
     >>> sizes.resolve(), sizes.resolve(h=4)["d_v"]
     ({'d_model': 512, 'h': 8, 'd_k': 64, 'd_v': 64}, 128)
@@ -89,12 +122,16 @@ class Sizes:
     rules: Mapping[str, Expr] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, **overrides: Any) -> dict[str, Any]:
         """All sizes, with some set anew and what derives from them derived again.
 
         Raises SizeError for a name that is no size of the model.
         """
+        for name in overrides.keys() & self.fixed.keys():
+            if overrides[name] != self.values[name]:
+                raise SizeError(f"{name} = {self.values[name]} cannot be changed: {self.fixed[name]}")
         for name in overrides.keys() - self.values.keys() - self.rules.keys():
             if name in self.aliases:
                 other = self.aliases[name]
@@ -133,7 +170,7 @@ class Model:
 
     `config` is what the tree was built from (None if it was not built from sizes), `legend` the meaning of
     every symbol, `missing` says of each symbol without a number how to give it one,
-    `notes` are hints for the user.
+    `notes` are hints for the user, `conventions` say of a column what is different in this model.
     """
 
     name: str
@@ -145,3 +182,4 @@ class Model:
     missing: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     config: Any = None
+    conventions: Mapping[str, str] = field(default_factory=dict)

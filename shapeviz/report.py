@@ -9,7 +9,7 @@ from typing import Any
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
-from shapeviz.expr import Expr, notation, total
+from shapeviz.expr import Expr, maximum, notation, total
 from shapeviz.ir import ONE, Block, Model, Node, Shape, Sizes
 from shapeviz.wiring import Wire, wires
 
@@ -168,7 +168,7 @@ def measure(model: Model, columns: Iterable[str] = COLUMNS) -> Report:
         source=model.source,
         sizes=model.sizes,
         legend=model.legend,
-        conventions={name: module.convention for name, module in analyses.items()},
+        conventions={name: model.conventions.get(name, module.convention) for name, module in analyses.items()},
         columns={name: module.title for name, module in analyses.items()},
         rows=tuple(_rows(model, model.root, "", ONE, ONE, ledger, wires(model.root), owners)),
         total={name: book.counted(model.root) for name, book in ledger.items()},
@@ -192,11 +192,14 @@ class Ledger:
         if node not in self.totals:
             children = node.body if isinstance(node, Block) else ()
             parts = [own for _, own in self.analysis.own(node)]
-            self.totals[node] = total([*parts, *(self.times(child) * self.total(child) for child in children)])
+            if getattr(self.analysis, "greatest", False):
+                self.totals[node] = _greatest([*parts, *map(self.total, children)])
+            else:
+                self.totals[node] = total([*parts, *(self.times(child) * self.total(child) for child in children)])
         return self.totals[node]
 
     def times(self, node: Node) -> Expr:
-        return getattr(node, self.analysis.times) if isinstance(node, Block) else ONE
+        return getattr(node, self.analysis.times, ONE) if isinstance(node, Block) else ONE
 
     def counted(self, node: Node) -> Quantity:
         return self._split(node)[0]
@@ -231,6 +234,12 @@ class Ledger:
                 yield child.name, (self.times(child), cost, isinstance(child, Block) and not child.step)
 
 
+def _greatest(parts: Iterable[Expr]) -> Expr:
+    """The greatest of several expressions, for whatever sizes; zero if there is none."""
+    found = dict.fromkeys(part for part in parts if part.terms)
+    return maximum(*found) if found else Expr()
+
+
 def _rows(
     model: Model,
     parent: Block,
@@ -261,7 +270,7 @@ def _rows(
             times=Quantity(times, sizes),
             repeat=Quantity(here["repeat"], sizes),
             copies=Quantity(here["copies"], sizes),
-            instances={name: Quantity(here[book.analysis.times], sizes) for name, book in ledger.items()},
+            instances={name: Quantity(here.get(book.analysis.times, ONE), sizes) for name, book in ledger.items()},
             dims=node.output.shape,
             shape=tuple(_number(size, sizes) for size in node.output.shape),
             inputs=wired[node],

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
 torch = pytest.importorskip("torch")
+import shapeviz.verify.compare as comparison  # noqa: E402
 import shapeviz.verify.measure as torch_side  # noqa: E402
 from shapeviz.expr import Expr  # noqa: E402
 from shapeviz.models import transformer  # noqa: E402
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.verify import first_disagreement, verify  # noqa: E402
+from shapeviz.verify.symbolic import observe  # noqa: E402
 
 TINY = Config(enc=2, dec=2, d_model=24, heads=4, d_k=6, ff=(10, 14), batch=2, seq=6, tgt_seq=5)
 
 
 # Planted mistakes: the symbolic tree
+
+
+@pytest.fixture(scope="module")
+def observed():
+    """PyTorch's side, which these mistakes leave alone, observed once."""
+    return cache(observe)
 
 
 def altered(model, path, change):
@@ -119,7 +128,8 @@ MISTAKES = {  # what is changed, how, and which block and quantity should be nam
 
 
 @pytest.mark.parametrize(("path", "change", "blamed", "quantity"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_planted_mistake_is_caught_and_named(path, change, blamed, quantity):
+def test_a_planted_mistake_is_caught_and_named(path, change, blamed, quantity, observed, monkeypatch):
+    monkeypatch.setattr(comparison, "observe", observed)
     model = altered(transformer.build(replace(TINY, vocab=11)), path, change)
     found = first_disagreement(verify(model))
     assert (blamed, quantity) == (found.path, found.quantity)
@@ -146,6 +156,32 @@ def test_a_formula_that_is_right_by_accident_is_caught():
     found = first_disagreement(verify(altered(model, "encoder.layer.self_attention.value", confused)))
     assert (found.path, found.quantity) == ("encoder.layer.self_attention.value", "params")
     assert "tiny widths" in found.note
+
+
+def test_a_formula_that_is_right_at_this_length_alone_is_caught():
+    # S² written as 6·S: equal at S = 6, which is the length of this model
+    def linear_in_S(op):
+        return replace(op, flops=6 * op.flops / "S")
+
+    path = "encoder.layer.self_attention.attention"
+    model = altered(transformer.build(TINY), f"{path}.scores", linear_in_S)
+    found = first_disagreement(verify(model))
+    assert (found.path, found.quantity, found.ok) == (path, "flops", False)
+    # 2 products of 2·4·6 a pair of positions; one of them 6 a position
+    assert (found.expected, found.found) == ("48·B·S² + 288·B·S", "96·B·S²")
+    assert "with own widths: 48·B·S² + 288·B·S is not 96·B·S²" in found.note
+
+
+def test_lengths_confused_in_a_shape_are_caught_where_both_are_equal():
+    model = transformer.build(replace(TINY, tgt_seq=6))
+
+    def confused(op):
+        *others, rows, columns = op.output.shape
+        return replace(op, output=replace(op.output, shape=(*others, columns, rows)))
+
+    path = "decoder.layer.cross_attention.attention.scores"
+    found = first_disagreement(verify(altered(model, path, confused)))
+    assert (found.path, found.expected, found.found) == (path, "(B, 4, S, T)", "(B, 4, T, S)")
 
 
 def test_a_mistake_inside_a_block_function_is_caught(monkeypatch):
@@ -226,3 +262,21 @@ def test_an_exception_of_pytorch_becomes_a_check_that_names_the_block(monkeypatc
     found = first_disagreement(checks)
     assert (found.path, found.quantity, found.expected) == ("encoder.layer.feed_forward.linear_3", "forward", "runs")
     assert found.found.startswith("RuntimeError")
+
+
+@pytest.mark.parametrize(
+    ("forward", "condition"),
+    [
+        (lambda a, b: (a + b).view(-1, int(a.shape[1]), a.shape[2]), "S = 97"),
+        (lambda a, b: a + b if a.shape[1] != 4096 else a, "Ne(S, 4096)"),
+        (lambda a, b: (a + b)[:, :50], "S > 50"),
+    ],
+    ids=["a length taken as a number", "another way at one length", "at most so many positions"],
+)
+def test_a_module_that_is_not_the_same_at_every_length_proves_nothing(monkeypatch, forward, condition):
+    def change(module):
+        module.encoder.layer[0].feed_forward_norm.register_forward_pre_hook(lambda _, args: (forward(*args, args[0]),))
+
+    checks = [check for check in planted(monkeypatch, change) if check.quantity == "forward"]
+    assert [check.found for check in checks] == [f"only where {condition}"] * 2
+    assert not any(check.ok for check in checks)

@@ -13,6 +13,9 @@ times = "repeat"
 
 
 def own(node: Node) -> Iterator[tuple[str, Expr]]:
-    """What an operation costs; nothing else does."""
-    if isinstance(node, Op) and node.flops.terms:
-        yield node.equation, node.flops
+    """What an operation costs, and its backward pass if that was traced; nothing else does."""
+    if isinstance(node, Op):
+        if node.flops.terms:
+            yield node.equation, node.flops
+        if node.backward.terms:
+            yield f"{node.equation}, backward", node.backward

@@ -12,6 +12,7 @@ import typer
 
 from shapeviz.cli._frame import guarded
 from shapeviz.errors import InputError
+from shapeviz.frontends.from_torch import Options, assigned
 from shapeviz.models.transformer import Config
 
 SIZES = {
@@ -37,8 +38,17 @@ SWITCHES = {
     "bias": "Biases in the linear layers; norms keep theirs, the head has none.",
     "tie": "One table for both embeddings and the head.",
 }
+TORCH = {
+    "input": ("SPEC", "An input of a PyTorch module, 'x:float32[B,S,512]', without x: positional. Repeatable."),
+    "size": ("NAME=N", "The size of a dimension of the inputs, B=32. Repeatable."),
+    "name": ("NAME=N", "A number of the module that is to be written by name, d_model=512. Repeatable."),
+}
+TORCH_SWITCHES = {
+    "training": ("--training", "Forward and backward of a PyTorch module."),
+    "input_grad": ("--input-grad/--no-input-grad", "The inputs require gradients as well. Default: for memory only."),
+}
 
-
+MODEL = "A TOML file of sizes, or a PyTorch module: file.py:factory. Default: the 6 + 8 model."
 OUTPUT = "Write to a file; its suffix tells the format. Repeatable."
 FIGURE = "What dot, svg, png and pdf draw: model, multi_head, attention, or a block's path."
 
@@ -55,6 +65,8 @@ class Request:
     figure: str
     theme: str
     extra: Mapping[str, Any]
+    torch: Options
+    strict: bool
 
 
 def _option(name: str, kind: Any, *flags: str, default: Any = None, **settings: Any) -> Parameter:
@@ -72,14 +84,19 @@ def _with_default(name: str, text: str) -> str:
 
 
 def _parameters(verb: ModuleType) -> list[Parameter]:
-    model = typer.Argument(None, metavar="[MODEL]", help="A TOML file of sizes. Default: the 6 + 8 model.")
+    model = typer.Argument(None, metavar="[MODEL]", help=MODEL)
     common = [Parameter("model", Parameter.KEYWORD_ONLY, default=model, annotation=str | None)]
     for name, (metavar, text) in SIZES.items():
         flag = "--" + name.replace("_", "-")
         common.append(_option(name, str | None, flag, metavar=metavar, help=_with_default(name, text)))
     for name, text in SWITCHES.items():
         common.append(_option(name, bool | None, f"--{name}/--no-{name}", help=_with_default(name, text)))
+    for name, (metavar, text) in TORCH.items():
+        common.append(_option(name, list[str] | None, f"--{name}", metavar=metavar, help=text))
+    for name, (flags, text) in TORCH_SWITCHES.items():
+        common.append(_option(name, bool | None, flags, help=text))
     common += [
+        _option("strict", bool, "--strict", default=False, help="Exit 1 if something cannot be counted."),
         _option("format", str | None, "--format", "-f", help="table, md, json, csv, dot, svg, png or pdf."),
         _option("json", bool, "--json", default=False, help="The same as --format json."),
         _option(
@@ -102,6 +119,16 @@ def _parameters(verb: ModuleType) -> list[Parameter]:
     return [*getattr(verb, "PARAMETERS", ()), *common]
 
 
+def _torch(values: Mapping[str, Any]) -> Options:
+    return Options(
+        inputs=tuple(values["input"] or ()),
+        sizes=assigned(values["size"] or (), "--size"),
+        names=assigned(values["name"] or (), "--name"),
+        training=bool(values["training"]),
+        input_grad=values["input_grad"],
+    )
+
+
 def command(verb: ModuleType) -> Callable[..., None]:
     """The function that typer calls for a verb: its options gathered into a Request, its errors into messages."""
     name = verb.__name__.rpartition(".")[2]
@@ -120,6 +147,8 @@ def command(verb: ModuleType) -> Callable[..., None]:
             figure=values["figure"],
             theme=values["theme"],
             extra={key: values[key] for key in own},
+            torch=_torch(values),
+            strict=values["strict"],
         )
 
     def call(**values: Any) -> None:

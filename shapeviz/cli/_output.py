@@ -4,38 +4,92 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from shapeviz.cli._frame import say
-from shapeviz.cli._options import Request
-from shapeviz.errors import InputError, MissingToolError
+from shapeviz.cli._options import SIZES, SWITCHES, TORCH_SWITCHES, Request
+from shapeviz.errors import CheckFailedError, InputError, MissingToolError, TraceError, nearest
 from shapeviz.files import write_all
-from shapeviz.frontends import read
+from shapeviz.frontends import from_torch, read
 from shapeviz.ir import Model
 from shapeviz.renderers import SUFFIXES, View, by_suffix, render
 from shapeviz.report import Check, Report, measure
 
 DRAWN = {"dot", "svg", "png", "pdf"}
+DIMENSIONS = {"batch": "B", "seq": "S", "tgt_seq": "T"}
+SYMBOLS = {
+    **{dimension: name for name, dimension in DIMENSIONS.items()},
+    "N_enc": "enc", "N_dec": "dec", "h": "heads", "g": "kv_heads", "d_ff": "ff", "V": "vocab", "P": "max_len",
+}  # fmt: skip
 
 
 def model_of(request: Request) -> Model:
     """The model that the user named, hints about it on standard error."""
-    model = read(request.model, **request.sizes)
+    if request.model is not None and from_torch.is_source(request.model):
+        model = from_torch.model(request.model, _torch_options(request, request.model))
+    else:
+        _refuse_torch_options(request)
+        model = read(request.model, **request.sizes)
     for note in model.notes:
         say(f"note: {note}")
     return model
 
 
+def _torch_options(request: Request, source: str) -> from_torch.Options:
+    """How a module is to be traced: --batch, --seq and --tgt-seq are sizes of it, other sizes are not."""
+    sizes = dict(request.torch.sizes)
+    for name, value in request.sizes.items():
+        given = _flag(name, value) + (f" {value}" if name in SIZES else "")
+        if name not in DIMENSIONS:
+            raise InputError(f"{given} is for models that are built from sizes; {source} has sizes of its own")
+        if (dimension := DIMENSIONS[name]) in sizes:
+            raise InputError(f"{given}: {dimension} is given by --size as well: keep one")
+        sizes[dimension] = from_torch.positive(value, given)
+    return replace(request.torch, sizes=sizes)
+
+
+def _refuse_torch_options(request: Request) -> None:
+    """Options of PyTorch modules have no meaning for a model that is built from sizes."""
+    asked = request.torch
+    for name, number in asked.sizes.items():
+        size = SYMBOLS.get(name, name)
+        hint = f"use {_flag(size)} {number}" if size in SIZES else nearest(_flag(name), map(_flag, SIZES))
+        raise InputError(f"--size {name}={number} is for a PyTorch module, file.py:factory; here {hint}")
+    given = {
+        **{f"--input {text}": True for text in asked.inputs},
+        **{f"--name {name}={number}": True for name, number in asked.names.items()},
+        "--training": asked.training,
+        TORCH_SWITCHES["input_grad"][0].split("/")[asked.input_grad is False]: asked.input_grad is not None,
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            shown = flag if len(flag) <= 60 else flag[:60] + "…"
+            raise InputError(f"{shown} is for a PyTorch module: name one as MODEL, file.py:factory")
+
+
+def _flag(name: str, value: object = True) -> str:
+    return f"--{'no-' if name in SWITCHES and not value else ''}{name.replace('_', '-')}"
+
+
 def show(request: Request, path: str = "") -> None:
     """Reads, measures and puts out one view of a model: the whole of most verbs."""
-    emit(measure(model_of(request)), request, View(request.verb, path, request.figure, request.theme))
+    view = View(request.verb, path, request.figure, request.theme)
+    try:
+        model = model_of(request)
+    except TraceError as error:
+        if request.verb == "trace" and error.model is not None:
+            emit(measure(error.model), replace(request, strict=False), view)
+            sys.stdout.flush()
+        raise
+    emit(measure(model), request, view)
 
 
 def emit(report: Report, request: Request, view: View) -> None:
     """Files for every -o; standard output if there is none, or if -f asks for a format of its own.
 
     Raises InputError before anything is written. Without Graphviz a figure's DOT is written instead, then comes the
-    MissingToolError.
+    MissingToolError. With --strict, what is not counted is a CheckFailedError at the end.
     """
     prove(report, view)
     kinds = [by_suffix(name) or request.format for name in request.output] or [request.format]
@@ -61,6 +115,18 @@ def emit(report: Report, request: Request, view: View) -> None:
         say(f"wrote {path}")
     if finish:
         finish()
+    if request.strict:
+        check_counted(report)
+
+
+def check_counted(report: Report) -> None:
+    """Raises CheckFailedError if a column leaves something out, with the amount and the reason."""
+    lines = []
+    for column, amount in report.not_counted.items():
+        reasons = [report.reasons[name] for name in sorted(amount.names) if name in report.reasons]
+        lines.append(f"  {column}: {amount}" + (f": {'; '.join(reasons)}" if reasons else ""))
+    if lines:
+        raise CheckFailedError("\n".join(["not everything is counted:", *lines]))
 
 
 def prove(report: Report, view: View) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from shapeviz.models.transformer import Config
 from shapeviz.verify.build import build
+
+Size = TypeVar("Size")  # int, or torch's symbolic integer
 
 
 class RunError(Exception):
@@ -25,12 +27,12 @@ class RunError(Exception):
 
 
 @dataclass
-class Run:
+class Run(Generic[Size]):
     """One forward pass: of every submodule the shapes that went in and came out, and its FLOPs."""
 
-    inputs: dict[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
-    outputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    flops: dict[str, int] = field(default_factory=dict)
+    inputs: dict[str, tuple[tuple[Size, ...], ...]] = field(default_factory=dict)
+    outputs: dict[str, tuple[Size, ...]] = field(default_factory=dict)
+    flops: dict[str, Size] = field(default_factory=dict)
 
 
 def parameters(module: nn.Module) -> dict[str, int]:
@@ -49,9 +51,10 @@ def parameters(module: nn.Module) -> dict[str, int]:
     return counts
 
 
-def run(module: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
+def run(module: nn.Module, inputs: tuple[Tensor, ...]) -> Run[Any]:
     """One forward pass, watched by hooks and by `FlopCounterMode`. Raises RunError with the submodule that failed."""
-    result, running = Run(), [""]
+    result: Run[Any] = Run()
+    running = [""]
     with torch.no_grad(), _watched(module, result, running), FlopCounterMode(display=False) as counter:
         try:
             module(*inputs)
@@ -64,7 +67,7 @@ def run(module: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
     return result
 
 
-def example(lengths: tuple[int, ...], batch: int, width: int, vocab: int | None) -> tuple[Tensor, ...]:
+def example(lengths: tuple[Any, ...], batch: Any, width: int, vocab: int | None) -> tuple[Tensor, ...]:
     """An input [B, length] of token ids for every stack, or [B, length, width] of vectors without a vocabulary."""
     if vocab:
         return tuple(torch.zeros(batch, length, dtype=torch.int64, device="meta") for length in lengths)
@@ -72,7 +75,7 @@ def example(lengths: tuple[int, ...], batch: int, width: int, vocab: int | None)
 
 
 @contextmanager
-def _watched(module: nn.Module, result: Run, running: list[str]) -> Iterator[None]:
+def _watched(module: nn.Module, result: Run[Any], running: list[str]) -> Iterator[None]:
     """Hooks that write shapes into the result and keep the stack of running submodules."""
 
     def enter(path: str, _: nn.Module, args: tuple[Any, ...]) -> None:

@@ -57,7 +57,7 @@ class Count:
 Counts = Mapping[tuple[str, str], Count]
 
 
-def torchinfo_counts(module: nn.Module, inputs: tuple[Tensor, ...], run: Run) -> Counts:
+def torchinfo_counts(module: nn.Module, inputs: tuple[Tensor, ...], run: Run[int]) -> Counts:
     """Parameters and twice the mult-adds of `torchinfo.summary`."""
     from torchinfo import summary
 
@@ -76,7 +76,7 @@ def torchinfo_counts(module: nn.Module, inputs: tuple[Tensor, ...], run: Run) ->
     }
 
 
-def fvcore_counts(module: nn.Module, inputs: tuple[Tensor, ...], run: Run) -> Counts:
+def fvcore_counts(module: nn.Module, inputs: tuple[Tensor, ...], run: Run[int]) -> Counts:
     """Parameters of `fvcore.nn.parameter_count` and twice the count of `FlopCountAnalysis`."""
     from fvcore.nn import FlopCountAnalysis, parameter_count
 

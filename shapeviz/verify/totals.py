@@ -2,85 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache, partial
+from typing import TypeVar
 
 from torch import Tensor, nn
 
+from shapeviz.expr import Expr
+from shapeviz.ir import Model
 from shapeviz.models.transformer import Config
 from shapeviz.report import Check, Report
-from shapeviz.verify.measure import Run, RunError, construct, example, parameters, run
+from shapeviz.verify.cases import Case, agreement, case, disagreement
+from shapeviz.verify.measure import Run, RunError, construct, example, run
 from shapeviz.verify.peers import RULES, Count, Counts, fvcore_counts, installed, torchinfo_counts
-from shapeviz.verify.points import DEEPEST, Point, shallow
+from shapeviz.verify.sizes import DEEPEST, SYMBOLIC_DEPTH, lengths, shallow, within_reach
+from shapeviz.verify.symbolic import Observation
 
-Counter = Callable[[nn.Module, tuple[Tensor, ...], Run], Counts]
+PyTorch = tuple[nn.Module, tuple[Tensor, ...], Run[int]]  # a module, its inputs and what was seen
+Counter = Callable[[nn.Module, tuple[Tensor, ...], Run[int]], Counts]
+N = TypeVar("N", Expr, Count)
 
 
-def total_checks(report: Report, where: list[Point]) -> Iterator[Check]:
-    """Parameters and FLOPs of the model: by PyTorch at every point, by the peers at the first."""
+def total_checks(
+    model: Model, report: Report, config: Config, where: list[Case], watch: Callable[[Config], Observation]
+) -> Iterator[Check]:
+    """Parameters and FLOPs of the model: by PyTorch as polynomials in every case, by the peers at one size."""
     try:
-        counted = [at_full_depth(point, pytorch_counts) for point in where]
+        counted = [at_full_depth(one.config, SYMBOLIC_DEPTH, partial(_by_torch, watch)) for one in where]
+        reached = case(model, within_reach(config), "within reach")
+        measured = cache(_measured)
+        measured(shallow(reached.config, DEEPEST))
     except RunError:  # reported with the blocks already
         return
     for by, quantity in counted[0]:
-        found = [counts[by, quantity].found for counts in counted]
-        expected = [report.total[quantity].at(point.sizes) for point in where]
-        yield _by_pytorch(quantity, by, expected, found, where)
+        yield _agree(quantity, by, report.total[quantity], [counts[by, quantity] for counts in counted], where)
     for peer, counter in (("torchinfo", torchinfo_counts), ("fvcore", fvcore_counts)):
-        yield from _by_peer(report, where[0], peer, counter)
+        yield from _by_peer(report, reached, peer, counter, measured)
 
 
-def at_full_depth(point: Point, counter: Counter) -> Counts:
-    """The counts of the whole model; in a stack too deep to build, every further layer adds what the third one does."""
-    config = shallow(point.config)
-    built = _counted(config, point, counter)
-    total = built
+def at_full_depth(
+    config: Config, deepest: int, counted: Callable[[Config], Mapping[tuple[str, str], N]]
+) -> Mapping[tuple[str, str], N]:
+    """The counts of the whole model; in a stack too deep to run, every further layer adds what the third one does."""
+    built = shallow(config, deepest)
+    first = total = counted(built)
     for deeper, missing in (
-        (replace(config, enc=3), point.config.enc - config.enc),
-        (replace(config, dec=3), point.config.dec - config.dec),
+        (replace(built, enc=3), config.enc - built.enc),
+        (replace(built, dec=3), config.dec - built.dec),
     ):
         if missing:
-            third = _counted(deeper, point, counter)
-            total = {key: total[key] + (third[key] - built[key]) * missing for key in total}
+            third = counted(deeper)
+            total = {key: total[key] + (third[key] - first[key]) * missing for key in total}
     return total
 
 
-def pytorch_counts(module: nn.Module, inputs: tuple[Tensor, ...], watched: Run) -> Counts:
+def _by_torch(watch: Callable[[Config], Observation], config: Config) -> Mapping[tuple[str, str], Expr]:
     """Unique parameters, and the FLOPs that `FlopCounterMode` saw."""
-    params, flops = parameters(module)[""], watched.flops[""]
-    return {("PyTorch", "params"): Count(params, params), ("FlopCounterMode", "flops"): Count(flops, flops)}
+    seen = watch(config)
+    return {("PyTorch", "params"): Expr.of(seen.params[""]), ("FlopCounterMode", "flops"): seen.flops[""]}
 
 
-def _counted(config: Config, point: Point, counter: Counter) -> Counts:
+def _agree(quantity: str, by: str, formula: Expr, found: list[Expr], where: list[Case]) -> Check:
+    """One check of all cases; if any disagrees, it shows the first that does."""
+    deep = any(shallow(one.config, SYMBOLIC_DEPTH) != one.config for one in where)
+    note = f"; stacks of more than {SYMBOLIC_DEPTH} layers: from 2 and 3 layers" * deep
+    for one, theirs in zip(where, found, strict=True):
+        if (ours := one.formula(formula)) != theirs:
+            return disagreement("model", quantity, by, ours, theirs, one, note)
+    return agreement("model", quantity, by, formula, where, note)
+
+
+def _measured(config: Config) -> PyTorch:
+    """The module at the configuration's own batch and lengths."""
     module = construct(config)
-    inputs = example(point.lengths, point.batch, config.d_model, config.vocab)
-    return counter(module, inputs, run(module, inputs))
+    inputs = example(lengths(config), config.batch, config.d_model, config.vocab)
+    return module, inputs, run(module, inputs)
 
 
-def _by_pytorch(quantity: str, by: str, expected: list[int], found: list[int], where: list[Point]) -> Check:
-    """One check of all points; if any disagrees, it shows the first that does."""
-    differing = [i for i, pair in enumerate(zip(expected, found, strict=True)) if pair[0] != pair[1]]
-    shown = differing[0] if differing else 0
-    deep = shallow(where[shown].config) != where[shown].config
-    note = f"at {where[shown]}" if differing else "equal at " + "; ".join(map(str, where))
-    note += "; the model's own sizes are beyond what PyTorch addresses" * bool(where[0].sizes)
-    note += f"; stacks of more than {DEEPEST} layers: from 2 and 3 layers" * deep
-    return Check("model", quantity, expected[shown], found[shown], by, note)
-
-
-def _by_peer(report: Report, point: Point, peer: str, counter: Counter) -> Iterator[Check]:
-    """A peer's totals at one point; a difference is explained if it is exactly the one that its rule predicts."""
+def _by_peer(
+    report: Report, one: Case, peer: str, counter: Counter, measured: Callable[[Config], PyTorch]
+) -> Iterator[Check]:
+    """A peer's totals at one size; a difference is explained if it is exactly the one that its rule predicts."""
+    expected = {quantity: one.number(total) for quantity, total in report.total.items()}
     try:
-        counts = at_full_depth(point, counter)
+        counts = at_full_depth(one.config, DEEPEST, lambda c: counter(*measured(c)))
     except Exception as error:  # a peer that raises says nothing about the formula
-        for quantity in report.total:
-            expected = report.total[quantity].at(point.sizes)
+        for quantity, number in expected.items():
             note = f"not comparable: {peer} raises {type(error).__name__}: {error}".splitlines()[0]
-            yield Check("model", quantity, expected, None, installed(peer), note, explained=True)
+            yield Check("model", quantity, number, None, installed(peer), note, explained=True)
         return
     for (_, quantity), count in counts.items():
-        expected = report.total[quantity].at(point.sizes)
-        yield _judged(quantity, expected, count, peer)
+        yield _judged(quantity, expected[quantity], count, peer)
 
 
 def _judged(quantity: str, expected: int, count: Count, peer: str) -> Check:

@@ -1,0 +1,32 @@
+"""Bytes saved for backward, parameters, gradients and the largest tensor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+
+from shapeviz.cli._options import Request
+from shapeviz.cli._output import emit, model_of
+from shapeviz.errors import MissingToolError
+from shapeviz.ir import Model
+from shapeviz.renderers import View
+from shapeviz.report import measure
+
+COLUMNS = ("saved", "weights", "gradients", "largest")
+
+
+def run(request: Request) -> None:
+    model = model_of(replace(request, torch=replace(request.torch, saved=True)))
+    traced = model if model.config is None else _twin(model)
+    emit(measure(traced, COLUMNS), request, View("memory", "", request.figure, request.theme))
+
+
+def _twin(model: Model) -> Model:
+    """The PyTorch module of the same sizes, traced: what is saved for backward is not in the formulas of a model."""
+    try:
+        import_module("torch")
+    except ImportError as error:
+        raise MissingToolError("memory needs torch, which is not installed: pip install 'shapeviz[torch]'") from error
+    from shapeviz.verify.twin import twin
+
+    return twin(model)

@@ -1,0 +1,158 @@
+"""PyTorch modules named as `file.py:factory` or `package.module:factory`: loaded, given inputs, and traced."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+
+from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.expr import Expr
+from shapeviz.ir import Model
+
+LARGEST = 2**63 - 1  # torch's sizes have 64 bits
+DATA = (".toml", ".json")
+SOURCE = re.compile(r"(?P<home>[\w./\\~ -]+):(?P<path>[^\W\d]\w*(\.[^\W\d]\w*)*)")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a module is to be traced: its inputs as specs, sizes of their dimensions, names of its own numbers.
+
+    `training` also traces the backward pass, `saved` keeps what is saved for it; `input_grad` says whether the inputs
+    require gradients (None: only where `saved` is asked for).
+    """
+
+    inputs: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    names: Mapping[str, int] = field(default_factory=dict)
+    training: bool = False
+    input_grad: bool | None = None
+    saved: bool = False
+
+
+def is_source(text: str) -> bool:
+    """True for `file.py:factory` and `package.module:factory`, also with a slip in them; False for other paths.
+
+    >>> [is_source(text) for text in ("model.py:build", "torch.nn:Identity", "gpt2.toml", "C:gpt2.toml")]
+    [True, True, False, False]
+    """
+    if os.path.lexists(text):
+        return False
+    if ".py:" in text:
+        return True
+    found = SOURCE.fullmatch(text)
+    if not found or found["home"].endswith(DATA) or found["path"].endswith(DATA):
+        return False
+    return len(found["home"]) > 1 or os.path.lexists(f"{found['home']}.py")  # C: is a drive
+
+
+def model(source: str, options: Options | None = None) -> Model:
+    """The Model of a module that is traced. What its code prints goes to standard error.
+
+    Raises InputError or SizeError for a mistake in the source or the options, MissingToolError without torch,
+    TraceError for a trace that cannot be finished.
+    """
+    asked = options or Options()
+    positional, by_name = _inputs(asked.inputs)
+    sizes, names = checked(asked.sizes, "size"), checked(asked.names, "name")
+    _check(sizes, names, (*positional, *by_name.values()))
+    from shapeviz.tracing.load import load
+
+    module, name = load(source)
+    from shapeviz.tracing import trace
+
+    with redirect_stdout(sys.stderr):
+        traced: Model = trace(
+            module,
+            *positional,
+            sizes=sizes,
+            names=names,
+            training=asked.training,
+            saved=asked.saved,
+            input_grad=asked.saved if asked.input_grad is None else asked.input_grad,
+            source=source,
+            name=name,
+            forward=by_name,
+        )
+    return traced
+
+
+def assigned(pairs: Iterable[str], flag: str) -> dict[str, int]:
+    """Pairs `NAME=N` of a flag as numbers. Raises InputError or SizeError.
+
+    >>> assigned(["B=32", "S=4096"], "--size")
+    {'B': 32, 'S': 4096}
+    """
+    found: dict[str, int] = {}
+    for pair in pairs:
+        name, equals, number = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
+            raise InputError(f"{flag} {_short(pair)}: write it as NAME=N, for instance {flag} B=32")
+        if name in found:
+            raise InputError(f"{flag} {_short(pair)}: {name} is given twice, first as {found[name]}: keep one")
+        found |= checked({name: number}, flag)
+    return found
+
+
+def checked(numbers: Mapping[str, Any], flag: str) -> dict[str, int]:
+    """The same numbers, every one a positive integer under a name that formulas can have. Raises SizeError."""
+    found = {}
+    for name, number in numbers.items():
+        long = isinstance(number, int) and abs(number) > LARGEST
+        label = f"{flag} {_short(f'{name}=' + ('…' if long else str(number)))}"
+        try:
+            Expr.symbol(name)
+        except SizeError as error:
+            raise SizeError(f"{label}: {error}") from None
+        found[name] = positive(number, label)
+    return found
+
+
+def positive(value: Any, label: str) -> int:
+    """A positive integer or the text of one, no larger than torch can take. Raises SizeError, with the label first."""
+    if isinstance(value, str) and re.fullmatch(r"\+?[0-9]+(_[0-9]+)*", value):
+        value = int(value) if len(value) < 1000 else LARGEST + 1
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise SizeError(f"{label}: a positive integer is needed")
+    if value > LARGEST:
+        raise SizeError(f"{label}: larger than {LARGEST}, the largest size of a tensor")
+    return value
+
+
+def _short(text: str) -> str:
+    plain = text.isprintable() and " " not in text and text
+    shown = text if plain else repr(text)
+    return shown if len(shown) <= 60 else shown[:60] + "…"
+
+
+def _inputs(texts: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
+    """Specs without a name in their order, and specs by the argument that they are for."""
+    from shapeviz.tracing.specs import named
+
+    positional: list[Any] = []
+    by_name: dict[str, Any] = {}
+    for text in texts:
+        name, spec = named(text)
+        if name is None:
+            positional.append(spec)
+        elif name in by_name:
+            raise InputError(f"input {_short(text)}: {name} is given twice: keep one")
+        else:
+            by_name[name] = spec
+    return positional, by_name
+
+
+def _check(sizes: Mapping[str, int], names: Mapping[str, int], inputs: tuple[Any, ...]) -> None:
+    """Refuses sizes of dimensions that no input has, if there are inputs."""
+    from shapeviz.tracing import specs
+
+    for name in sizes:
+        if name in names:
+            raise InputError(f"{name} is a size ({sizes[name]}) and a name for {names[name]}: keep one")
+        if inputs and name not in (known := list(specs.names(inputs))):
+            raise InputError(f"size {name}={sizes[name]}: no input has a dimension {name}; {nearest(name, known)}")

@@ -1,0 +1,212 @@
+"""From a module and its inputs to a Model: what is asked is checked, the module run, its record made a tree."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shapeviz.errors import InputError, ShapevizError, SizeError, TraceError, nearest
+from shapeviz.expr import Expr
+from shapeviz.ir import Model, Sizes
+from shapeviz.tracing import huggingface
+from shapeviz.tracing.guards import conditions, settled_at
+from shapeviz.tracing.session import Session
+from shapeviz.tracing.specs import names as names_in
+from shapeviz.tracing.specs import parse
+from shapeviz.tracing.symbols import Symbols, is_batch
+from shapeviz.tracing.tree import Tree
+from shapeviz.tracing.trouble import explained
+
+
+@dataclass
+class Job:
+    """One question about one module; every run of it starts from new symbols."""
+
+    module: nn.Module
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    sizes: dict[str, int]
+    fixed: dict[str, int]
+    training: bool
+    saves: bool
+    input_grad: bool
+    fold: bool
+    notes: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def model(self, name: str, source: str) -> Model:
+        """Runs the module and gives its Model. Raises InputError, SizeError or TraceError."""
+        self._prepare()
+        session = self._tried()
+        for dimension, line in settled_at(session.symbols).items():
+            if dimension not in self.sizes:
+                number = session.symbols.settled()[dimension]
+                raise TraceError(
+                    f"{dimension} cannot stay a variable: the module takes it for the number {number}"
+                    + (f", {line}" if line else "")
+                    + f"; --size {dimension}={number} traces it at that size, and --name writes it by name"
+                )
+            self.fixed[dimension] = self.sizes[dimension]
+            self.reasons[dimension] = f"the module takes it for a number, {line or 'in its code'}"
+            self.notes.append(f"{dimension} is traced as the number {self.sizes[dimension]}: {self.reasons[dimension]}")
+        if self.reasons:
+            session = self._tried()
+        return self._built(session, name, source)
+
+    # what is asked
+
+    def _prepare(self) -> None:
+        """Specs read, inputs guessed where nothing is given and that can be done, arguments bound to forward's."""
+        if type(self.module).__name__ == "OptimizedModule" and hasattr(self.module, "_orig_mod"):
+            self.module = self.module._orig_mod
+        if isinstance(self.module, torch.jit.ScriptModule):
+            raise InputError("a scripted module runs outside of Python and cannot be traced: give the module it was made from")
+        takes = inspect.signature(self.module.forward)
+        if huggingface.is_one(self.module):
+            if not self.args and not self.kwargs:
+                self.kwargs = dict(huggingface.inputs(self.module))
+                shown = ", ".join(f"{name}:{spec}" for name, spec in self.kwargs.items())
+                self.notes.append(f"inputs guessed from forward and config: {shown}; --input sets others")
+            if "use_cache" in takes.parameters and "use_cache" not in self.kwargs:
+                self.kwargs["use_cache"] = False
+        self.args = [_read(value, f"input {i}") for i, value in enumerate(self.args, 1)]
+        self.kwargs = {name: _read(value, name) for name, value in self.kwargs.items()}
+        self._bind(takes)
+        self._check_sizes()
+
+    def _bind(self, takes: inspect.Signature) -> None:
+        """Arguments and parameters of forward, one for one, or a message that says which is missing or unknown."""
+        known = list(takes.parameters.values())
+        names = [p.name for p in known if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        anything = any(p.kind is p.VAR_KEYWORD for p in known)
+        for name in self.kwargs:
+            if name not in names and not anything:
+                raise InputError(f"forward has no argument {name!r}; {nearest(name, names)}")
+        try:
+            takes.bind(*self.args, **self.kwargs)
+        except TypeError:
+            given = {*names[: len(self.args)], *self.kwargs}
+            needed = [p.name for p in known if p.default is p.empty and p.name in names and p.name not in given]
+            if not needed:
+                raise InputError(f"forward takes {len(names)} arguments ({', '.join(names)}), not {len(self.args)}") from None
+            example = f"--input '{needed[0]}:float32[B,S,512]'"
+            raise InputError(f"forward needs {', '.join(needed)}: describe each input, for example {example}") from None
+        self.labels = [*names, *(f"input_{i}" for i in range(len(names) + 1, len(self.args) + 1))]
+
+    def _check_sizes(self) -> None:
+        for given in (self.sizes, self.fixed):
+            for name, size in given.items():
+                Expr.symbol(name)
+                if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                    raise SizeError(f"{name} = {size}: a positive integer is needed")
+        known = list(self._dimensions())
+        for name in self.sizes:
+            if name not in known and name not in self.fixed:
+                hint = nearest(name, known) if known else "the inputs name no dimensions"
+                raise SizeError(f"--size {name}: no input has a dimension {name}; {hint}")
+
+    def _dimensions(self) -> Iterator[str]:
+        found = dict.fromkeys(names_in([*self.args, *self.kwargs.values()]))
+        return (name for name in found if name not in self.fixed)
+
+    # runs
+
+    def _tried(self) -> Session:
+        """A run; where a size is assumed and the module refuses it, one more with small sizes."""
+        try:
+            return self._run(small=False)
+        except ShapevizError as error:
+            if set(self._dimensions()) <= self.sizes.keys():
+                raise
+            try:
+                return self._run(small=True)
+            except ShapevizError:
+                raise error from error.__cause__
+
+    def _run(self, small: bool) -> Session:
+        taken = {size for weight in self.module.parameters() for size in weight.shape}
+        known = huggingface.names(self.module) if self.module is not None else {}
+        dimensions = list(self._dimensions())
+        named = {name: size for name, size in known.items() if name not in (*self.fixed, *dimensions)}
+        named = {n: size for n, size in named.items() if size not in self.fixed.values()}
+        symbols = Symbols(dimensions, self.sizes, taken, {**named, **self.fixed}, small)
+        session = Session(self.module, symbols, saves=self.saves, backward=self.training, fold=self.fold)
+        try:
+            with huggingface.settled(self.module, self.kwargs):
+                session.run(self.args, self.kwargs, self.labels, self.input_grad)
+        except Exception as error:
+            raise self._explained(error, session) from error
+        if not session.recorder.root.outputs:
+            raise InputError(f"the forward of {type(self.module).__name__} returns no tensor: there is nothing to trace")
+        return session
+
+    def _explained(self, error: Exception, session: Session) -> ShapevizError:
+        found = explained(error, session.recorder, self.sizes)
+        if isinstance(found, TraceError) and hasattr(session.recorder, "root"):
+            found.model = self._built(session, type(self.module).__name__, type(self.module).__name__)
+        return found
+
+    def _built(self, session: Session, name: str, source: str) -> Model:
+        symbols, recorder = session.symbols, session.recorder
+        root = Tree(self.module, session.weights).root(recorder.root, session.inputs)
+        assumed = {n: 1 if is_batch(n) else hint for n, hint in symbols.hints.items() if n not in self.sizes}
+        variables = {n: self.sizes.get(n) or assumed[n] for n in symbols.hints}
+        used = _used(root)
+        named = {n: size for n, size in symbols.fixed.items() if n in used}
+        notes = [*self.notes]
+        if assumed:
+            shown = ", ".join(f"{n} = {variables[n]}" for n in assumed)
+            notes.append(f"{shown} assumed, the formulas hold for any; --size {next(iter(assumed))}=N sets it")
+        notes += conditions(symbols, variables)
+        buffers = sum(weight.numel() for weight in {id(b): b for b in self.module.buffers()}.values())
+        if buffers:
+            notes.append(f"buffers, no parameters: {buffers:,} elements")
+        fixed = {n: self.reasons.get(n) or "it is a number of the module itself: give another module" for n in named}
+        words = {"flops": "2 per multiply-add; matrix products and convolutions only; one forward and one backward pass, "
+                 "attention dense, what a fused kernel computes twice counted once"} if self.training else {}  # fmt: skip
+        return Model(
+            name=name,
+            title=f"{name}, traced",
+            source=source,
+            root=root,
+            sizes=Sizes({**variables, **named}, fixed=fixed),
+            legend={**{n: "input dimension" for n in variables}, **{n: "number of the module" for n in named}},
+            missing={**symbols.unknown, **recorder.unknown},
+            notes=tuple(notes),
+            conventions=words,
+        )
+
+
+def _used(root: Any) -> set[str]:
+    """The names that occur in a tree."""
+    found: set[str] = set()
+    pending: list[Any] = [root]
+    while pending:
+        node = pending.pop()
+        pending += getattr(node, "body", ())
+        tensors = [*node.inputs, node.output, *getattr(node, "params", ())]
+        costs = [getattr(node, "flops", Expr()), getattr(node, "backward", Expr())]
+        costs += [size for _, size in getattr(node, "saved", ())]
+        found.update(name for size in (*(s for t in tensors for s in t.shape), *costs) for name in size.names)
+    return found
+
+
+def _read(value: Any, label: str) -> Any:
+    """A text as the spec that it is, also within tuples, lists and dicts; any other value as it is."""
+    match value:
+        case str():
+            return parse(value)
+        case dict():
+            return {key: _read(item, f"{label}[{key!r}]") for key, item in value.items()}
+        case tuple() | list() if not isinstance(value, Tensor):
+            items = [_read(item, f"{label}[{i}]") for i, item in enumerate(value)]
+            return items if isinstance(value, list) else tuple(items)
+    return value
+
+

@@ -1,0 +1,110 @@
+"""One run of a module on tensors without data: modes, stand-ins and records brought together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_leaves
+
+from shapeviz.ir import Tensor as Named
+from shapeviz.tracing import stand_ins
+from shapeviz.tracing.borrow import StandIns, lent
+from shapeviz.tracing.calls import Calls
+from shapeviz.tracing.modes import watching
+from shapeviz.tracing.records import Call
+from shapeviz.tracing.recorder import Recorder
+from shapeviz.tracing.specs import TensorSpec
+from shapeviz.tracing.symbols import Symbols
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a trace found: the calls, the inputs by name, and the named weights of the module."""
+
+    root: Call
+    recorder: Recorder
+    inputs: tuple[Named, ...]
+    weights: Mapping[int, Named]
+
+
+class Session:
+    """One trace of one module; after an exception `recorder` still holds what was recorded until then."""
+
+    def __init__(self, module: nn.Module, symbols: Symbols, *, saves: bool, backward: bool, fold: bool) -> None:
+        self.module, self.symbols, self.backward = module, symbols, backward
+        self.recorder = Recorder(symbols, saves)
+        self.mode = FakeTensorMode(shape_env=symbols.env, allow_non_fake_inputs=True)
+        self.stand_ins = StandIns(self.mode, self._named)
+        self.calls = Calls(self.recorder, fold, self.stand_ins)
+        self.names = {id(weight): name for name, weight in _weights(module)}
+        self.weights: dict[int, Named] = {}
+        self.inputs: list[Named] = []
+
+    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], labels: Sequence[str], input_grad: bool) -> Run:
+        """Calls the module with what the specs describe, and passes back through it if asked to."""
+        recorder = self.recorder
+        with ExitStack() as stack:
+            stack.enter_context(torch.enable_grad() if recorder.saves else torch.no_grad())
+            counting = stand_ins.counter.set(recorder.count)
+            stack.callback(stand_ins.counter.reset, counting)
+            unsaved = stand_ins.unsaved.set(recorder.cannot_save)
+            stack.callback(stand_ins.unsaved.reset, unsaved)
+            with self.mode:
+                real_args = [self._input(value, label, input_grad) for value, label in zip(args, labels, strict=False)]
+                real_kwargs = {name: self._input(value, name, input_grad) for name, value in kwargs.items()}
+            given = [leaf for leaf in tree_leaves((real_args, real_kwargs)) if isinstance(leaf, Tensor)]
+            recorder.given = set(self.inputs)
+            stack.enter_context(lent(self.module, self.stand_ins, self.calls.wrap))
+            with watching(recorder, self.mode):
+                result = self.module(*real_args, **real_kwargs)
+                if self.backward:
+                    self._backward(result, [tensor for tensor in given if tensor.requires_grad])
+        return Run(recorder.root, recorder, tuple(self.inputs), self.weights)
+
+    def _input(self, value: Any, label: str, grad: bool) -> Any:
+        match value:
+            case TensorSpec(dtype, dims):
+                sizes = [self.symbols.size(size) for size in dims]
+                tensor = torch.empty(sizes, dtype=getattr(torch, dtype))
+                tensor.requires_grad_(grad and tensor.is_floating_point() and self.recorder.saves)
+                self.inputs.append(self.recorder.name(tensor, label))
+                return tensor
+            case Tensor():
+                tensor = self.stand_ins(value)
+                self.inputs.append(self.recorder.name(tensor, label))
+                return tensor
+            case dict():
+                return type(value)((key, self._input(item, f"{label}_{key}", grad)) for key, item in value.items())
+            case list() | tuple():
+                items = [self._input(item, f"{label}_{i}", grad) for i, item in enumerate(value)]
+                return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        return value
+
+    def _named(self, real: Tensor, fake: Tensor) -> None:
+        """A weight of the module, met for the first time."""
+        role = "param" if isinstance(real, nn.Parameter) else "constant"
+        name = self.names.get(id(real), "constant").rpartition(".")[2]
+        self.weights[id(real)] = self.recorder.name(fake, name, role, real.requires_grad)
+        self.recorder.state(fake)
+
+    def _backward(self, result: Any, inputs: list[Tensor]) -> None:
+        """The gradients of a loss, or else of the sum of all outputs, with respect to all that is to be learned."""
+        loss = getattr(result, "loss", None)
+        found = [loss] if isinstance(loss, Tensor) and loss.requires_grad else tree_leaves(result)
+        outputs = [leaf for leaf in found if isinstance(leaf, Tensor) and leaf.requires_grad]
+        learned = [*self.stand_ins.trained, *inputs]
+        if not outputs or not learned:
+            return
+        self.recorder.in_backward = True
+        grads = [torch.ones_like(output) for output in outputs]
+        torch.autograd.grad(outputs, learned, grads, allow_unused=True)
+
+
+def _weights(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(), *module.named_buffers()]

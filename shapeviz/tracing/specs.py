@@ -1,0 +1,294 @@
+"""The language of inputs: `float32[B,S,512]`, tuples, lists and dicts of it, and plain values."""
+
+from __future__ import annotations
+
+import re
+from ast import literal_eval
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from keyword import iskeyword
+from typing import Any, NoReturn
+
+from shapeviz.errors import InputError, ShapevizError, SizeError, nearest
+from shapeviz.expr import Expr
+
+DTYPES = (
+    "float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32",
+    "uint64", "bool", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2",
+)  # fmt: skip
+SHORT = {
+    "f16": "float16", "half": "float16", "bf16": "bfloat16", "f32": "float32", "float": "float32", "f64": "float64",
+    "double": "float64", "i8": "int8", "i16": "int16", "short": "int16", "i32": "int32", "int": "int32",
+    "i64": "int64", "long": "int64", "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
+    "c64": "complex64", "c128": "complex128",
+}  # fmt: skip
+PLAIN = {"true": True, "True": True, "false": False, "False": False, "none": None, "None": None}
+LARGEST = 2**63 - 1  # torch's sizes have 64 bits
+LONGEST = 5000  # characters of a spec
+DEEPEST = 50
+EXAMPLE = "for example float32[B,S,512], or (float32[B,S], int64[B])"
+TOKEN = re.compile(
+    r"""\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+    |(?P<number>(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+    |(?P<name>(?:torch\.)?[^\W\d]\w*)
+    |(?P<mark>//|[][(){},:+*·/-])
+    |(?P<end>$)
+    |(?P<unknown>.))""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor to be: its dtype, and its dimensions as expressions.
+
+    >>> print(parse("f16[B, 2*S, 512]"))
+    float16[B,2·S,512]
+    """
+
+    dtype: str
+    dims: tuple[Expr, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join(map(str, self.dims))}]"
+
+
+def parse(text: str) -> Any:
+    """A TensorSpec, a tuple, list or dict of such, or a plain value. Raises InputError or SizeError.
+
+    >>> parse("{mask: bool[B,S], scale: 0.5}")["mask"].dims
+    (Expr('B'), Expr('S'))
+    """
+    return _Parser(text, 0).spec()
+
+
+def named(text: str) -> tuple[str | None, Any]:
+    """An input of the command line: `x:float32[B,S]` is for the argument x, without a name it is positional.
+
+    >>> named("x:float32[B]")[0], named("{x: float32[B]}")[0]
+    ('x', None)
+    """
+    head = re.match(r"[^\[({'\"]*?(?=[:=])", text)
+    if head is None:
+        return None, parse(text)
+    name = head[0].strip()
+    if text[head.end()] == "=":
+        raise InputError(f"input {_shown(text)}: the name of an argument ends with a colon: {name}:{EXAMPLE[12:28]}")
+    if not name.isidentifier() or iskeyword(name):
+        raise InputError(f"input {_shown(text)}: {name!r} is no argument's name; for example x:float32[B,S,512]")
+    return name, _Parser(text, head.end() + 1).spec()
+
+
+def names(spec: Any) -> Iterator[str]:
+    """The dimensions of a spec, each once, in the order in which they appear.
+
+    >>> list(names(parse("(float32[S,B], int64[B,T])")))
+    ['S', 'B', 'T']
+    """
+    yield from dict.fromkeys(_names(spec))
+
+
+def _names(spec: Any) -> Iterator[str]:
+    match spec:
+        case TensorSpec(dims=dims):
+            for dim in dims:
+                yield from sorted(dim.names, key=lambda name: (str(dim).find(name), name))
+        case Mapping():
+            yield from _names(tuple(spec.values()))
+        case tuple() | list():
+            for part in spec:
+                yield from _names(part)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 200 else text[:200] + "…")
+
+
+class _Parser:
+    """A spec is read from left to right, one token ahead."""
+
+    def __init__(self, text: str, start: int) -> None:
+        self.text, self.depth = text, 0
+        if len(text) > LONGEST:
+            raise InputError(f"input {_shown(text)}: a spec has at most {LONGEST} characters; {EXAMPLE}")
+        self.tokens = [(str(found.lastgroup), found) for found in TOKEN.finditer(text, start)]
+        self.place = 0
+        for kind, found in self.tokens:
+            if kind == "unknown":
+                quote = found[kind] in "'\""
+                self.refuse(f"{found[kind]} is never closed" if quote else f"{found[kind]!r} has no meaning", found)
+
+    @property
+    def kind(self) -> str:
+        return self.tokens[self.place][0]
+
+    @property
+    def here(self) -> re.Match[str]:
+        return self.tokens[self.place][1]
+
+    @property
+    def token(self) -> str:
+        return self.here[self.kind]
+
+    def refuse(self, what: str, where: re.Match[str] | None = None) -> NoReturn:
+        raise InputError(f"{self.at(where or self.here)}: {what}; {EXAMPLE}")
+
+    def at(self, where: re.Match[str]) -> str:
+        position = where.start(str(where.lastgroup))
+        end = position >= len(self.text.rstrip())
+        return f"input {_shown(self.text)}, {'at its end' if end else f'character {position + 1}'}"
+
+    def sees(self, *marks: str) -> bool:
+        return self.kind == "mark" and self.token in marks
+
+    def take(self, *marks: str) -> bool:
+        found = self.sees(*marks)
+        if found:
+            self.depth += (self.token in "([{") - (self.token in ")]}")
+            self.place += 1
+        if self.depth > DEEPEST:
+            self.refuse(f"nested more than {DEEPEST} deep")
+        return found
+
+    def need(self, mark: str, after: str) -> None:
+        if not self.take(mark):
+            self.refuse(f"{mark!r} is missing after {after}" + (f", before {self.token!r}" if self.token else ""))
+
+    def spec(self) -> Any:
+        value = self.value()
+        if self.kind != "end":
+            self.refuse(f"nothing can follow the end of the spec, not {self.token!r}")
+        return value
+
+    def value(self) -> Any:
+        start = self.here
+        if self.take("("):
+            parts, commas = self.parts(")")
+            return parts[0] if len(parts) == 1 and not commas else tuple(parts)
+        if self.take("["):
+            return self.parts("]")[0]
+        if self.take("{"):
+            pairs, _ = self.parts("}")
+            if len(found := dict(pairs)) < len(pairs):
+                self.refuse("a key is given twice", start)
+            return found
+        if self.kind == "name":
+            return self.tensor()
+        return self.plain()
+
+    def parts(self, end: str) -> tuple[list[Any], int]:
+        """What stands between brackets, and how many commas; pairs where they are braces."""
+        parts: list[Any] = []
+        commas = 0
+        while not self.take(end):
+            if self.sees(","):
+                self.refuse("a value is missing before ','")
+            parts.append(self.pair() if end == "}" else self.value())
+            if self.take(","):
+                commas += 1
+            elif not self.sees(end):
+                self.need(end if self.kind in ("end", "mark") else ",", "a value")
+        return parts, commas
+
+    def pair(self) -> tuple[str, Any]:
+        if self.kind not in ("name", "string"):
+            self.refuse(f"the name of an entry is missing before {self.token!r}, as in {{mask: bool[B,S]}}")
+        key = str(self.plain()) if self.kind == "string" else self.token
+        self.place += self.kind == "name"
+        self.need(":", f"the name {key!r}")
+        return key, self.value()
+
+    def plain(self) -> Any:
+        start = self.here
+        sign = -1 if self.take("-") else 1
+        if sign == 1 and self.kind == "string":
+            text = self.token
+            self.place += 1
+            try:
+                return literal_eval(text)
+            except (SyntaxError, ValueError):
+                self.refuse("this string cannot be read", start)
+        if self.kind != "number":
+            self.refuse("a tensor or a value is missing" + (f" before {self.token!r}" if self.token else ""), start)
+        text = self.token
+        self.place += 1
+        try:
+            return sign * (float(text) if re.search(r"[.eE]", text) else int(text))
+        except ValueError:
+            self.refuse(f"{text[:60]!r} is no number", start)
+
+    def tensor(self) -> Any:
+        """A dtype with its dimensions in brackets, or one of the words true, false and none."""
+        start, word = self.here, self.token.removeprefix("torch.")
+        dtype = SHORT.get(word, word)
+        self.place += 1
+        if not self.take("["):
+            if word in PLAIN:
+                return PLAIN[word]
+            if dtype in DTYPES:
+                self.refuse(f"{word} is a dtype, its dimensions follow in square brackets: {word}[B,S]")
+            self.refuse(f"{word!r} is no value: a tensor is dtype[dimensions], a string has quotes", start)
+        if dtype not in DTYPES:
+            self.refuse(f"{word!r} is no dtype; {nearest(word, DTYPES)}", start)
+        dims: list[Expr] = []
+        while not self.take("]"):
+            dims.append(self.dim())
+            if self.take(","):
+                if self.sees("]"):
+                    self.empty()
+            elif not self.sees("]"):
+                self.need("]" if self.kind == "end" else ",", "a dimension")
+        return TensorSpec(dtype, tuple(dims))
+
+    def empty(self) -> NoReturn:
+        self.refuse("a dimension is empty" + (f" before {self.token!r}" if self.token else ""))
+
+    def dim(self) -> Expr:
+        if self.kind == "end" or self.sees(",", "]"):
+            self.empty()
+        start = self.here
+        size = self.sum()
+        if all(coefficient <= 0 for coefficient in size.terms.values()):
+            raise SizeError(f"{self.at(start)}: a dimension is a positive integer, not {size}; {EXAMPLE}")
+        if size.is_constant and size.at() > LARGEST:
+            raise SizeError(f"{self.at(start)}: a dimension is at most {LARGEST}")
+        return size
+
+    def sum(self) -> Expr:
+        total = -self.product() if self.take("-") else self.product()
+        while self.sees("+", "-"):
+            sign = 1 if self.take("+") else -self.take("-")
+            total += self.product() * sign
+        return total
+
+    def product(self) -> Expr:
+        total = self.factor()
+        while self.sees("*", "·", "//", "/"):
+            start = self.here
+            if self.take("*", "·"):
+                total *= self.factor()
+                continue
+            if self.take("/"):
+                self.refuse("a dimension is an integer: divide with //", start)
+            self.take("//")
+            try:
+                total //= self.factor()
+            except (ShapevizError, ZeroDivisionError) as error:
+                self.refuse(str(error), start)
+        return total
+
+    def factor(self) -> Expr:
+        start, kind, text = self.here, self.kind, self.token
+        if self.take("("):
+            size = self.sum()
+            self.need(")", "the dimension")
+            return size
+        self.place += kind in ("name", "number")
+        if kind == "number" and re.fullmatch(r"[0-9_]+", text) and len(text) < 1000:
+            return Expr.of(int(text.replace("_", "")))
+        if kind == "name":
+            try:
+                return Expr.symbol(text)
+            except SizeError as error:
+                raise SizeError(f"{self.at(start)}: {error}; {EXAMPLE}") from None
+        self.refuse(f"a dimension is an integer, a name, or made of them with + - * //, not {text[:60]!r}", start)

@@ -1,0 +1,159 @@
+"""Operations that we run in our own way, since torch without a device would run, count or save them in another.
+
+Attention and dropout as a GPU runs them, recurrent layers and grouped products by their closed form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shapeviz.tracing.flops import Products
+
+Counter = Callable[[Products], None]
+counter: ContextVar[Counter] = ContextVar("counter")  # where the running trace takes a cost, forward and backward
+unsaved: ContextVar[Callable[[str], None]] = ContextVar("unsaved")  # and where it is told of bytes that it cannot know
+
+
+class FusedAttention(torch.autograd.Function):
+    """softmax(Q Kᵀ / √d) V in one kernel (Dao et al. 2022, section 3.1): saves Q, K, V, the result and log Σ exp.
+
+    Q [… h S d_k], K [… g T d_k], V [… g T d_v]; the result is laid out as [… S h d_v], as the kernels do.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        *leading, queries, width = q.shape
+        if len(leading) > 1:
+            *outer, heads = leading
+            out = q.new_empty(*outer, queries, heads, v.shape[-1]).transpose(-3, -2)
+        else:
+            out = q.new_empty(*leading, queries, v.shape[-1])
+        sums = torch.empty(*leading, queries, dtype=torch.float32, device=q.device)
+        ctx.save_for_backward(q, k, v, mask, out, sums)
+        counter.get()([[*leading, queries, k.shape[-2], width], [*leading, queries, k.shape[-2], v.shape[-1]]])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """dV = Pᵀ dO, dP = dO Vᵀ, dQ = dS K, dK = dSᵀ Q; that P is computed anew is the kernel's own affair."""
+        q, k, v, mask, _, _ = ctx.saved_tensors
+        need_q, need_k, need_v, need_mask = ctx.needs_input_grad
+        one = [*q.shape[:-1], k.shape[-2]]
+        cost = [[*one, v.shape[-1]]] * (need_v + (need_q or need_k or need_mask)) + [[*one, q.shape[-1]]] * (need_q + need_k)
+        counter.get()(cost)
+        found = zip((q, k, v, mask), ctx.needs_input_grad, strict=True)
+        return tuple(torch.empty_like(x) if x is not None and needed else None for x, needed in found)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+) -> Tensor:  # fmt: skip
+    """`scaled_dot_product_attention` on any device. Raises RuntimeError where the shapes do not fit."""
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise RuntimeError("queries and keys must have one width, keys and values one length")
+    if not enable_gqa:
+        leading = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+        query = query.expand(*leading, *query.shape[-2:])
+    elif key.dim() < 3 or query.dim() != key.dim() or query.shape[-3] % key.shape[-3]:
+        raise RuntimeError("the heads of the queries must be a multiple of those of keys and values")
+    if attn_mask is not None:
+        torch.broadcast_shapes(attn_mask.shape, (*query.shape[:-1], key.shape[-2]))
+        attn_mask = attn_mask if attn_mask.requires_grad else attn_mask.detach()
+    found: Tensor = FusedAttention.apply(query, key, value, attn_mask)  # type: ignore[no-untyped-call]
+    return found
+
+
+class GroupedProduct(torch.autograd.Function):
+    """Rows of x [r k], each times the matrix of its expert, w [E k n]: 2·r·k·n, however the rows are divided."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+        ctx.save_for_backward(x, w)
+        counter.get()([[*x.shape, w.shape[-1]]])
+        return x.new_empty(*x.shape[:-1], w.shape[-1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, w = ctx.saved_tensors
+        counter.get()([[*x.shape, w.shape[-1]]] * sum(ctx.needs_input_grad))
+        return tuple(torch.empty_like(t) if n else None for t, n in zip((x, w), ctx.needs_input_grad, strict=True))
+
+
+def grouped_mm(x: Tensor, w: Tensor, *rest: Any, offs: Any = None, bias: Any = None, out_dtype: Any = None) -> Tensor:
+    """`grouped_mm` of rows with the experts' matrices, in any dtype."""
+    if x.dim() != 2 or w.dim() != 3:
+        raise NotImplementedError(f"grouped_mm of {x.dim()} and {w.dim()} axes")
+    if x.shape[-1] != w.shape[-2]:
+        raise RuntimeError(f"inner dimensions differ, {x.shape[-1]} and {w.shape[-2]}")
+    found: Tensor = GroupedProduct.apply(x, w)  # type: ignore[no-untyped-call]
+    return found
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Dropout as a GPU runs it: the mask that is saved takes one byte an element."""
+    if not training or not 0 < p < 1:
+        return input
+    return torch.native_dropout(input, p, True)[0]
+
+
+class Recurrence(torch.autograd.Function):
+    """A recurrent network over B·S positions; what its kernel saves is the kernel's own affair."""
+
+    @staticmethod
+    def forward(ctx: Any, cost: Products, back: Products, shapes: Any, x: Tensor, *weights: Tensor) -> Any:
+        ctx.back, ctx.like = back, (x, *weights)
+        counter.get()(cost)
+        if any(t.requires_grad for t in (x, *weights)):
+            unsaved.get()("the reserve space of a recurrent layer's kernel")
+        return tuple(x.new_empty(shape) for shape in shapes)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        counter.get()(ctx.back)
+        needed = zip(ctx.like, ctx.needs_input_grad[3:], strict=True)
+        return (None, None, None, *(torch.empty_like(t) if need else None for t, need in needed))
+
+
+def recurrent(gates: int) -> Callable[..., Any]:
+    """lstm (4 gates), gru (3) or a plain rnn (1), as `torch.nn` calls them; a packed sequence is refused."""
+
+    def run(
+        x: Tensor, hx: Any, weights: Sequence[Tensor], biases: bool, layers: int, dropout: float, train: bool,
+        bidirectional: bool, batch_first: bool,
+    ) -> Any:  # fmt: skip
+        if not isinstance(biases, bool):
+            raise NotImplementedError("a packed sequence: its lengths are data, give the padded tensor instead")
+        states = hx if gates == 4 else (hx,)
+        width, hidden = states[0].shape[-1], states[-1].shape[-1]
+        matrices = [w for w in weights if w.dim() == 2]
+        rows = [*x.shape[:-1]]
+        per_layer = (3 if width != hidden else 2) * (2 if bidirectional else 1)
+        cost = [[*rows, *w.shape] for w in matrices]
+        back = [[*rows, *w.shape] for w in matrices if w.requires_grad]
+        learns = any(w.requires_grad for w in matrices)
+        for i, w in enumerate(matrices):
+            into_first = i < per_layer and i % (per_layer // (2 if bidirectional else 1)) == 0
+            back += [[*rows, *w.shape]] * bool(x.requires_grad if into_first else learns or x.requires_grad)
+        out = [*rows, width * (2 if bidirectional else 1)]
+        found = Recurrence.apply(cost, back, [out, *(s.shape for s in states)], x, *weights)  # type: ignore[no-untyped-call]
+        return found
+
+    return run
+
+
+STAND_INS: dict[str, Callable[..., Any]] = {
+    "scaled_dot_product_attention": attention,
+    "dropout": dropout,
+    "lstm": recurrent(4),
+    "gru": recurrent(3),
+    "rnn_tanh": recurrent(1),
+    "rnn_relu": recurrent(1),
+    "_grouped_mm": grouped_mm,
+    "grouped_mm": grouped_mm,
+}

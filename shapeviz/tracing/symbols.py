@@ -1,0 +1,177 @@
+"""The user's named dimensions as torch's symbolic integers, and torch's symbolic sizes back as expressions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch._dynamo.source import ConstantSource
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+
+from shapeviz.expr import Atom, Expr, ceil, floor, maximum, minimum, product
+from shapeviz.expr.monomial import denominator
+from shapeviz.ir import Shape
+
+# Sizes to decide branches by where the user gave none: models split lengths into patches, windows and chunks.
+USUAL = (128, 192, 160, 224, 320, 352, 416, 544, 608, 736, 928, 992)
+SMALL = (16, 24, 20, 28, 40, 44, 52, 68, 76, 92, 116, 124)
+BATCH = 12
+
+
+class Unwritable(Exception):
+    """A size that torch knows and that has no form in our algebra; the message is torch's own text."""
+
+
+class Symbols:
+    """One symbolic integer of torch for every name, shared by all inputs: two names never become one.
+
+    A hint is the size at which torch decides the branches of the module: the user's size, moved a little where it
+    equals another name's hint or a number of the module itself, so that nothing is taken for equal by accident.
+    `fixed` are names that stand for a plain number of the module: they are written by name and are no variable.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        sizes: Mapping[str, int] | None = None,
+        taken: Iterable[int] = (),
+        fixed: Mapping[str, int] | None = None,
+        small: bool = False,
+    ) -> None:
+        self.env = ShapeEnv(duck_shape=False)
+        self.fixed = dict(fixed or {})
+        self.hints: dict[str, int] = {}
+        self.symints: dict[str, Any] = {}
+        self._names: dict[Any, str] = {}
+        self._cache: dict[Any, Expr] = {}
+        numbers = list(self.fixed.values())
+        self._by_number = {n: name for name, n in self.fixed.items() if n > 1 and numbers.count(n) == 1}
+        self.unknown: dict[str, str] = {}
+        self._where: Callable[[], str] = lambda: ""
+        used = set(taken)
+        for i, name in enumerate(names):
+            self.hints[name] = hint = _hint(name, (sizes or {}).get(name), i, used, small)
+            used.add(hint)
+            source = ConstantSource(name)
+            symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
+            self._names[symbol] = name
+            self.symints[name] = self.env.create_symintnode(symbol, hint=hint, source=source)
+
+    def explain_unknown(self, where: Callable[[], str]) -> None:
+        """How to say where a size came into being that depends on the data."""
+        self._where = where
+
+    def size(self, expr: Expr) -> Any:
+        """A dimension that the user wrote, as torch takes it: an int, or an integer with symbols in it."""
+        if not expr.names - self.fixed.keys():
+            return int(expr.at(self.fixed))
+        powers, number = denominator(expr.subs(self.fixed).terms.items())
+        below = product(Expr.of(factor) ** power for factor, power in powers if isinstance(factor, str)) * number
+        total: Any = 0
+        for monomial, coefficient in (expr.subs(self.fixed) * below).terms.items():
+            term: Any = coefficient
+            for factor, power in monomial:
+                own = self.size(factor.args[0]) if isinstance(factor, Atom) else self.symints[factor]
+                term = term * own**power
+            total = total + term
+        return total if below == 1 else total // self.size(below)
+
+    def dim(self, size: Any) -> Expr:
+        """One axis of a tensor: a number of the module is written by its name, if it has one."""
+        if isinstance(size, int) and size in self._by_number:
+            return Expr.symbol(self._by_number[size])
+        return self.expr(size)
+
+    def shape(self, sizes: Sequence[Any]) -> Shape:
+        return tuple(map(self.dim, sizes))
+
+    def expr(self, size: Any) -> Expr:
+        """A size of torch as an expression in the user's names; one that has no such form gets a letter of its own."""
+        if not isinstance(size, torch.SymInt):
+            return Expr.of(int(size))
+        form = size.node.expr
+        if form not in self._cache:
+            try:
+                self._cache[form] = self._written(form)
+            except Unwritable as error:
+                self._cache[form] = Expr.symbol(self._unknown(form, f"{error} has no closed form here"))
+        return self._cache[form]
+
+    def settled(self) -> dict[str, Expr]:
+        """The names that turned out to be no variables: what torch took each of them for."""
+        found = {}
+        for symbol, name in self._names.items():
+            if symbol in self.env.replacements:
+                found[name] = self._written(self.env.replacements[symbol])
+        return found
+
+    def renamed(self, text: str) -> str:
+        """Torch's own words with the user's names in place of s44."""
+        names = {str(symbol): name for symbol, name in self._names.items()}
+        return re.sub(r"\b[su]\d+\b", lambda found: names.get(found[0], found[0]), text)
+
+    def _written(self, form: Any) -> Expr:
+        if form.is_Integer:
+            return Expr.of(int(form))
+        if form.is_Symbol:
+            return Expr.symbol(self._names.get(form) or self._unknown(form))
+        args = form.args
+        match type(form).__name__:
+            case "Add":
+                return sum((self._written(arg) for arg in args), Expr())
+            case "Mul":
+                product = Expr.of(1)
+                for arg in args:
+                    product = product * self._written(arg)
+                return product
+            case "Pow" if args[1].is_Integer and (int(args[1]) > 0 or len(self._written(args[0]).terms) == 1):
+                return self._written(args[0]) ** int(args[1])
+            case "Rational" | "Half":
+                return Expr.of(int(form.p)) / int(form.q)
+            case "FloorDiv" | "CleanDiv" | "IntTrueDiv":
+                above, below = map(self._written, args)
+                if len(below.terms) == 1:
+                    return floor(above / below) if type(form).__name__ == "FloorDiv" else above / below
+            case "Mod" | "PythonMod":
+                above, below = map(self._written, args)
+                if len(below.terms) == 1:
+                    return above - below * floor(above / below)
+            case "FloorToInt" | "floor":
+                return floor(self._written(args[0]))
+            case "CeilToInt" | "ceiling":
+                return ceil(self._written(args[0]))
+            case "ToFloat" | "TruncToInt":
+                return self._written(args[0])
+            case "Max":
+                return maximum(*map(self._written, args))
+            case "Min":
+                return minimum(*map(self._written, args))
+        raise Unwritable(self.renamed(str(form)))
+
+    def _unknown(self, symbol: Any, why: str = "depends on the data") -> str:
+        """A size that only the data tell: it gets a letter of its own and a reason why it is not counted."""
+        name = f"n_{len(self.unknown) + 1}"
+        self._names[symbol] = name
+        self.unknown[name] = f"{name}, a size in {self._where()}, {why}"
+        return name
+
+
+def _hint(name: str, wanted: int | None, position: int, used: set[int], small: bool) -> int:
+    """The wanted size or the nearest below (else above) that nobody else has; a multiple of many numbers if free."""
+    if wanted is None:
+        usual = SMALL if small else USUAL
+        first = BATCH if is_batch(name) else usual[position % len(usual)]
+        return next(size for size in (first, *usual, *range(first, 10**6)) if size not in used)
+    if wanted > 1 and wanted not in used:
+        return wanted
+    step = next(n for n in (64, 32, 16, 8, 4, 2, 1) if wanted % n == 0 and (wanted > 2 * n or n == 1))
+    below = range(wanted, 1, -step)
+    above = range(wanted, wanted + 10**6, step)
+    return next(size for size in (*below[:8], *above) if size > 1 and size not in used)
+
+
+def is_batch(name: str) -> bool:
+    """True for a name that means the batch, as `B` does."""
+    return name.lower() in ("b", "batch", "n", "bs", "batch_size")

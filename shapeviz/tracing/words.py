@@ -1,0 +1,80 @@
+"""What a trace calls things: the kind of an operation, its equation, and the role and equation of torch's own modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+KINDS = {
+    "__getitem__": "index", "__setitem__": "assign", "__matmul__": "matmul", "truediv": "div", "iadd": "add",
+    "multiply": "mul", "subtract": "sub", "scaled_dot_product_attention": "attention", "true_divide": "div",
+    "__rpow__": "pow", "concat": "cat", "__get__": "view",
+}  # fmt: skip
+SIGNS = {
+    "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} ⊙ {1}", "div": "{0} / {1}", "matmul": "{0} {1}", "bmm": "{0} {1}",
+    "mm": "{0} {1}", "attention": "softmax({0} {1}ᵀ / √d) {2}", "neg": "-{0}", "baddbmm": "{0} + {1} {2}",
+    "addmm": "{0} + {1} {2}",
+}  # fmt: skip
+EQUATIONS = {
+    "Linear": "x Wᵀ + b", "Bilinear": "xᵀ W y + b", "Embedding": "W[ids]", "LayerNorm": "(x - mean) / √(var + ε) ⊙ γ + β",
+    "RMSNorm": "x / √(mean x² + ε) ⊙ γ", "Softmax": "softmax(x)", "ReLU": "max(0, x)", "GELU": "x Φ(x)", "SiLU": "x σ(x)",
+    "Sigmoid": "σ(x)", "Tanh": "tanh(x)", "Identity": "x", "Dropout": "dropout(x)", "Flatten": "flatten(x)",
+    "Conv1d": "W ∗ x + b", "Conv2d": "W ∗ x + b", "Conv3d": "W ∗ x + b", "ConvTranspose1d": "Wᵀ ∗ x + b",
+    "ConvTranspose2d": "Wᵀ ∗ x + b", "ConvTranspose3d": "Wᵀ ∗ x + b", "LSTM": "i, f, g, o = W_i x + W_h h + b",
+    "GRU": "r, z, n = W_i x + W_h h + b", "BatchNorm1d": "(x - mean) / √(var + ε) ⊙ γ + β",
+    "BatchNorm2d": "(x - mean) / √(var + ε) ⊙ γ + β", "MultiheadAttention": "Concat(head_1, …, head_h) W_O",
+}  # fmt: skip
+ROLES = (
+    (r"Norm", "norm"), (r"Embed|Position|Rotary", "embedding"), (r"Cross.*Att", "cross"), (r"Att", "attention"),
+    (r"MLP|FeedForward|FFN|Mlp|Expert|MoE|Moe|DenseActDense", "feed_forward"), (r"Softmax", "softmax"),
+    (r"Linear|Conv|LSTM|GRU|RNN|Bilinear", "linear"),
+)  # fmt: skip
+
+
+def kind_of(func: Any) -> str:
+    """The plain name of a function of torch: `add` for `__radd__`, `add_` and `add`."""
+    name = getattr(func, "__name__", "") or "operation"
+    if name == "__get__":
+        return str(getattr(getattr(func, "__self__", None), "__name__", "view")).replace("mT", "transpose")
+    if name in KINDS:
+        return KINDS[name]
+    plain = name.strip("_")
+    plain = plain[1:] if re.fullmatch(r"r(add|sub|mul|div|truediv|matmul|pow|mod|floordiv)", plain) else plain
+    return KINDS.get(plain, plain)
+
+
+def described(kind: str, labels: Sequence[str], args: Any, kwargs: Any) -> str:
+    """`softmax(scores)`, `Q Kᵀ`, `x + y`: an operation in the names of what it reads."""
+    if kind == "linear":
+        return f"{labels[0]} {labels[1]}ᵀ" + (f" + {labels[2]}" if len(labels) > 2 else "") if len(labels) > 1 else kind
+    plain = [*labels, *(_short(arg) for arg in args[1:2] if isinstance(arg, int | float))]
+    sign = SIGNS.get(kind, "")
+    wanted = sign.count("{")
+    if sign and len(plain) >= wanted:
+        return sign.format(*plain)
+    if kind == "einsum" and args and isinstance(args[0], str):
+        return f"einsum {args[0]}"
+    shown = ", ".join(labels[:4]) + ("…" if len(labels) > 4 else "")
+    return f"{kind}({shown})"
+
+
+def _short(number: Any) -> str:
+    return f"{number:.4g}" if isinstance(number, float) else str(number)
+
+
+def equation(module: nn.Module) -> str:
+    """The equation of one of torch's own modules, without a bias that it has not; empty for others."""
+    name = type(module).__name__
+    if not type(module).__module__.startswith("torch.nn"):
+        return ""
+    text = EQUATIONS.get(name, "")
+    return text if getattr(module, "bias", 0) is not None else text.replace(" + b", "").replace(" + β", "")
+
+
+def role(module: nn.Module) -> str:
+    """attention, feed_forward, norm, embedding, linear, softmax: what colours a box; empty for anything else."""
+    name = type(module).__name__
+    return next((role for pattern, role in ROLES if re.search(pattern, name)), "")
