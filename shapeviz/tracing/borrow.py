@@ -62,11 +62,6 @@ class StandIns:
         self.made(real, fake)
         return fake
 
-    @property
-    def trained(self) -> list[Tensor]:
-        """Those of the parameters that were used and are to be learned."""
-        return [fake for real, fake in self.found.values() if isinstance(real, nn.Parameter) and real.requires_grad]
-
 
 @contextmanager
 def lent(module: nn.Module, stand_in: StandIns, wrap: Callable[[str, nn.Module], Any]) -> Iterator[None]:

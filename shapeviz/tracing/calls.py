@@ -231,7 +231,9 @@ class Calls:
             return tree_unflatten(self._fresh(answer, args, kwargs), answer.structure)
         if id(module) not in self._calls:
             return forward(*args, **kwargs)
-        self.recorder.rerun.append(self._calls[id(module)])
+        call = self._calls[id(module)]
+        self.recorder.rerun.append(call)
+        self.recorder.mark(call)
         try:
             return forward(*args, **kwargs)
         finally:

@@ -56,19 +56,6 @@ def convolution_backward(
     return convolution(grad, x, w, None, stride, padding, dilation, transposed) * (mask[0] + mask[1])
 
 
-def trilinear(
-    out: Tensor, a: Tensor, b: Tensor, c: Tensor, without_a: Sequence[int], without_b: Sequence[int],
-    without_c: Sequence[int], summed: Sequence[int], *_: Any, **__: Any,
-) -> Products:  # fmt: skip
-    """Σ a·b·c over common axes, as a product of a and b and then one with c; each lacks some of the axes."""
-    sizes: dict[int, Any] = {}
-    for tensor, missing in ((a, without_a), (b, without_b), (c, without_c)):
-        axes = (axis for axis in range(a.dim() + len(without_a)) if axis not in missing)
-        sizes.update(zip(axes, tensor.shape, strict=True))
-    gone = set(summed) & set(without_c)
-    return [list(sizes.values()), [size for axis, size in sizes.items() if axis not in gone]]
-
-
 def grouped_mm(out: Tensor, a: Tensor, b: Tensor, *_: Any, **__: Any) -> Products:
     """Rows of a [r k] times the matrix of their expert, b [E k n]; or, for b [r n], one product an expert."""
     if a.dim() == b.dim() == 2:
@@ -92,7 +79,7 @@ FORMULAS: dict[str, Callable[..., Products]] = {
     "aten::_int_mm": mm, "aten::linear": linear, "aten::mkldnn_linear": linear,
     "aten::convolution": convolution, "aten::_convolution": convolution,
     "aten::convolution_overrideable": convolution, "aten::convolution_backward": convolution_backward,
-    "aten::_trilinear": trilinear, "aten::_grouped_mm": grouped_mm,
+    "aten::_grouped_mm": grouped_mm,
     "transformers::grouped_mm_fallback": grouped_mm,
     "transformers::grouped_mm_fallback_backward": grouped_mm_backward,
 }  # fmt: skip
@@ -101,10 +88,10 @@ FORMULAS: dict[str, Callable[..., Products]] = {
 UNKNOWN = {
     "aten::" + name
     for name in (
-        "_linalg_svd linalg_svd svd linalg_eigh _linalg_eigh linalg_eig _linalg_eigvals linalg_qr geqrf ormqr "
+        "_trilinear _linalg_svd linalg_svd svd linalg_eigh _linalg_eigh linalg_eig _linalg_eigvals linalg_qr geqrf ormqr "
         "linalg_householder_product linalg_inv_ex linalg_cholesky_ex cholesky_inverse linalg_lu linalg_lu_factor_ex "
         "linalg_lu_solve _linalg_solve_ex linalg_solve_triangular triangular_solve cholesky cholesky_solve linalg_ldl_solve "
-        "linalg_lstsq linalg_matrix_exp _linalg_det _linalg_slogdet _cdist_forward _cdist_backward "
+        "linalg_lstsq linalg_matrix_exp _linalg_det _linalg_slogdet _cdist_forward _cdist_backward _euclidean_dist "
         "_sparse_mm _sparse_addmm _addmm_activation mkldnn_rnn_layer _cudnn_rnn miopen_rnn "
         "_transformer_encoder_layer_fwd _native_multi_head_attention _thnn_fused_lstm_cell _thnn_fused_gru_cell "
         "_scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu "

@@ -39,11 +39,12 @@ def names(module: nn.Module) -> dict[str, int]:
         sizes = [values[key] for key in keys if type(values.get(key)) is int and values[key] > 1]
         if sizes:
             found[symbol] = sizes[0]
-    everything = [size for key, size in values.items() if type(size) is int]
+    if "d_k" not in found and "h" in found and found.get("d_model", 1) % found["h"] == 0:
+        found["d_k"] = found["d_model"] // found["h"]
     return {
         name: size
         for name, size in found.items()
-        if sum(size == other for other in found.values()) == 1 and everything.count(size) <= len(NAMES[name])
+        if sum(size == other for other in found.values()) == 1 and size > 1
     }
 
 

@@ -18,7 +18,7 @@ from shapeviz.tracing.guards import conditions, settled_at
 from shapeviz.tracing.session import Session
 from shapeviz.tracing.specs import names as names_in
 from shapeviz.tracing.specs import parse
-from shapeviz.tracing.symbols import Symbols, is_batch
+from shapeviz.tracing.symbols import SCALES, Symbols, is_batch
 from shapeviz.tracing.tree import Tree
 from shapeviz.tracing.trouble import explained
 
@@ -118,24 +118,23 @@ class Job:
     # runs
 
     def _tried(self) -> Session:
-        """A run; where a size is assumed and the module refuses it, one more with small sizes."""
-        try:
-            return self._run(small=False)
-        except ShapevizError as error:
-            if set(self._dimensions()) <= self.sizes.keys():
-                raise
+        """A run; where sizes are assumed and the module refuses them, one more with small ones and one with long ones."""
+        error: ShapevizError | None = None
+        for scale in SCALES if set(self._dimensions()) - self.sizes.keys() else SCALES[:1]:
             try:
-                return self._run(small=True)
-            except ShapevizError:
-                raise error from error.__cause__
+                return self._run(scale)
+            except ShapevizError as refused:
+                error = error or refused
+        assert error is not None
+        raise error
 
-    def _run(self, small: bool) -> Session:
+    def _run(self, scale: tuple[int, ...]) -> Session:
         taken = {size for weight in self.module.parameters() for size in weight.shape}
         known = huggingface.names(self.module) if self.module is not None else {}
         dimensions = list(self._dimensions())
         named = {name: size for name, size in known.items() if name not in (*self.fixed, *dimensions)}
         named = {n: size for n, size in named.items() if size not in self.fixed.values()}
-        symbols = Symbols(dimensions, self.sizes, taken, {**named, **self.fixed}, small)
+        symbols = Symbols(dimensions, self.sizes, taken, {**named, **self.fixed}, scale)
         session = Session(self.module, symbols, saves=self.saves, backward=self.training, fold=self.fold)
         try:
             with huggingface.settled(self.module, self.kwargs):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch._dispatch.python import enable_python_dispatcher
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -84,7 +85,7 @@ class Operations(TorchDispatchMode):
 def watching(recorder: Recorder, mode: Any) -> Iterator[None]:
     """Both ways of watching over a fake mode; tensors saved for the backward pass are reported if they are asked for."""
     saving = torch.autograd.graph.saved_tensors_hooks(recorder.save, lambda value: value)
-    with mode, Operations(recorder), Functions(recorder):
+    with enable_python_dispatcher(), mode, Operations(recorder), Functions(recorder):
         if not recorder.saves:
             yield
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +24,7 @@ from shapeviz.tracing.words import described, kind_of
 
 TORCH = str(Path(torch.__file__).parent)
 OWN = str(Path(__file__).parent.parent)
+SKIPPED = (TORCH, OWN, "<", contextlib.__file__, functools.__file__)
 sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr  # type: ignore[attr-defined]
 current_node: Callable[[], Any] = torch._C._current_autograd_node  # type: ignore[attr-defined]
 
@@ -89,7 +92,7 @@ class Recorder:
         """The step of one operation while it runs; it is kept if it leaves a tensor or has a cost."""
         step = Step(kind_of(func), "", "")
         outer, self.step = self.step, step
-        self._mark(step)
+        self.mark(step)
         try:
             yield step
         except Exception:
@@ -100,7 +103,7 @@ class Recorder:
             raise
         finally:
             self.step = outer
-            self._mark(self.frames[-1].call)
+            self.mark(self.frames[-1].call)
 
     def finish(self, step: Step, args: Any, kwargs: Any, result: Any) -> None:
         """Books a step that ran, unless it was only a question about a tensor."""
@@ -129,13 +132,13 @@ class Recorder:
             self.root = call
         self.frames.append(frame)
         self.places.append(place)
-        self._mark(call)
+        self.mark(call)
         yield frame
         # an exception leaves the frames as they are: they tell where it was raised
         self.frames.pop()
         self.places.pop()
         if self.frames:
-            self._mark(self.frames[-1].call)
+            self.mark(self.frames[-1].call)
 
     # costs
 
@@ -180,7 +183,7 @@ class Recorder:
         self._add(step)
         return step
 
-    def _mark(self, record: Record) -> None:
+    def mark(self, record: Record) -> None:
         """From here on, nodes of the backward pass that are made belong to the record."""
         if self.saves:
             self._starts.append(sequence_number())
@@ -200,7 +203,7 @@ class Recorder:
 
     def save(self, value: torch.Tensor) -> torch.Tensor:
         """The hook that torch calls with every tensor that it saves for the backward pass."""
-        if _is_plain(value) and not (value.dim() == 0 and id(value) not in self._tensors):
+        if not self.in_backward and _is_plain(value) and not (value.dim() == 0 and id(value) not in self._tensors):
             key = self._storage(value)
             if key not in self._state:
                 record = self.step or self.frames[-1].call
@@ -238,6 +241,6 @@ def _is_plain(value: Any) -> bool:
 def site() -> str:
     """`model.py:31`, the line of the innermost code that is neither torch's nor ours."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((TORCH, OWN, "<")):
+    while frame is not None and frame.f_code.co_filename.startswith(SKIPPED):
         frame = frame.f_back  # type: ignore[assignment]
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""

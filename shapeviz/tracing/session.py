@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -50,6 +51,9 @@ class Session:
         """Calls the module with what the specs describe, and passes back through it if asked to."""
         recorder = self.recorder
         with ExitStack() as stack:
+            log = logging.getLogger("torch._subclasses.fake_tensor")  # it prints every error that we explain
+            stack.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL + 1)
             stack.enter_context(torch.enable_grad() if recorder.saves else torch.no_grad())
             counting = stand_ins.counter.set(recorder.count)
             stack.callback(stand_ins.counter.reset, counting)
@@ -58,13 +62,12 @@ class Session:
             with self.mode:
                 real_args = [self._input(value, label, input_grad) for value, label in zip(args, labels, strict=False)]
                 real_kwargs = {name: self._input(value, name, input_grad) for name, value in kwargs.items()}
-            given = [leaf for leaf in tree_leaves((real_args, real_kwargs)) if isinstance(leaf, Tensor)]
             recorder.given = set(self.inputs)
             stack.enter_context(lent(self.module, self.stand_ins, self.calls.wrap))
             with watching(recorder, self.mode):
                 result = self.module(*real_args, **real_kwargs)
                 if self.backward:
-                    self._backward(result, [tensor for tensor in given if tensor.requires_grad])
+                    self._backward(result)
         return Run(recorder.root, recorder, tuple(self.inputs), self.weights)
 
     def _input(self, value: Any, label: str, grad: bool) -> Any:
@@ -93,17 +96,18 @@ class Session:
         self.weights[id(real)] = self.recorder.name(fake, name, role, real.requires_grad)
         self.recorder.state(fake)
 
-    def _backward(self, result: Any, inputs: list[Tensor]) -> None:
-        """The gradients of a loss, or else of the sum of all outputs, with respect to all that is to be learned."""
+    def _backward(self, result: Any) -> None:
+        """The gradients of a loss, or else of the sum of all outputs, for all that is to be learned."""
         loss = getattr(result, "loss", None)
         found = [loss] if isinstance(loss, Tensor) and loss.requires_grad else tree_leaves(result)
         outputs = [leaf for leaf in found if isinstance(leaf, Tensor) and leaf.requires_grad]
-        learned = [*self.stand_ins.trained, *inputs]
-        if not outputs or not learned:
-            return
-        self.recorder.in_backward = True
-        grads = [torch.ones_like(output) for output in outputs]
-        torch.autograd.grad(outputs, learned, grads, allow_unused=True)
+        if outputs:
+            self.recorder.in_backward = True
+            grads = tuple(torch.ones_like(output) for output in outputs)
+            # the engine itself: torch.autograd.backward would hide from our modes what is computed anew
+            torch.autograd.Variable._execution_engine.run_backward(
+                tuple(outputs), grads, False, False, (), allow_unreachable=True, accumulate_grad=True
+            )
 
 
 def _weights(module: nn.Module) -> list[tuple[str, Tensor]]:

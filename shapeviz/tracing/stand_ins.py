@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import torch
@@ -102,6 +103,28 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return torch.native_dropout(input, p, True)[0]
 
 
+def bilinear(x: Tensor, y: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
+    """xᵀ W y + b as a matrix product with x and then one with y. x [… i], y [… j], w [o i j]."""
+    o, i, j = w.shape
+    rows = (x.reshape(-1, i) @ w.permute(1, 0, 2).reshape(i, o * j)).view(-1, o, j)
+    found = torch.bmm(rows, y.reshape(-1, j, 1)).view(*x.shape[:-1], o)
+    return found if bias is None else found + bias
+
+
+def max_pool1d(
+    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """Pooling over one axis as over two, of which the first is 1: torch's own takes its sizes for numbers."""
+    window = [value[0] if isinstance(value, list | tuple) else value for value in (kernel_size, stride or kernel_size)]
+    space = [value[0] if isinstance(value, list | tuple) else value for value in (padding, dilation)]
+    found = torch.nn.functional.max_pool2d_with_indices(
+        x.unsqueeze(-2), (1, window[0]), (1, window[1]), (0, space[0]), (1, space[1]), ceil_mode
+    )
+    values, places = (tensor.squeeze(-2) for tensor in found)
+    return (values, places) if return_indices else values
+
+
 class Recurrence(torch.autograd.Function):
     """A recurrent network over B·S positions; what its kernel saves is the kernel's own affair."""
 
@@ -150,6 +173,9 @@ def recurrent(gates: int) -> Callable[..., Any]:
 STAND_INS: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": attention,
     "dropout": dropout,
+    "bilinear": bilinear,
+    "max_pool1d": max_pool1d,
+    "max_pool1d_with_indices": partial(max_pool1d, return_indices=True),
     "lstm": recurrent(4),
     "gru": recurrent(3),
     "rnn_tanh": recurrent(1),

@@ -17,7 +17,9 @@ from shapeviz.ir import Shape
 # Sizes to decide branches by where the user gave none: models split lengths into patches, windows and chunks.
 USUAL = (128, 192, 160, 224, 320, 352, 416, 544, 608, 736, 928, 992)
 SMALL = (16, 24, 20, 28, 40, 44, 52, 68, 76, 92, 116, 124)
-BATCH = 12
+LONG = (16000, 17920, 19200, 20480, 22400, 24000, 25600, 28800, 32000, 35200, 38400, 40960)
+SCALES = (USUAL, SMALL, LONG)
+BATCHES = (12, 6, 10, 14, 18, 20, 22, 26)
 
 
 class Unwritable(Exception):
@@ -38,7 +40,7 @@ class Symbols:
         sizes: Mapping[str, int] | None = None,
         taken: Iterable[int] = (),
         fixed: Mapping[str, int] | None = None,
-        small: bool = False,
+        scale: tuple[int, ...] = USUAL,
     ) -> None:
         self.env = ShapeEnv(duck_shape=False)
         self.fixed = dict(fixed or {})
@@ -52,7 +54,7 @@ class Symbols:
         self._where: Callable[[], str] = lambda: ""
         used = set(taken)
         for i, name in enumerate(names):
-            self.hints[name] = hint = _hint(name, (sizes or {}).get(name), i, used, small)
+            self.hints[name] = hint = _hint(name, (sizes or {}).get(name), i, used, scale)
             used.add(hint)
             source = ConstantSource(name)
             symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
@@ -158,12 +160,11 @@ class Symbols:
         return name
 
 
-def _hint(name: str, wanted: int | None, position: int, used: set[int], small: bool) -> int:
+def _hint(name: str, wanted: int | None, position: int, used: set[int], scale: tuple[int, ...]) -> int:
     """The wanted size or the nearest below (else above) that nobody else has; a multiple of many numbers if free."""
     if wanted is None:
-        usual = SMALL if small else USUAL
-        first = BATCH if is_batch(name) else usual[position % len(usual)]
-        return next(size for size in (first, *usual, *range(first, 10**6)) if size not in used)
+        first = BATCHES if is_batch(name) else (scale[position % len(scale)], *scale)
+        return next(size for size in (*first, *range(first[0], 10**6)) if size not in used)
     if wanted > 1 and wanted not in used:
         return wanted
     step = next(n for n in (64, 32, 16, 8, 4, 2, 1) if wanted % n == 0 and (wanted > 2 * n or n == 1))

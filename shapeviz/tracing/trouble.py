@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shapeviz.errors import InputError, ShapevizError, TraceError
-from shapeviz.tracing.recorder import OWN, TORCH, Recorder
+from shapeviz.tracing.recorder import SKIPPED, Recorder
 from shapeviz.tracing.records import Call, Step
 
 NO_CUDA = re.compile("not compiled with CUDA|NVIDIA driver|No CUDA GPUs|CUDA is not available")
@@ -69,7 +69,7 @@ def _where(recorder: Recorder, step: Step | None, error: Exception) -> str:
 
 def line_of(error: BaseException) -> str:
     """`model.py:31`, the innermost line of a traceback that is neither torch's nor ours."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((TORCH, OWN, "<"))]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(SKIPPED)]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
