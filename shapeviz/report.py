@@ -10,7 +10,7 @@ from typing import Any
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr, maximum, notation, total
-from shapeviz.ir import ONE, Block, Model, Node, Shape, Sizes
+from shapeviz.ir import ONE, Block, Model, Node, Op, Shape, Sizes
 from shapeviz.wiring import Wire, wires
 
 COLUMNS = ("params", "flops")
@@ -137,6 +137,7 @@ class Report:
     legend: Mapping[str, str]
     conventions: Mapping[str, str]
     columns: Mapping[str, str]
+    units: Mapping[str, str]
     rows: tuple[Row, ...]
     total: Mapping[str, Quantity]
     not_counted: Mapping[str, Expr]
@@ -170,6 +171,7 @@ def measure(model: Model, columns: Iterable[str] = COLUMNS) -> Report:
         legend=model.legend,
         conventions={name: model.conventions.get(name, module.convention) for name, module in analyses.items()},
         columns={name: module.title for name, module in analyses.items()},
+        units={name: getattr(module, "unit", "") for name, module in analyses.items()},
         rows=tuple(_rows(model, model.root, "", ONE, ONE, ledger, wires(model.root), owners)),
         total={name: book.counted(model.root) for name, book in ledger.items()},
         not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(model.root)).terms},
@@ -262,7 +264,7 @@ def _rows(
             name=node.name,
             title=block.title if block else node.equation,
             block=node.kind,
-            role=block.role if block else node.kind,
+            role=block.role if block else "failed" if isinstance(node, Op) and node.failed else node.kind,
             equation=node.equation,
             source=block.source if block else "",
             caption=_with_numbers(block.caption, sizes) if block else "",

@@ -25,7 +25,8 @@ def wires(root: Block) -> dict[Node, tuple[Wire, ...]]:
     paths = dict(_paths(root, ""))
     makers: dict[Tensor, list[str]] = {}
     for node, path in paths.items():
-        makers.setdefault(node.output, []).append(path)
+        for output in (node.output, *node.others):
+            makers.setdefault(output, []).append(path)
     carried = _carried(root, frozenset())
     upstream = _upstream(root)
 
@@ -68,5 +69,6 @@ def _upstream(root: Block) -> dict[Tensor, set[Tensor]]:
     found: dict[Tensor, set[Tensor]] = {}
     ops = [node for node, _ in _paths(root, "") if not isinstance(node, Block)]
     for op in ops:
-        found[op.output] = set(op.inputs).union(*(found.get(tensor, ()) for tensor in op.inputs))
+        upstream = set(op.inputs).union(*(found.get(tensor, ()) for tensor in op.inputs))
+        found.update(dict.fromkeys((op.output, *op.others), upstream))
     return found

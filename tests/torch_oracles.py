@@ -69,13 +69,15 @@ def convolution_backward(grad: Sizes, x: Sizes, weight: Sizes, *rest: Any, out_s
 def plain_experts(module: nn.Module) -> Iterator[None]:
     """Mixture-of-experts layers of Hugging Face run as a loop over experts, and as before afterwards."""
     choose = getattr(module, "set_experts_implementation", None)
-    before = module.get_experts_implementation() if choose else None
-    if choose and any(hasattr(part, "num_experts") for part in module.modules()):
-        choose("eager")
+    if not choose or not any(hasattr(part, "num_experts") for part in module.modules()):
         yield
+        return
+    before = module.get_experts_implementation()
+    choose("eager")
+    try:
+        yield
+    finally:
         choose(before)
-    else:
-        yield
 
 
 @contextmanager
@@ -101,16 +103,14 @@ def example(module: nn.Module, inputs: Mapping[str, str], point: Mapping[str, in
 
 
 def tensor(spec: str, point: Mapping[str, int], device: torch.device) -> torch.Tensor:
-    """`float32[B,3,H,W]` at the point."""
+    """`float32[B,3,16*H,16*W]` at the point."""
     found = re.fullmatch(r"(\w+)\[(.*)\]", spec)
     assert found, spec
-    sizes = [int(size) if size.isdigit() else point[size] for size in found[2].split(",")]
+    sizes = [math.prod(point.get(n) or int(n) for n in size.split("*")) for size in found[2].split(",")]
     dtype = getattr(torch, found[1])
-    return (
-        torch.rand(sizes, device=device).to(dtype)
-        if dtype.is_floating_point
-        else torch.zeros(sizes, dtype=dtype, device=device)
-    )
+    if dtype.is_floating_point:
+        return torch.rand(sizes, dtype=dtype, device=device)
+    return torch.zeros(sizes, dtype=dtype, device=device)
 
 
 def tensors(output: Any) -> list[torch.Tensor]:

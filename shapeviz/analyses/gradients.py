@@ -8,6 +8,7 @@ from shapeviz.expr import Expr
 from shapeviz.ir import Block, Node
 
 title = "gradient bytes"
+unit = "B"
 convention = "bytes of the gradients of parameters that are not frozen, in the parameters' own dtype"
 times = "copies"
 

@@ -8,6 +8,7 @@ from shapeviz.expr import Expr
 from shapeviz.ir import Node, Op
 
 title = "largest tensor"
+unit = "B"
 convention = "bytes of the largest tensor that one operation of the forward pass makes; views are none"
 times = "once"
 greatest = True

@@ -8,6 +8,7 @@ from shapeviz.expr import Expr
 from shapeviz.ir import Node, Op
 
 title = "bytes saved"
+unit = "B"
 convention = (
     "bytes that the forward pass keeps for the backward pass, each storage once, parameters and buffers apart; "
     "as on a GPU: dropout keeps a mask of 1 byte an element, fused attention Q, K, V, its result and log-sum-exp"

@@ -8,6 +8,7 @@ from shapeviz.expr import Expr
 from shapeviz.ir import Block, Node
 
 title = "parameter bytes"
+unit = "B"
 convention = "bytes of all parameters, each in its own dtype, a tied weight once"
 times = "copies"
 

@@ -10,6 +10,7 @@ import typer
 
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit, model_of
+from shapeviz.frontends import from_torch
 from shapeviz.renderers import View
 from shapeviz.report import measure
 
@@ -36,4 +37,4 @@ def run(request: Request) -> None:
 
 
 def _is_model(text: str) -> bool:
-    return text.endswith((".toml", ".json")) or Path(text).is_file()
+    return text.endswith((".toml", ".json")) or Path(text).is_file() or from_torch.is_source(text)

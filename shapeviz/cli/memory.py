@@ -9,6 +9,7 @@ from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit, model_of
 from shapeviz.errors import MissingToolError
 from shapeviz.ir import Model
+from shapeviz.models.transformer import Config
 from shapeviz.renderers import View
 from shapeviz.report import measure
 
@@ -17,7 +18,7 @@ COLUMNS = ("saved", "weights", "gradients", "largest")
 
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
-    traced = model if model.config is None else _twin(model)
+    traced = _twin(model) if isinstance(model.config, Config) else model
     emit(measure(traced, COLUMNS), request, View("memory", "", request.figure, request.theme))
 
 

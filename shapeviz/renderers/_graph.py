@@ -64,7 +64,7 @@ class Graph:
 def graph(report: Report, figure: str) -> Graph:
     """The graph of `model`, `multi_head`, `attention` or of a block's path. Raises InputError if there is none."""
     root = _root(report, figure)
-    rows = list(_visible(report, root, figure))
+    rows = _alive(list(_visible(report, root, figure)))
     merged = _merged(rows)
     boxes: dict[str, list[Row]] = {}
     for row in rows:
@@ -102,8 +102,29 @@ def _root(report: Report, figure: str) -> str:
 def _visible(report: Report, root: str, figure: str) -> Iterator[Row]:
     """The rows that are boxes: blocks that only hold others are opened."""
     for row in report.children(root):
-        opened = row.role in ("stack", "layer") or (row.block == "attention" and root)
+        opened = row.role in ("stack", "layer") or (row.block == "attention" and root) or _failed(report, row)
         yield from _visible(report, row.path, figure) if opened else (row,)
+
+
+def _alive(rows: list[Row]) -> list[Row]:
+    """Without blocks that never run, and without operations whose result nobody in the figure reads."""
+    rows = [row for row in rows if row.role != "unreached"]
+    while True:
+        read = {wire.source for row in rows for wire in row.inputs}
+        idle = {
+            row.path
+            for row in rows[:-1]
+            if row.role == row.block and row.block != "input"
+            and not any(source == row.path or row.path.startswith(source + ".") for source in read if source)
+        }  # fmt: skip
+        if not idle:
+            return rows
+        rows = [row for row in rows if row.path not in idle]
+
+
+def _failed(report: Report, row: Row) -> bool:
+    """True for a block in which an operation failed: it is opened to show which."""
+    return any(inner.role == "failed" and inner.path.startswith(row.path + ".") for inner in report.rows)
 
 
 def _merged(rows: list[Row]) -> dict[str, str]:

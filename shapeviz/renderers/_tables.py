@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import notation
 from shapeviz.renderers import View
-from shapeviz.renderers._text import humanize, label, missing, numeric, share, summed, symbolic, times
+from shapeviz.renderers._text import label, missing, numeric, rounded, share, summed, symbolic, times
 from shapeviz.report import Line, Report, Row
 
 
@@ -35,10 +35,12 @@ def tables(report: Report, view: View) -> list[Table]:
             return explanation(report, view.path)
         case "verify":
             return [checks(report)]
+        case "memory":
+            return [costs(report, "saved"), memory(report)]
         case "all":
             return [walk(report), *(costs(report, column) for column in report.columns)]
     if view.verb not in report.columns:
-        known = ["trace", "explain", "verify", "all", *report.columns]
+        known = ["trace", "explain", "verify", "memory", "all", *report.columns]
         raise InputError(f"unknown view {view.verb!r}; {nearest(view.verb, known)}")
     return [costs(report, view.verb)]
 
@@ -67,7 +69,7 @@ def costs(report: Report, column: str) -> Table:
     ]
     title = report.columns[column]
     lines = report.derivations[column]
-    total = f"{title}: {_total(lines)} = {whole:,}" + (f"  ({humanize(whole)})" if whole > 9999 else "")
+    total = f"{title}: {_total(lines)} = {whole:,}" + (f"  ({rounded(whole, report.units[column])})" if whole > 9999 else "")
     notes = [text for text in (missing(report, column), f"{column}: {report.conventions[column]}") if text]
     return _tree(
         f"{title[0].upper()}{title[1:]} of one instance of every block, and the share of all its instances",
@@ -77,6 +79,19 @@ def costs(report: Report, column: str) -> Table:
         right=frozenset({title}),
         below=(total, *notes),
     )
+
+
+def memory(report: Report) -> Table:
+    """What is held in memory, one line each: formula, bytes, and the same rounded."""
+    cells = []
+    for column, title in report.columns.items():
+        cell = report.total[column]
+        formula = cell.written(notation.TEXT, factored=True)
+        cells.append((title, formula, f"{cell.value:,}", rounded(cell.value, report.units[column])))
+    below = tuple(f"{name}: {text}" for name, text in report.conventions.items() if name != "saved")
+    flat = (0,) * len(cells)
+    columns = ("what", "formula", "bytes", "")
+    return Table(columns, tuple(cells), flat, (False,) * len(cells), frozenset({"bytes"}), "Memory", (), below)
 
 
 def explanation(report: Report, path: str) -> list[Table]:
@@ -160,7 +175,8 @@ def _total(lines: Iterable[Line]) -> str:
 
 
 def _named(row: Row) -> str:
-    return f"{row.name} {times(row.times)}".rstrip()
+    mark = "✗ " if row.role == "failed" else ""
+    return f"{mark}{row.name} {times(row.times)}".rstrip()
 
 
 def _tree(

@@ -26,6 +26,21 @@ def humanize(number: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02d} {PREFIXES[power]}"
 
 
+def rounded(number: int, unit: str) -> str:
+    """A number as people say it: SI prefixes for counts, binary ones for bytes.
+
+    >>> rounded(3 * 2**30, "B"), rounded(87_731_712, "")
+    ('3.00 GiB', '87.73 M')
+    """
+    if unit != "B":
+        return humanize(number)
+    power = min((max(number, 1).bit_length() - 1) // 10, len(PREFIXES) - 1)
+    if power == 0:
+        return f"{number} B"
+    hundredths = (number * 100 + 1024**power // 2) // 1024**power
+    return f"{hundredths // 100}.{hundredths % 100:02d} {PREFIXES[power]}iB"
+
+
 def symbolic(dims: Iterable[Expr]) -> str:
     """`(B, S, h·d_k)`"""
     return f"({', '.join(map(str, dims))})"

@@ -37,6 +37,7 @@ LIGHT = Theme(
         "embedding": ("#FCE0E1", "#CC8286"),
         "linear": ("#DCDFF0", "#7F88BD"),
         "softmax": ("#CBE7CF", "#5FA46A"),
+        "failed": ("#FFD7D5", "#CF222E"),
         "": ("#ECEEF1", "#8B949E"),
     },
 )
@@ -57,6 +58,7 @@ DARK = Theme(
         "embedding": ("#532B2E", "#DB9296"),
         "linear": ("#2B3054", "#98A1D9"),
         "softmax": ("#1D4526", "#74BC80"),
+        "failed": ("#5A1E22", "#F85149"),
         "": ("#22272E", "#6B7480"),
     },
 )
@@ -71,6 +73,7 @@ COLORBLIND = replace(
         "embedding": ("#F0D5E4", "#CC79A7"),
         "linear": ("#C7DBEB", "#0072B2"),
         "softmax": ("#BFE5D8", "#009E73"),
+        "failed": ("#FFD7D5", "#CF222E"),
         "": ("#ECEEF1", "#8B949E"),
     },
 )

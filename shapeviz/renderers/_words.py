@@ -19,6 +19,15 @@ def html(text: str) -> str:
     return escape("".join(sign for sign in text if sign.isprintable()))
 
 
+def spoken(title: str) -> str:
+    """A title within a sentence: names with capitals of their own keep them.
+
+    >>> spoken("Encoder layer"), spoken("LayerNorm")
+    ('encoder layer', 'LayerNorm')
+    """
+    return title if any(sign.isupper() for sign in title[1:]) else title.lower()
+
+
 class Words:
     """Header and legend of one figure, as HTML-like labels."""
 
@@ -78,9 +87,8 @@ class Words:
         for row in self.report.children():
             for part in self.report.children(row.path) if row.role == "stack" else [row]:
                 if value := part.cells[self.column].value:
-                    number = f"{part.times.value} × " if part.times.value != 1 else ""
-                    name = part.title if part.role == "norm" else part.title.lower()
-                    parts.append(f"{number}{humanize(value)} {name}")
+                    number = f"{part.times.value} × " if part.times.value > 1 else ""
+                    parts.append(f"{number}{humanize(value)} {spoken(part.title)}")
         return ["  +  ".join(parts[start : start + 4]) for start in range(0, len(parts), 4)] or ["none"]
 
     def legend(self) -> str:
@@ -96,7 +104,7 @@ class Words:
         if "memory" in roles:
             clusters = {box.id: box.cluster for box in self.graph.boxes}
             readers = dict.fromkeys(clusters[edge.target] for edge in self.graph.edges if edge.role == "memory")
-            names = ", ".join(self.report.row(path).title.lower() for path in readers if path)
+            names = ", ".join(spoken(self.report.row(path).title) for path in readers if path)
             rows.append(f'<FONT COLOR="{t.memory}"><B>━━━</B></FONT>  memory, read by every {html(names)}')
         cell = f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="11" COLOR="{t.muted}">%s</FONT></TD></TR>'
         return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="3">{"".join(cell % row for row in rows)}</TABLE>'

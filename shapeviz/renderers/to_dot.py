@@ -116,6 +116,8 @@ class Writer:
 
     def title(self, box: Box) -> str:
         first, last = box.first, box.last
+        if first.role == "failed":
+            return f"✗ {first.block}"
         if first.block == "add":
             return f"Add & {last.title}" if len(box.rows) > 1 else "Add"
         if first.block == "matmul":
@@ -127,8 +129,8 @@ class Writer:
 
     def details(self, box: Box) -> Iterator[str]:
         """Under the title: what is drawn in the same box, the sizes, where keys and values come from, the weights."""
-        if box.first.caption:
-            yield box.first.caption
+        if box.first.caption or box.first.role == "failed":
+            yield box.first.caption or box.first.equation
         for row in box.rows[1:]:
             if row.role != "norm" and row.block != "scale":
                 yield ("+ " if row.role == "embedding" else "") + row.title.lower()

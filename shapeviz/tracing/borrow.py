@@ -67,6 +67,8 @@ class StandIns:
 def lent(module: nn.Module, stand_in: StandIns, wrap: Callable[[str, nn.Module], Any]) -> Iterator[None]:
     """Every submodule with stand-ins for tensors and a forward of ours; all restored at the end, also after an error."""
     with ExitStack() as stack:
+        if torch.get_default_device() != CPU:
+            stack.enter_context(CPU)
         for place, submodule in module.named_modules():
             stack.callback(_restorer(submodule))
         stack.enter_context(_random_state())

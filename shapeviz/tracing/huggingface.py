@@ -74,7 +74,7 @@ def inputs(module: nn.Module) -> dict[str, str]:
 
 
 @contextmanager
-def settled(module: nn.Module, given: Mapping[str, Any]) -> Iterator[None]:
+def settled(module: nn.Module, given: Mapping[str, Any], experts: str = "grouped_mm") -> Iterator[None]:
     """Two habits of transformers that depend on data, settled while the module runs.
 
     Experts run as one grouped product, whichever way the configuration asks for: k experts a token either way. And
@@ -90,7 +90,7 @@ def settled(module: nn.Module, given: Mapping[str, Any]) -> Iterator[None]:
     search = getattr(masks, "find_packed_sequence_indices", None)
     try:
         for config, _ in before:
-            config.__dict__[key] = "grouped_mm"
+            config.__dict__[key] = experts
         if search and "position_ids" not in given:
             masks.find_packed_sequence_indices = lambda position_ids: None  # type: ignore[attr-defined]
         yield

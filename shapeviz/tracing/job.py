@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from shapeviz.errors import InputError, ShapevizError, SizeError, TraceError, nearest
 from shapeviz.expr import Expr
-from shapeviz.ir import Model, Sizes
+from shapeviz.ir import Block, Model, Sizes
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.guards import conditions, settled_at
 from shapeviz.tracing.session import Session
@@ -39,6 +39,7 @@ class Job:
     notes: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
+    places: dict[Block, tuple[str, ...]] = field(default_factory=dict)
 
     def model(self, name: str, source: str) -> Model:
         """Runs the module and gives its Model. Raises InputError, SizeError or TraceError."""
@@ -105,22 +106,24 @@ class Job:
                 Expr.symbol(name)
                 if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                     raise SizeError(f"{name} = {size}: a positive integer is needed")
-        known = list(self._dimensions())
+        known = self.dimensions
         for name in self.sizes:
             if name not in known and name not in self.fixed:
                 hint = nearest(name, known) if known else "the inputs name no dimensions"
                 raise SizeError(f"--size {name}: no input has a dimension {name}; {hint}")
 
-    def _dimensions(self) -> Iterator[str]:
+    @property
+    def dimensions(self) -> list[str]:
+        """The names of the inputs' dimensions that are variables, in the order in which they appear."""
         found = dict.fromkeys(names_in([*self.args, *self.kwargs.values()]))
-        return (name for name in found if name not in self.fixed)
+        return [name for name in found if name not in self.fixed]
 
     # runs
 
     def _tried(self) -> Session:
         """A run; where sizes are assumed and the module refuses them, one more with small ones and one with long ones."""
         error: ShapevizError | None = None
-        for scale in SCALES if set(self._dimensions()) - self.sizes.keys() else SCALES[:1]:
+        for scale in SCALES if set(self.dimensions) - self.sizes.keys() else SCALES[:1]:
             try:
                 return self._run(scale)
             except ShapevizError as refused:
@@ -131,7 +134,7 @@ class Job:
     def _run(self, scale: tuple[int, ...]) -> Session:
         taken = {size for weight in self.module.parameters() for size in weight.shape}
         known = huggingface.names(self.module) if self.module is not None else {}
-        dimensions = list(self._dimensions())
+        dimensions = self.dimensions
         named = {name: size for name, size in known.items() if name not in (*self.fixed, *dimensions)}
         named = {n: size for n, size in named.items() if size not in self.fixed.values()}
         symbols = Symbols(dimensions, self.sizes, taken, {**named, **self.fixed}, scale)
@@ -148,18 +151,20 @@ class Job:
     def _explained(self, error: Exception, session: Session) -> ShapevizError:
         found = explained(error, session.recorder, self.sizes)
         if isinstance(found, TraceError) and hasattr(session.recorder, "root"):
-            found.model = self._built(session, type(self.module).__name__, type(self.module).__name__)
+            found.model = self._built(session, type(self.module).__name__, "the trace so far", whole=False)
         return found
 
-    def _built(self, session: Session, name: str, source: str) -> Model:
+    def _built(self, session: Session, name: str, source: str, whole: bool = True) -> Model:
         symbols, recorder = session.symbols, session.recorder
-        root = Tree(self.module, session.weights).root(recorder.root, session.inputs)
-        assumed = {n: 1 if is_batch(n) else hint for n, hint in symbols.hints.items() if n not in self.sizes}
+        tree = Tree(self.module, session.weights)
+        root = tree.root(recorder.root, session.inputs, whole)
+        self.places = tree.places
+        assumed = {n: 1 if is_batch(n) and whole else hint for n, hint in symbols.hints.items() if n not in self.sizes}
         variables = {n: self.sizes.get(n) or assumed[n] for n in symbols.hints}
         used = _used(root)
         named = {n: size for n, size in symbols.fixed.items() if n in used}
         notes = [*self.notes]
-        if assumed:
+        if assumed and whole:
             shown = ", ".join(f"{n} = {variables[n]}" for n in assumed)
             notes.append(f"{shown} assumed, the formulas hold for any; --size {next(iter(assumed))}=N sets it")
         notes += conditions(symbols, variables)
@@ -179,6 +184,7 @@ class Job:
             missing={**symbols.unknown, **recorder.unknown},
             notes=tuple(notes),
             conventions=words,
+            config=self,
         )
 
 

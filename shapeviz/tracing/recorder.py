@@ -25,6 +25,7 @@ from shapeviz.tracing.words import described, kind_of
 TORCH = str(Path(torch.__file__).parent)
 OWN = str(Path(__file__).parent.parent)
 SKIPPED = (TORCH, OWN, "<", contextlib.__file__, functools.__file__)
+IN_PLACE = {"add", "sub", "mul", "div", "copy", "zero", "fill", "masked_fill", "relu", "index_add", "scatter", "clamp"}
 sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr  # type: ignore[attr-defined]
 current_node: Callable[[], Any] = torch._C._current_autograd_node  # type: ignore[attr-defined]
 
@@ -108,6 +109,9 @@ class Recorder:
     def finish(self, step: Step, args: Any, kwargs: Any, result: Any) -> None:
         """Books a step that ran, unless it was only a question about a tensor."""
         found = [leaf for leaf in tree_leaves(result) if _is_plain(leaf)]
+        given = {id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
+        if step.kind not in IN_PLACE and all(id(leaf) in given for leaf in found):
+            found = []  # an operation that had nothing to do, as `to` and `contiguous` often have
         if not found and not step.flops.terms and not step.saved:
             return
         step.inputs, step.site = self.inputs((args, kwargs)), site()

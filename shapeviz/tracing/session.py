@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from shapeviz.ir import Tensor as Named
 from shapeviz.tracing import stand_ins
-from shapeviz.tracing.borrow import StandIns, lent
+from shapeviz.tracing.borrow import CPU, StandIns, lent
 from shapeviz.tracing.calls import Calls
 from shapeviz.tracing.modes import watching
 from shapeviz.tracing.records import Call
@@ -71,23 +71,14 @@ class Session:
         return Run(recorder.root, recorder, tuple(self.inputs), self.weights)
 
     def _input(self, value: Any, label: str, grad: bool) -> Any:
-        match value:
-            case TensorSpec(dtype, dims):
-                sizes = [self.symbols.size(size) for size in dims]
-                tensor = torch.empty(sizes, dtype=getattr(torch, dtype))
-                tensor.requires_grad_(grad and tensor.is_floating_point() and self.recorder.saves)
-                self.inputs.append(self.recorder.name(tensor, label))
-                return tensor
-            case Tensor():
-                tensor = self.stand_ins(value)
-                self.inputs.append(self.recorder.name(tensor, label))
-                return tensor
-            case dict():
-                return type(value)((key, self._input(item, f"{label}_{key}", grad)) for key, item in value.items())
-            case list() | tuple():
-                items = [self._input(item, f"{label}_{i}", grad) for i, item in enumerate(value)]
-                return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-        return value
+        """What a spec describes, each of its tensors under a name."""
+
+        def named(tensor: Tensor, name: str) -> Tensor:
+            tensor.requires_grad_(grad and tensor.is_floating_point() and self.recorder.saves)
+            self.inputs.append(self.recorder.name(tensor, name))
+            return tensor
+
+        return made(value, self.symbols, named, label)
 
     def _named(self, real: Tensor, fake: Tensor) -> None:
         """A weight of the module, met for the first time."""
@@ -108,6 +99,23 @@ class Session:
             torch.autograd.Variable._execution_engine.run_backward(
                 tuple(outputs), grads, False, False, (), allow_unreachable=True, accumulate_grad=True
             )
+
+
+def made(
+    value: Any, symbols: Symbols, named: Callable[[Tensor, str], Tensor] = lambda tensor, name: tensor, label: str = ""
+) -> Any:
+    """An argument as a spec describes it, within the fake mode; a real tensor as one without data of its shape."""
+    match value:
+        case TensorSpec(dtype, dims):
+            return named(torch.empty([symbols.size(size) for size in dims], dtype=getattr(torch, dtype), device=CPU), label)
+        case Tensor():
+            return named(torch.empty(value.shape, dtype=value.dtype, device=CPU), label)
+        case dict():
+            return {key: made(item, symbols, named, f"{label}_{key}") for key, item in value.items()}
+        case list() | tuple():
+            items = [made(item, symbols, named, f"{label}_{i}") for i, item in enumerate(value)]
+            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
 
 
 def _weights(module: nn.Module) -> list[tuple[str, Tensor]]:

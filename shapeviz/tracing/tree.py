@@ -11,7 +11,7 @@ from shapeviz.expr import Expr, total
 from shapeviz.ir import Block, Node, Op, Tensor
 from shapeviz.tracing.accounts import Account, account
 from shapeviz.tracing.records import Call, Record, Step
-from shapeviz.tracing.words import equation, role
+from shapeviz.tracing.words import caption, equation, role
 
 
 class Tree:
@@ -22,13 +22,14 @@ class Tree:
         self.named = dict(named)
         self.owned: set[int] = set()
         self.called: set[int] = set()
+        self.places: dict[Block, tuple[str, ...]] = {}
 
-    def root(self, call: Call, inputs: Iterable[Tensor]) -> Block:
+    def root(self, call: Call, inputs: Iterable[Tensor], whole: bool = True) -> Block:
         """The whole model; submodules that were never called stand at its end and run zero times."""
         self._reach(call)
         found = self._block(call, type(call.module).__name__, account(call, set()), "model")
         sources = tuple(Op(t.name, "input", t.name.replace("_", " "), (), t) for t in inputs)
-        body = _unique((*sources, *found.body, *self._unreached()))
+        body = _unique((*sources, *found.body, *(self._unreached() if whole else ())))
         return Block(**{**_fields(found), "body": body, "step": False})
 
     def _reach(self, call: Call) -> None:
@@ -50,16 +51,16 @@ class Tree:
         body = tuple(self._body(call, costs))
         kind = type(call.module).__name__
         output, *others = call.outputs or call.inputs[:1] or (Tensor("nothing", ()),)
-        step = not any(isinstance(node, Block) for node in body) and _is_torchs(call.module)
+        step = _is_torchs(call.module) and not any(isinstance(node, Block) or node.failed for node in body)
         found = own_role or _role_of(call, body)
-        return Block(
+        block = Block(
             name=name,
             kind=kind,
             title=kind,
             role=found,
             equation=equation(call.module),
             source="",
-            caption=tuple(filter(None, [call.module.extra_repr() if step else ""])),
+            caption=tuple(filter(None, [caption(call.module)])),
             inputs=tuple(dict.fromkeys(t for t in call.inputs if t.role == "data")),
             output=output,
             params=params,
@@ -70,6 +71,8 @@ class Tree:
             step=step,
             others=tuple(others),
         )
+        self.places[block] = tuple(call.places)
+        return block
 
     def _body(self, call: Call, costs: Account) -> Iterator[Node]:
         names = _names(call.body)

@@ -74,6 +74,32 @@ def equation(module: nn.Module) -> str:
     return text if getattr(module, "bias", 0) is not None else text.replace(" + b", "").replace(" + β", "")
 
 
+def caption(module: nn.Module) -> str:
+    """The sizes of one of torch's own modules in short: `512 → 2048`, `3 → 64, kernel 7×7, stride 2`."""
+    match module:
+        case nn.Linear():
+            return f"{module.in_features} → {module.out_features}"
+        case nn.Embedding():
+            return f"{module.num_embeddings} × {module.embedding_dim}"
+        case nn.modules.conv._ConvNd():
+            parts = [f"{module.in_channels} → {module.out_channels}", f"kernel {_times(module.kernel_size)}"]
+            parts += [f"stride {_times(module.stride)}"] * (set(module.stride) != {1})
+            parts += [f"{module.groups} groups"] * (module.groups > 1)
+            return ", ".join(parts)
+        case nn.RNNBase():
+            layers = f", {module.num_layers} layers" if module.num_layers > 1 else ""
+            return f"{module.input_size} → {module.hidden_size}{layers}" + ", both ways" * module.bidirectional
+        case nn.MultiheadAttention():
+            return f"heads {module.num_heads} × {module.head_dim}"
+        case nn.Dropout():
+            return f"p = {module.p}"
+    return ""
+
+
+def _times(sizes: Sequence[int]) -> str:
+    return "×".join(map(str, sizes))
+
+
 def role(module: nn.Module) -> str:
     """attention, feed_forward, norm, embedding, linear, softmax: what colours a box; empty for anything else."""
     name = type(module).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ def trial(model: Model, report: Report, config: Config) -> list[Check]:
     sizes, params = model.sizes.resolve(**changed), report.total["params"].at(changed)
     last = model.root.output.shape if small.vocab else report.row("decoder" if small.dec else "encoder").dims
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _one_thread():
             torch.manual_seed(0)
             module = build(small, device="cpu").double()
             return list(_checks(module, small, params, tuple(size.at(sizes) for size in last)))
@@ -46,6 +47,17 @@ def _checks(module: nn.Module, c: Config, params: int, shape: tuple[int, ...]) -
     if c.dec:
         expected, found = "only later outputs change", _causality(module, inputs)
         yield Check("model", "causality", expected, found, BY, "another token at the third target position")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other cost a tiny model more than all of its arithmetic."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _inputs(c: Config) -> tuple[Tensor, ...]:

@@ -9,8 +9,13 @@ from shapeviz.verify.sizes import symbols, variables
 
 
 def twin(model: Model) -> Model:
-    """A model that was built from sizes, once more: its PyTorch module traced at the same sizes."""
+    """A model that was built from sizes once more: its PyTorch module traced at the same sizes, with what is saved.
+
+    Vectors that go in count as the outputs of an embedding, which gradients reach; so all layers save the same.
+    """
     c, (_, *lengths) = model.config, variables(model.config)
     inputs = [f"int64[B,{length}]" if c.vocab else f"float32[B,{length},{c.d_model}]" for length in lengths]
     sizes = {name: symbols(c)[name] for name in ("B", *lengths)}
-    return trace(build(c), *inputs, sizes=sizes, saved=True, name=model.name, source=model.source)
+    return trace(
+        build(c), *inputs, sizes=sizes, saved=True, input_grad=not c.vocab, name=model.name, source=model.source
+    )
