@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any, TypeAlias
 
 from shapeviz.errors import InputError, SizeError, nearest
@@ -108,10 +109,38 @@ Node: TypeAlias = Op | Block
 
 
 @dataclass(frozen=True)
+class Condition:
+    """What must hold of the sizes for a formula to be theirs: a branch that was taken, and the line where.
+
+    Without both sides it is a note that cannot be checked.
+    """
+
+    text: str
+    left: Expr | None
+    sign: str
+    right: Expr | None
+    line: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset().union(*(side.names for side in (self.left, self.right) if side is not None))
+
+    def holds(self, sizes: Mapping[str, Any]) -> bool:
+        """True unless these numbers contradict it; arrays of sizes must all agree with it."""
+        if self.left is None or self.right is None:
+            return True
+        met = _SIGNS[self.sign](self.left.at(sizes), self.right.at(sizes))
+        return bool(met.all() if hasattr(met, "all") else met)
+
+
+_SIGNS: Mapping[str, Any] = {"<": lt, "≤": le, ">": gt, "≥": ge, "=": eq, "≠": ne}
+
+
+@dataclass(frozen=True)
 class Sizes:
     """The numbers of a model: given values, rules that derive others, and names that mean another size.
 
-    `fixed` says of those that cannot be changed why not.
+    `fixed` says of those that cannot be changed why not; `conditions` are what must hold of all of them.
 
     >>> sizes = Sizes({"d_model": 512, "h": 8}, rules={"d_k": Expr.of("d_model") / "h"}, aliases={"d_v": "d_k"})
     >>> sizes.resolve(), sizes.resolve(h=4)["d_v"]
@@ -123,6 +152,7 @@ class Sizes:
     aliases: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     fixed: Mapping[str, str] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
 
     def resolve(self, **overrides: Any) -> dict[str, Any]:
         """All sizes, with some set anew and what derives from them derived again.
@@ -150,6 +180,11 @@ class Sizes:
                     raise SizeError(f"{name} = {rule} = {sizes[name]} is no integer: give sizes that divide, or {name}")
         for name, other in self.aliases.items():
             sizes[name] = sizes[other]
+        for condition in self.conditions if overrides else ():
+            if not condition.holds(sizes):
+                changed = ", ".join(f"{name} = {size}" for name, size in overrides.items())
+                what = f"the trace holds for {condition.text} only, {condition.line}"
+                raise SizeError(f"{changed}: {what}; trace again at these sizes")
         return sizes
 
     @cached_property

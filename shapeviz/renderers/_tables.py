@@ -69,7 +69,9 @@ def costs(report: Report, column: str) -> Table:
     ]
     title = report.columns[column]
     lines = report.derivations[column]
-    total = f"{title}: {_total(lines)} = {whole:,}" + (f"  ({rounded(whole, report.units[column])})" if whole > 9999 else "")
+    total = f"{title}: {_total(lines)} = {whole:,}" + (
+        f"  ({rounded(whole, report.units[column])})" if whole > 9999 else ""
+    )
     notes = [text for text in (missing(report, column), f"{column}: {report.conventions[column]}") if text]
     return _tree(
         f"{title[0].upper()}{title[1:]} of one instance of every block, and the share of all its instances",

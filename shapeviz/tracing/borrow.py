@@ -26,7 +26,7 @@ class Lent(dict[str, Any]):
         return value if value is None else self._stand_in(value)
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401
 
     def items(self) -> Any:
         return [(name, self[name]) for name in self]
@@ -65,11 +65,11 @@ class StandIns:
 
 @contextmanager
 def lent(module: nn.Module, stand_in: StandIns, wrap: Callable[[str, nn.Module], Any]) -> Iterator[None]:
-    """Every submodule with stand-ins for tensors and a forward of ours; all restored at the end, also after an error."""
+    """Every submodule with stand-ins for tensors and a forward of ours; all as before at the end, also on an error."""
     with ExitStack() as stack:
         if torch.get_default_device() != CPU:
             stack.enter_context(CPU)
-        for place, submodule in module.named_modules():
+        for submodule in module.modules():
             stack.callback(_restorer(submodule))
         stack.enter_context(_random_state())
         for place, submodule in module.named_modules():

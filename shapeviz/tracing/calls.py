@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
-from shapeviz.tracing.records import Call, alike
 from shapeviz.tracing.recorder import Frame, Recorder
+from shapeviz.tracing.records import Call, alike
 from shapeviz.tracing.signature import dynamic, indexed, static
 
 
@@ -154,7 +154,7 @@ class Calls:
     def _join(
         self, group: Group, near: bool, call: Call, parent: Frame, outputs: list[Tensor], read: Any, result: Any
     ) -> None:
-        """Counts a call that ran with one that did the same; the second of them is kept to see what each further adds."""
+        """Counts a call that ran with one that did the same; the second is kept, to see what each further one adds."""
         same = next((kind for kind in group.kinds if near and alike(kind, call)), None)
         if same is None:
             group.kinds.append(call)

@@ -85,20 +85,18 @@ FORMULAS: dict[str, Callable[..., Products]] = {
 }  # fmt: skip
 
 # Operations that contain products of matrices whose number the sizes alone do not tell, or that we do not know.
-UNKNOWN = {
-    "aten::" + name
-    for name in (
-        "_trilinear _linalg_svd linalg_svd svd linalg_eigh _linalg_eigh linalg_eig _linalg_eigvals linalg_qr geqrf ormqr "
-        "linalg_householder_product linalg_inv_ex linalg_cholesky_ex cholesky_inverse linalg_lu linalg_lu_factor_ex "
-        "linalg_lu_solve _linalg_solve_ex linalg_solve_triangular triangular_solve cholesky cholesky_solve linalg_ldl_solve "
-        "linalg_lstsq linalg_matrix_exp _linalg_det _linalg_slogdet _cdist_forward _cdist_backward _euclidean_dist "
-        "_sparse_mm _sparse_addmm _addmm_activation mkldnn_rnn_layer _cudnn_rnn miopen_rnn "
-        "_transformer_encoder_layer_fwd _native_multi_head_attention _thnn_fused_lstm_cell _thnn_fused_gru_cell "
-        "_scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu "
-        "_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention _flash_attention_forward "
-        "_efficient_attention_forward _weight_int4pack_mm _weight_int8pack_mm _scaled_grouped_mm"
-    ).split()
-}
+_UNKNOWN = """
+_trilinear _linalg_svd linalg_svd svd linalg_eigh _linalg_eigh linalg_eig _linalg_eigvals linalg_qr geqrf ormqr
+linalg_householder_product linalg_inv_ex linalg_cholesky_ex cholesky_inverse linalg_lu linalg_lu_factor_ex
+linalg_lu_solve _linalg_solve_ex linalg_solve_triangular triangular_solve cholesky cholesky_solve linalg_ldl_solve
+linalg_lstsq linalg_matrix_exp _linalg_det _linalg_slogdet _cdist_forward _cdist_backward _euclidean_dist
+_sparse_mm _sparse_addmm _addmm_activation mkldnn_rnn_layer _cudnn_rnn miopen_rnn
+_transformer_encoder_layer_fwd _native_multi_head_attention _thnn_fused_lstm_cell _thnn_fused_gru_cell
+_scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu
+_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention _flash_attention_forward
+_efficient_attention_forward _weight_int4pack_mm _weight_int8pack_mm _scaled_grouped_mm
+"""
+UNKNOWN = {f"aten::{name}" for name in _UNKNOWN.split()}
 OURS = ("aten", "prims", "prim", "profiler", "inductor", "debugprims", "_c10d_functional", "c10d")
 
 
@@ -110,5 +108,3 @@ def products(name: str, out: Any, args: Sequence[Any], kwargs: dict[str, Any]) -
 def is_unknown(name: str) -> bool:
     """True for an operation whose cost we do not know: a linear-algebra routine, or somebody's own operation."""
     return name in UNKNOWN or (name not in FORMULAS and name.partition("::")[0] not in OURS)
-
-

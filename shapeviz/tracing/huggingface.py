@@ -42,9 +42,7 @@ def names(module: nn.Module) -> dict[str, int]:
     if "d_k" not in found and "h" in found and found.get("d_model", 1) % found["h"] == 0:
         found["d_k"] = found["d_model"] // found["h"]
     return {
-        name: size
-        for name, size in found.items()
-        if sum(size == other for other in found.values()) == 1 and size > 1
+        name: size for name, size in found.items() if sum(size == other for other in found.values()) == 1 and size > 1
     }
 
 
@@ -55,10 +53,12 @@ def inputs(module: nn.Module) -> dict[str, str]:
     dtype = str(next((p.dtype for p in module.parameters()), "float32")).removeprefix("torch.")
     vision = getattr(config, "vision_config", None) or config
     found: dict[str, str] = {}
-    main = module.main_input_name
+    main = str(module.main_input_name)
     if "input_ids" in takes and main in ("input_ids", "pixel_values"):
         found["input_ids"] = "int64[B,S]"
-    if "pixel_values" in takes and (main == "pixel_values" or "input_ids" not in takes or hasattr(config, "text_config")):
+    if "pixel_values" in takes and (
+        main == "pixel_values" or "input_ids" not in takes or hasattr(config, "text_config")
+    ):
         size = getattr(vision, "image_size", 224) or 224
         high, wide = size if isinstance(size, list | tuple) else (size, size)
         found["pixel_values"] = f"{dtype}[B,{getattr(vision, 'num_channels', 3)},{high},{wide}]"
@@ -67,7 +67,9 @@ def inputs(module: nn.Module) -> dict[str, str]:
         found[main] = f"{dtype}[B,{getattr(config, 'num_mel_bins', 80)},{length}]"
     if main == "input_values":
         bins = getattr(config, "num_mel_bins", None)
-        found[main] = f"{dtype}[B,{config.max_length},{bins}]" if bins and hasattr(config, "max_length") else f"{dtype}[B,S]"
+        found[main] = (
+            f"{dtype}[B,{config.max_length},{bins}]" if bins and hasattr(config, "max_length") else f"{dtype}[B,S]"
+        )
     if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in takes:
         found["decoder_input_ids"] = "int64[B,T]"
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import torch
@@ -14,13 +15,18 @@ from shapeviz.errors import InputError, ShapevizError, SizeError, TraceError, ne
 from shapeviz.expr import Expr
 from shapeviz.ir import Block, Model, Sizes
 from shapeviz.tracing import huggingface
-from shapeviz.tracing.guards import conditions, settled_at
+from shapeviz.tracing.guards import broken, conditions, settled_at
 from shapeviz.tracing.session import Session
 from shapeviz.tracing.specs import names as names_in
 from shapeviz.tracing.specs import parse
 from shapeviz.tracing.symbols import SCALES, Symbols, is_batch
 from shapeviz.tracing.tree import Tree
 from shapeviz.tracing.trouble import explained
+
+TRAINED = (
+    "2 per multiply-add; matrix products and convolutions only; one forward and one backward pass, attention dense, "
+    "what a fused kernel computes twice counted once"
+)
 
 
 @dataclass
@@ -56,6 +62,10 @@ class Job:
             self.fixed[dimension] = self.sizes[dimension]
             self.reasons[dimension] = f"the module takes it for a number, {line or 'in its code'}"
             self.notes.append(f"{dimension} is traced as the number {self.sizes[dimension]}: {self.reasons[dimension]}")
+        for condition in broken(conditions(session.symbols), {**session.symbols.hints, **self.sizes}):
+            for dimension in condition.names & self.sizes.keys():
+                self.fixed[dimension] = self.sizes[dimension]
+                self.reasons[dimension] = f"a branch depends on it, {condition.line}"
         if self.reasons:
             session = self._tried()
         return self._built(session, name, source)
@@ -65,9 +75,11 @@ class Job:
     def _prepare(self) -> None:
         """Specs read, inputs guessed where nothing is given and that can be done, arguments bound to forward's."""
         if type(self.module).__name__ == "OptimizedModule" and hasattr(self.module, "_orig_mod"):
-            self.module = self.module._orig_mod
+            self.module = self.module._orig_mod  # type: ignore[assignment]
         if isinstance(self.module, torch.jit.ScriptModule):
-            raise InputError("a scripted module runs outside of Python and cannot be traced: give the module it was made from")
+            raise InputError(
+                "a scripted module runs outside of Python and cannot be traced: give the module it was made from"
+            )
         takes = inspect.signature(self.module.forward)
         if huggingface.is_one(self.module):
             if not self.args and not self.kwargs:
@@ -95,7 +107,9 @@ class Job:
             given = {*names[: len(self.args)], *self.kwargs}
             needed = [p.name for p in known if p.default is p.empty and p.name in names and p.name not in given]
             if not needed:
-                raise InputError(f"forward takes {len(names)} arguments ({', '.join(names)}), not {len(self.args)}") from None
+                raise InputError(
+                    f"forward takes {len(names)} arguments ({', '.join(names)}), not {len(self.args)}"
+                ) from None
             example = f"--input '{needed[0]}:float32[B,S,512]'"
             raise InputError(f"forward needs {', '.join(needed)}: describe each input, for example {example}") from None
         self.labels = [*names, *(f"input_{i}" for i in range(len(names) + 1, len(self.args) + 1))]
@@ -121,17 +135,23 @@ class Job:
     # runs
 
     def _tried(self) -> Session:
-        """A run; where sizes are assumed and the module refuses them, one more with small ones and one with long ones."""
+        """A run; where it is refused, others with small or long assumed sizes, and then without training's own ways."""
         error: ShapevizError | None = None
-        for scale in SCALES if set(self.dimensions) - self.sizes.keys() else SCALES[:1]:
+        scales = SCALES if set(self.dimensions) - self.sizes.keys() else SCALES[:1]
+        modes = [False, True] if self.module.training and not self.saves else [False]
+        for evaluating, scale in product(modes, scales):
             try:
-                return self._run(scale)
+                session = self._run(scale, evaluating)
             except ShapevizError as refused:
                 error = error or refused
+                continue
+            if evaluating:
+                self.notes.append("traced in evaluation mode: in training mode its forward depends on data")
+            return session
         assert error is not None
         raise error
 
-    def _run(self, scale: tuple[int, ...]) -> Session:
+    def _run(self, scale: tuple[int, ...], evaluating: bool) -> Session:
         taken = {size for weight in self.module.parameters() for size in weight.shape}
         known = huggingface.names(self.module) if self.module is not None else {}
         dimensions = self.dimensions
@@ -141,11 +161,13 @@ class Job:
         session = Session(self.module, symbols, saves=self.saves, backward=self.training, fold=self.fold)
         try:
             with huggingface.settled(self.module, self.kwargs):
-                session.run(self.args, self.kwargs, self.labels, self.input_grad)
+                session.run(self.args, self.kwargs, self.labels, self.input_grad, evaluating)
         except Exception as error:
             raise self._explained(error, session) from error
         if not session.recorder.root.outputs:
-            raise InputError(f"the forward of {type(self.module).__name__} returns no tensor: there is nothing to trace")
+            raise InputError(
+                f"the forward of {type(self.module).__name__} returns no tensor: there is nothing to trace"
+            )
         return session
 
     def _explained(self, error: Exception, session: Session) -> ShapevizError:
@@ -160,30 +182,31 @@ class Job:
         root = tree.root(recorder.root, session.inputs, whole)
         self.places = tree.places
         assumed = {n: 1 if is_batch(n) and whole else hint for n, hint in symbols.hints.items() if n not in self.sizes}
+        found = conditions(symbols)
         variables = {n: self.sizes.get(n) or assumed[n] for n in symbols.hints}
+        if broken(found, variables):
+            variables |= {n: symbols.hints[n] for n in assumed}
         used = _used(root)
         named = {n: size for n, size in symbols.fixed.items() if n in used}
         notes = [*self.notes]
         if assumed and whole:
             shown = ", ".join(f"{n} = {variables[n]}" for n in assumed)
-            notes.append(f"{shown} assumed, the formulas hold for any; --size {next(iter(assumed))}=N sets it")
-        notes += conditions(symbols, variables)
+            notes.append(f"{shown} assumed; --size {next(iter(assumed))}=N sets it")
+        notes += [f"holds for {one.text} ({one.line})" for one in found]
         buffers = sum(weight.numel() for weight in {id(b): b for b in self.module.buffers()}.values())
         if buffers:
             notes.append(f"buffers, no parameters: {buffers:,} elements")
         fixed = {n: self.reasons.get(n) or "it is a number of the module itself: give another module" for n in named}
-        words = {"flops": "2 per multiply-add; matrix products and convolutions only; one forward and one backward pass, "
-                 "attention dense, what a fused kernel computes twice counted once"} if self.training else {}  # fmt: skip
         return Model(
             name=name,
             title=f"{name}, traced",
             source=source,
             root=root,
-            sizes=Sizes({**variables, **named}, fixed=fixed),
-            legend={**{n: "input dimension" for n in variables}, **{n: "number of the module" for n in named}},
+            sizes=Sizes({**variables, **named}, fixed=fixed, conditions=found),
+            legend={**dict.fromkeys(variables, "input dimension"), **dict.fromkeys(named, "number of the module")},
             missing={**symbols.unknown, **recorder.unknown},
             notes=tuple(notes),
-            conventions=words,
+            conventions={"flops": TRAINED} if self.training else {},
             config=self,
         )
 
@@ -213,5 +236,3 @@ def _read(value: Any, label: str) -> Any:
             items = [_read(item, f"{label}[{i}]") for i, item in enumerate(value)]
             return items if isinstance(value, list) else tuple(items)
     return value
-
-

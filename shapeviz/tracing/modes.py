@@ -66,11 +66,11 @@ def _with_stand_ins(func: Any, *args: Any, **kwargs: Any) -> Any:
         space.update(before)
 
 
-class Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Books the cost of every operation that torch comes to, forward and backward."""
 
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
 
     def __torch_dispatch__(
@@ -83,7 +83,7 @@ class Operations(TorchDispatchMode):
 
 @contextmanager
 def watching(recorder: Recorder, mode: Any) -> Iterator[None]:
-    """Both ways of watching over a fake mode; tensors saved for the backward pass are reported if they are asked for."""
+    """Both ways of watching over a fake mode; tensors saved for the backward pass are reported if that is asked."""
     saving = torch.autograd.graph.saved_tensors_hooks(recorder.save, lambda value: value)
     with enable_python_dispatcher(), mode, Operations(recorder), Functions(recorder):
         if not recorder.saves:

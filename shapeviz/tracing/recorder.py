@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,16 +14,14 @@ from torch.utils._pytree import tree_leaves
 from shapeviz.expr import Expr, product, total
 from shapeviz.ir import Tensor
 from shapeviz.tracing.flops import Products, is_unknown, products
+from shapeviz.tracing.places import site
 from shapeviz.tracing.records import Call, Record, Saved, Step
 from shapeviz.tracing.symbols import Symbols
 from shapeviz.tracing.words import described, kind_of
 
-TORCH = str(Path(torch.__file__).parent)
-OWN = str(Path(__file__).parent.parent)
-SKIPPED = (TORCH, OWN, "<", contextlib.__file__, functools.__file__)
 IN_PLACE = {"add", "sub", "mul", "div", "copy", "zero", "fill", "masked_fill", "relu", "index_add", "scatter", "clamp"}
-sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr  # type: ignore[attr-defined]
-current_node: Callable[[], Any] = torch._C._current_autograd_node  # type: ignore[attr-defined]
+sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
+current_node: Callable[[], Any] = torch._C._current_autograd_node
 
 
 @dataclass(eq=False)
@@ -240,11 +234,3 @@ class Recorder:
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and not torch._C._functorch.is_functorch_wrapped_tensor(value)
-
-
-def site() -> str:
-    """`model.py:31`, the line of the innermost code that is neither torch's nor ours."""
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(SKIPPED):
-        frame = frame.f_back  # type: ignore[assignment]
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""

@@ -18,8 +18,8 @@ from shapeviz.tracing import stand_ins
 from shapeviz.tracing.borrow import CPU, StandIns, lent
 from shapeviz.tracing.calls import Calls
 from shapeviz.tracing.modes import watching
-from shapeviz.tracing.records import Call
 from shapeviz.tracing.recorder import Recorder
+from shapeviz.tracing.records import Call
 from shapeviz.tracing.specs import TensorSpec
 from shapeviz.tracing.symbols import Symbols
 
@@ -47,7 +47,9 @@ class Session:
         self.weights: dict[int, Named] = {}
         self.inputs: list[Named] = []
 
-    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], labels: Sequence[str], input_grad: bool) -> Run:
+    def run(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], labels: Sequence[str], input_grad: bool, evaluating: bool
+    ) -> Run:
         """Calls the module with what the specs describe, and passes back through it if asked to."""
         recorder = self.recorder
         with ExitStack() as stack:
@@ -64,6 +66,8 @@ class Session:
                 real_kwargs = {name: self._input(value, name, input_grad) for name, value in kwargs.items()}
             recorder.given = set(self.inputs)
             stack.enter_context(lent(self.module, self.stand_ins, self.calls.wrap))
+            if evaluating:
+                self.module.eval()
             with watching(recorder, self.mode):
                 result = self.module(*real_args, **real_kwargs)
                 if self.backward:
@@ -107,7 +111,9 @@ def made(
     """An argument as a spec describes it, within the fake mode; a real tensor as one without data of its shape."""
     match value:
         case TensorSpec(dtype, dims):
-            return named(torch.empty([symbols.size(size) for size in dims], dtype=getattr(torch, dtype), device=CPU), label)
+            return named(
+                torch.empty([symbols.size(size) for size in dims], dtype=getattr(torch, dtype), device=CPU), label
+            )
         case Tensor():
             return named(torch.empty(value.shape, dtype=value.dtype, device=CPU), label)
         case dict():

@@ -1,4 +1,4 @@
-"""When two modules are alike: class, attributes, parameters, hooks and inputs, all that can make a forward pass differ."""
+"""When two modules are alike: class, attributes, parameters, hooks, inputs: all that can make a forward pass differ."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def _noticed(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in (
-    "eq ne lt le gt ge hash add radd sub rsub mul rmul mod rmod floordiv rfloordiv truediv rtruediv pow rpow index int "
-    "bool neg float str repr format divmod and or xor lshift rshift"
-).split():
+_LOOKS = """
+eq ne lt le gt ge hash add radd sub rsub mul rmul mod rmod floordiv rfloordiv truediv rtruediv pow rpow index int bool
+neg float str repr format divmod and or xor lshift rshift
+"""
+for _name in _LOOKS.split():
     setattr(Index, f"__{_name}__", _noticed(f"__{_name}__"))
 
 
@@ -86,7 +87,9 @@ def frozen(value: Any, depth: int = 0) -> Hashable:
         case Tensor():
             return (_tensor(value), id(value) if value.numel() == 1 else 0)
         case FunctionType():
-            cells = tuple(frozen(cell.cell_contents, depth + 1) for cell in value.__closure__ or ()) if depth < 5 else ()
+            cells = (
+                tuple(frozen(cell.cell_contents, depth + 1) for cell in value.__closure__ or ()) if depth < 5 else ()
+            )
             return (value.__code__, cells, frozen(value.__defaults__, depth + 1))
         case MethodType():
             return (frozen(value.__func__, depth + 1), type(value.__self__))

@@ -40,12 +40,14 @@ class FusedAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """dV = Pᵀ dO, dP = dO Vᵀ, dQ = dS K, dK = dSᵀ Q; that P is computed anew is the kernel's own affair."""
         q, k, v, mask, _, _ = ctx.saved_tensors
         need_q, need_k, need_v, need_mask = ctx.needs_input_grad
         one = [*q.shape[:-1], k.shape[-2]]
-        cost = [[*one, v.shape[-1]]] * (need_v + (need_q or need_k or need_mask)) + [[*one, q.shape[-1]]] * (need_q + need_k)
+        cost = [[*one, v.shape[-1]]] * (need_v + (need_q or need_k or need_mask)) + [[*one, q.shape[-1]]] * (
+            need_q + need_k
+        )
         counter.get()(cost)
         found = zip((q, k, v, mask), ctx.needs_input_grad, strict=True)
         return tuple(torch.empty_like(x) if x is not None and needed else None for x, needed in found)
@@ -59,12 +61,12 @@ def attention(
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise RuntimeError("queries and keys must have one width, keys and values one length")
     if not enable_gqa:
-        leading = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+        leading = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])  # type: ignore[no-untyped-call]
         query = query.expand(*leading, *query.shape[-2:])
     elif key.dim() < 3 or query.dim() != key.dim() or query.shape[-3] % key.shape[-3]:
         raise RuntimeError("the heads of the queries must be a multiple of those of keys and values")
     if attn_mask is not None:
-        torch.broadcast_shapes(attn_mask.shape, (*query.shape[:-1], key.shape[-2]))
+        torch.broadcast_shapes(attn_mask.shape, (*query.shape[:-1], key.shape[-2]))  # type: ignore[no-untyped-call]
         attn_mask = attn_mask if attn_mask.requires_grad else attn_mask.detach()
     found: Tensor = FusedAttention.apply(query, key, value, attn_mask)  # type: ignore[no-untyped-call]
     return found
@@ -80,7 +82,7 @@ class GroupedProduct(torch.autograd.Function):
         return x.new_empty(*x.shape[:-1], w.shape[-1])
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
         counter.get()([[*x.shape, w.shape[-1]]] * sum(ctx.needs_input_grad))
         return tuple(torch.empty_like(t) if n else None for t, n in zip((x, w), ctx.needs_input_grad, strict=True))

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import torch
 from torch._dynamo.source import ConstantSource
-from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+from torch.fx.experimental.symbolic_shapes import DimDynamic
 
 from shapeviz.expr import Atom, Expr, ceil, floor, maximum, minimum, product
 from shapeviz.expr.monomial import denominator
 from shapeviz.ir import Shape
+from shapeviz.tracing.guards import WatchedEnv
 
 # Sizes to decide branches by where the user gave none: models split lengths into patches, windows and chunks.
 USUAL = (128, 192, 160, 224, 320, 352, 416, 544, 608, 736, 928, 992)
 SMALL = (16, 24, 20, 28, 40, 44, 52, 68, 76, 92, 116, 124)
 LONG = (16000, 17920, 19200, 20480, 22400, 24000, 25600, 28800, 32000, 35200, 38400, 40960)
 SCALES = (USUAL, SMALL, LONG)
-BATCHES = (12, 6, 10, 14, 18, 20, 22, 26)
+LARGEST = 5000  # numbers that are tried
+BATCHES: tuple[int, ...] = (12, 6, 10, 14, 18, 20, 22, 26)
 
 
-class Unwritable(Exception):
+class Unwritable(Exception):  # noqa: N818
     """A size that torch knows and that has no form in our algebra; the message is torch's own text."""
 
 
@@ -42,7 +45,7 @@ class Symbols:
         fixed: Mapping[str, int] | None = None,
         scale: tuple[int, ...] = USUAL,
     ) -> None:
-        self.env = ShapeEnv(duck_shape=False)
+        self.env = WatchedEnv()
         self.fixed = dict(fixed or {})
         self.hints: dict[str, int] = {}
         self.symints: dict[str, Any] = {}
@@ -109,6 +112,22 @@ class Symbols:
                 found[name] = self._written(self.env.replacements[symbol])
         return found
 
+    def form(self, form: Any) -> Expr | None:
+        """One of torch's own expressions as ours; None if it has no such form."""
+        try:
+            return self._written(form)
+        except Unwritable:
+            return None
+
+    def names_of(self, form: Any) -> set[str]:
+        """The user's names in one of torch's expressions; for another symbol, torch's own name of it."""
+        return {self._names.get(symbol, str(symbol)) for symbol in form.free_symbols}
+
+    def written(self, form: Any) -> str:
+        """One of torch's expressions as text in the user's names."""
+        known = self.form(form)
+        return str(known) if known is not None and "⌊" not in str(known) else self.renamed(str(form))
+
     def renamed(self, text: str) -> str:
         """Torch's own words with the user's names in place of s44."""
         names = {str(symbol): name for symbol, name in self._names.items()}
@@ -144,8 +163,12 @@ class Symbols:
                 return floor(self._written(args[0]))
             case "CeilToInt" | "ceiling":
                 return ceil(self._written(args[0]))
-            case "ToFloat" | "TruncToInt":
+            case "ToFloat":
                 return self._written(args[0])
+            case "TruncToInt":  # sizes are no negative numbers
+                return floor(self._written(args[0]))
+            case "Float" if (exact := Fraction(float(form))).denominator <= 64:
+                return Expr.of(exact)
             case "Max":
                 return maximum(*map(self._written, args))
             case "Min":
@@ -164,13 +187,13 @@ def _hint(name: str, wanted: int | None, position: int, used: set[int], scale: t
     """The wanted size or the nearest below (else above) that nobody else has; a multiple of many numbers if free."""
     if wanted is None:
         first = BATCHES if is_batch(name) else (scale[position % len(scale)], *scale)
-        return next(size for size in (*first, *range(first[0], 10**6)) if size not in used)
-    if wanted > 1 and wanted not in used:
+        candidates: list[int] = [*first, *range(first[0], first[0] + LARGEST)]
+    elif wanted > 1 and wanted not in used:
         return wanted
-    step = next(n for n in (64, 32, 16, 8, 4, 2, 1) if wanted % n == 0 and (wanted > 2 * n or n == 1))
-    below = range(wanted, 1, -step)
-    above = range(wanted, wanted + 10**6, step)
-    return next(size for size in (*below[:8], *above) if size > 1 and size not in used)
+    else:
+        step = next(n for n in (64, 32, 16, 8, 4, 2, 1) if wanted % n == 0 and (wanted > 2 * n or n == 1))
+        candidates = [*range(wanted, 1, -step)[:8], *range(wanted, wanted + LARGEST * step, step)]
+    return next(size for size in candidates if size > 1 and size not in used)
 
 
 def is_batch(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from torch import nn
 
@@ -30,7 +31,7 @@ class Tree:
         found = self._block(call, type(call.module).__name__, account(call, set()), "model")
         sources = tuple(Op(t.name, "input", t.name.replace("_", " "), (), t) for t in inputs)
         body = _unique((*sources, *found.body, *(self._unreached() if whole else ())))
-        return Block(**{**_fields(found), "body": body, "step": False})
+        return replace(found, body=body, step=False)
 
     def _reach(self, call: Call) -> None:
         """Marks every module that ran, or stands for one that did."""
@@ -180,17 +181,12 @@ class Tree:
         )  # fmt: skip
 
 
-def _fields(block: Block) -> dict[str, object]:
-    return {name: getattr(block, name) for name in block.__dataclass_fields__}
-
-
 def _unique(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """An input whose name a block has as well steps back."""
-    from dataclasses import replace
-
     taken = Counter(node.name for node in nodes)
     return tuple(
-        replace(node, name=f"{node.name}_input") if node.kind == "input" and taken[node.name] > 1 else node for node in nodes
+        replace(node, name=f"{node.name}_input") if node.kind == "input" and taken[node.name] > 1 else node
+        for node in nodes
     )
 
 
@@ -232,5 +228,3 @@ def _is_torchs(module: nn.Module) -> bool:
 
 def _inside(path: str, outer: Iterable[str]) -> bool:
     return any(path.startswith(other + ".") for other in outer)
-
-

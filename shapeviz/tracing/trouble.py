@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import traceback
-from pathlib import Path
 from typing import Any
 
 from shapeviz.errors import InputError, ShapevizError, TraceError
-from shapeviz.tracing.recorder import SKIPPED, Recorder
+from shapeviz.tracing.places import line_of, source
+from shapeviz.tracing.recorder import Recorder
 from shapeviz.tracing.records import Call, Step
 
 NO_CUDA = re.compile("not compiled with CUDA|NVIDIA driver|No CUDA GPUs|CUDA is not available")
@@ -31,7 +30,7 @@ def explained(error: Exception, recorder: Recorder, sizes: dict[str, int]) -> Sh
     if kind in DATA:
         return TraceError(
             f"a branch or size depends on the data, which a trace has not: {_guard(error, recorder)}\n{where}\n"
-            f"  mend it by a form without a branch (torch.where, a mask), or trace the part of the module around it{used}"
+            f"  mend it by a form without a branch (torch.where, a mask), or trace the parts around it{used}"
         )
     if step is None:
         return InputError(f"the module's forward raised {kind}: {words}\n{where}{used}")
@@ -63,23 +62,8 @@ def _where(recorder: Recorder, step: Step | None, error: Exception) -> str:
     path = ".".join(filter(None, [recorder.places[-1] if recorder.places else ""])) or "the module itself"
     kind = type(recorder.frames[-1].call.module).__name__ if recorder.frames else ""
     site = step.site if step and step.site else line_of(error)
-    source = _source(site)
-    return f"  in {path} ({kind})" + (f", {site}" if site else "") + (f":  {source}" if source else "")
-
-
-def line_of(error: BaseException) -> str:
-    """`model.py:31`, the innermost line of a traceback that is neither torch's nor ours."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(SKIPPED)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-
-
-def _source(site: str) -> str:
-    """The text of a line of code."""
-    name, _, number = site.rpartition(":")
-    try:
-        return Path(name).read_text(encoding="utf-8").splitlines()[int(number) - 1].strip()
-    except (OSError, ValueError, IndexError):
-        return ""
+    text = source(site)
+    return f"  in {path} ({kind})" + (f", {site}" if site else "") + (f":  {text}" if text else "")
 
 
 def _sizes(recorder: Recorder, sizes: dict[str, int]) -> str:

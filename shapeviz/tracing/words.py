@@ -1,4 +1,4 @@
-"""What a trace calls things: the kind of an operation, its equation, and the role and equation of torch's own modules."""
+"""What a trace calls things: kinds and equations of operations, roles and equations of torch's own modules."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ KINDS = {
     "__rpow__": "pow", "concat": "cat", "__get__": "view",
 }  # fmt: skip
 SIGNS = {
-    "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} ⊙ {1}", "div": "{0} / {1}", "matmul": "{0} {1}", "bmm": "{0} {1}",
-    "mm": "{0} {1}", "attention": "softmax({0} {1}ᵀ / √d) {2}", "neg": "-{0}", "baddbmm": "{0} + {1} {2}",
+    "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} ⊙ {1}", "div": "{0} / {1}", "matmul": "{0} {1}",
+    "bmm": "{0} {1}", "mm": "{0} {1}",
+    "attention": "softmax({0} {1}ᵀ / √d) {2}", "neg": "-{0}", "baddbmm": "{0} + {1} {2}",
     "addmm": "{0} + {1} {2}",
 }  # fmt: skip
 EQUATIONS = {
-    "Linear": "x Wᵀ + b", "Bilinear": "xᵀ W y + b", "Embedding": "W[ids]", "LayerNorm": "(x - mean) / √(var + ε) ⊙ γ + β",
-    "RMSNorm": "x / √(mean x² + ε) ⊙ γ", "Softmax": "softmax(x)", "ReLU": "max(0, x)", "GELU": "x Φ(x)", "SiLU": "x σ(x)",
-    "Sigmoid": "σ(x)", "Tanh": "tanh(x)", "Identity": "x", "Dropout": "dropout(x)", "Flatten": "flatten(x)",
+    "Linear": "x Wᵀ + b", "Bilinear": "xᵀ W y + b", "Embedding": "W[ids]",
+    "LayerNorm": "(x - mean) / √(var + ε) ⊙ γ + β",
+    "RMSNorm": "x / √(mean x² + ε) ⊙ γ", "Softmax": "softmax(x)", "ReLU": "max(0, x)", "GELU": "x Φ(x)",
+    "SiLU": "x σ(x)", "Sigmoid": "σ(x)",
+    "Tanh": "tanh(x)", "Identity": "x", "Dropout": "dropout(x)", "Flatten": "flatten(x)",
     "Conv1d": "W ∗ x + b", "Conv2d": "W ∗ x + b", "Conv3d": "W ∗ x + b", "ConvTranspose1d": "Wᵀ ∗ x + b",
     "ConvTranspose2d": "Wᵀ ∗ x + b", "ConvTranspose3d": "Wᵀ ∗ x + b", "LSTM": "i, f, g, o = W_i x + W_h h + b",
     "GRU": "r, z, n = W_i x + W_h h + b", "BatchNorm1d": "(x - mean) / √(var + ε) ⊙ γ + β",

@@ -104,8 +104,8 @@ def _block_checks(
 def _one(path: str, quantity: str, expected: Any, found: set[Any], by: str, note: str) -> Check:
     """One check of several instances; if any disagrees, it shows one that does."""
     shown = next((value for value in found if value != expected), expected)
-    texts = [value if isinstance(value, int) else _text(value) for value in (expected, shown)]
-    return Check(path, quantity, *texts, by, note if shown == expected else "")
+    one, other = (value if isinstance(value, int) else _text(value) for value in (expected, shown))
+    return Check(path, quantity, one, other, by, note if shown == expected else "")
 
 
 def _text(value: Any) -> str:

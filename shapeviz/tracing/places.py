@@ -1,0 +1,42 @@
+"""Where a line of code stands: in torch, in this package, or in the user's own files."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+
+FOLDERS = (Path(torch.__file__).parent, Path(__file__).parent.parent)
+SKIPPED = (*map(str, FOLDERS), "<frozen", contextlib.__file__, functools.__file__)
+
+
+def is_torchs(file: str) -> bool:
+    """True for a file of torch's, of ours, or of the little that Python puts between calls."""
+    return file.startswith(SKIPPED)
+
+
+def site() -> str:
+    """`model.py:31`, the line of the innermost running code that is neither torch's nor ours."""
+    frame = sys._getframe(1)
+    while frame is not None and is_torchs(frame.f_code.co_filename):
+        frame = frame.f_back  # type: ignore[assignment]
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+
+
+def line_of(error: BaseException) -> str:
+    """`model.py:31`, the innermost line of a traceback that is neither torch's nor ours."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_torchs(frame.filename)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def source(place: str) -> str:
+    """The text of a line of code, empty if it cannot be read."""
+    name, _, number = place.rpartition(":")
+    try:
+        return Path(name).read_text(encoding="utf-8").splitlines()[int(number) - 1].strip()
+    except (OSError, ValueError, IndexError):
+        return ""
