@@ -19,6 +19,10 @@ class SizeError(ShapevizError):
     """A size that is missing, no positive integer, or impossible together with another."""
 
 
+class ConditionError(SizeError):
+    """Sizes at which a traced module takes another branch than the one that was traced."""
+
+
 class ShapeError(ShapevizError):
     """Two shapes that do not fit; a note is added for every block that is left on the way up."""
 

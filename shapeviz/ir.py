@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, TypeAlias
 
-from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.errors import ConditionError, InputError, SizeError, nearest
 from shapeviz.expr import Expr, product
 
 Shape: TypeAlias = tuple[Expr, ...]
@@ -184,7 +184,7 @@ class Sizes:
             if not condition.holds(sizes):
                 changed = ", ".join(f"{name} = {size}" for name, size in overrides.items())
                 what = f"the trace holds for {condition.text} only, {condition.line}"
-                raise SizeError(f"{changed}: {what}; trace again at these sizes")
+                raise ConditionError(f"{changed}: {what}; trace again at these sizes")
         return sizes
 
     @cached_property
@@ -205,7 +205,8 @@ class Model:
 
     `config` is what the tree was built from (None if it was not built from sizes), `legend` the meaning of
     every symbol, `missing` says of each symbol without a number how to give it one,
-    `notes` are hints for the user, `conventions` say of a column what is different in this model.
+    `notes` are hints for the user, `conventions` say of a column what is different in this model,
+    `again` traces it at other sizes.
     """
 
     name: str
@@ -218,3 +219,4 @@ class Model:
     notes: tuple[str, ...] = ()
     config: Any = None
     conventions: Mapping[str, str] = field(default_factory=dict)
+    again: Callable[[Mapping[str, int]], Model] | None = None

@@ -11,28 +11,10 @@ from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr, maximum, notation, total
 from shapeviz.ir import ONE, Block, Model, Node, Op, Shape, Sizes
+from shapeviz.quantity import Quantity
 from shapeviz.wiring import Wire, wires
 
 COLUMNS = ("params", "flops")
-
-
-class Quantity(Expr):
-    """An expression together with the sizes of its model: `.value` at these, `.at(S=128)` with some changed."""
-
-    __slots__ = ("sizes",)
-
-    def __init__(self, expr: Expr, sizes: Sizes) -> None:
-        self.terms = expr.terms
-        self.sizes = sizes
-
-    def at(self, sizes: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
-        """The value, with some sizes set anew and what derives from them derived again. Raises SizeError."""
-        return Expr.at(self, self.sizes.resolve(**{**(sizes or {}), **named}))
-
-    @property
-    def value(self) -> int:
-        """The value at the model's own sizes: an exact integer."""
-        return int(Expr.at(self, self.sizes.numbers))
 
 
 @dataclass(frozen=True)
@@ -173,7 +155,7 @@ def measure(model: Model, columns: Iterable[str] = COLUMNS) -> Report:
         columns={name: module.title for name, module in analyses.items()},
         units={name: getattr(module, "unit", "") for name, module in analyses.items()},
         rows=tuple(_rows(model, model.root, "", ONE, ONE, ledger, wires(model.root), owners)),
-        total={name: book.counted(model.root) for name, book in ledger.items()},
+        total={name: book.whole(name) for name, book in ledger.items()},
         not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(model.root)).terms},
         reasons=model.missing,
         notes=model.notes,
@@ -205,6 +187,16 @@ class Ledger:
 
     def counted(self, node: Node) -> Quantity:
         return self._split(node)[0]
+
+    def whole(self, column: str) -> Quantity:
+        """The cost of the model; sizes for which its trace does not hold are traced anew when they are asked for."""
+
+        def elsewhere(sizes: Mapping[str, Any]) -> int:
+            assert self.model.again is not None
+            return measure(self.model.again(sizes), [column]).total[column].value
+
+        found = self.counted(self.model.root)
+        return Quantity(found, self.model.sizes, elsewhere if self.model.again else None)
 
     def rest(self, node: Node) -> Expr:
         """What cannot be counted because a size is not given."""

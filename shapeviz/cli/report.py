@@ -13,7 +13,7 @@ import typer
 
 from shapeviz.cli._frame import say
 from shapeviz.cli._options import SWITCHES, Request
-from shapeviz.cli._output import emit, model_of, prove, told
+from shapeviz.cli._output import check_counted, emit, model_of, prove, told
 from shapeviz.errors import CheckFailedError, InputError, MissingToolError
 from shapeviz.files import reason, write_all
 from shapeviz.ir import Model
@@ -47,6 +47,8 @@ def run(request: Request) -> None:
         emit(report, replace(request, output=files), view)
     for folder in folders if request.output or request.format else [Path("reports") / _as_folder(report.name)]:
         _write(report, folder, view)
+    if request.strict:
+        check_counted(report)
     if wrong := [check for check in checks if not check.ok]:
         raise CheckFailedError(f"{len(wrong)} of {len(checks)} checks disagree, first of all {told(wrong[0])}")
 
@@ -72,7 +74,7 @@ def _write(report: Report, folder: Path, view: View) -> None:
     contents: dict[Path, str | bytes] = {}
     absent: MissingToolError | None = None
     links = []
-    for name, title in FIGURES.items():
+    for name, title in _figures(report):
         drawing = replace(view, figure=name)
         contents[figures / f"{name}.dot"] = render(report, "dot", drawing)
         try:
@@ -90,7 +92,13 @@ def _write(report: Report, folder: Path, view: View) -> None:
     write_all(contents)
     if absent:
         raise MissingToolError(f"{absent}; {folder} has everything else, the figures as .dot")
-    say(f"wrote {folder}/report.md, report.json and {len(FIGURES)} figures")
+    say(f"wrote {folder}/report.md, report.json and {len(_figures(report))} figures")
+
+
+def _figures(report: Report) -> list[tuple[str, str]]:
+    """The figures that the model has, with their titles."""
+    blocks = {row.block for row in report.rows}
+    return [(name, title) for name, title in FIGURES.items() if name == "model" or name in blocks]
 
 
 def _command(request: Request) -> str:
@@ -99,6 +107,10 @@ def _command(request: Request) -> str:
     for name, value in request.sizes.items():
         flag = name.replace("_", "-")
         words += [f"--{'' if value else 'no-'}{flag}"] if name in SWITCHES else [f"--{flag}", str(value)]
+    words += [word for text in request.torch.inputs for word in ("--input", text)]
+    for flag, numbers in (("--size", request.torch.sizes), ("--name", request.torch.names)):
+        words += [word for name, number in numbers.items() for word in (flag, f"{name}={number}")]
+    words += ["--training"] * request.torch.training + ["--strict"] * request.strict
     words += ["--theme", request.theme] if request.theme != View.theme else []
     words += ["--figure", request.figure] if request.figure != View.figure else []
     words += ["--format", request.format] if request.format else []

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from shapeviz.expr import Expr
 from shapeviz.ir import ONE
-from shapeviz.report import Line, Quantity, Report, Row
+from shapeviz.quantity import Quantity
+from shapeviz.report import Line, Report, Row
 
 PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
 

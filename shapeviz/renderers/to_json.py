@@ -10,7 +10,8 @@ from typing import Any
 
 from shapeviz.expr import Expr
 from shapeviz.renderers import View
-from shapeviz.report import Check, Quantity, Report, Row
+from shapeviz.quantity import Quantity
+from shapeviz.report import Check, Report, Row
 
 
 def render(report: Report, view: View) -> str:

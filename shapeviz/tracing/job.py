@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -46,10 +46,12 @@ class Job:
     labels: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     places: dict[Block, tuple[str, ...]] = field(default_factory=dict)
+    prepared: bool = False
 
     def model(self, name: str, source: str) -> Model:
         """Runs the module and gives its Model. Raises InputError, SizeError or TraceError."""
-        self._prepare()
+        if not self.prepared:
+            self._prepare()
         session = self._tried()
         for dimension, line in settled_at(session.symbols).items():
             if dimension not in self.sizes:
@@ -170,6 +172,13 @@ class Job:
             )
         return session
 
+    def _again(self, sizes: Mapping[str, int]) -> Model:
+        """The same at other sizes, which decide the branches that the module takes."""
+        asked = {name: size for name, size in sizes.items() if name in self.dimensions}
+        fixed = {name: size for name, size in self.fixed.items() if name not in self.reasons}
+        other = replace(self, sizes=asked, fixed=fixed, notes=[], reasons={}, places={}, prepared=True)
+        return other.model(type(self.module).__name__, type(self.module).__name__)
+
     def _explained(self, error: Exception, session: Session) -> ShapevizError:
         found = explained(error, session.recorder, self.sizes)
         if isinstance(found, TraceError) and hasattr(session.recorder, "root"):
@@ -208,6 +217,7 @@ class Job:
             notes=tuple(notes),
             conventions={"flops": TRAINED} if self.training else {},
             config=self,
+            again=self._again if whole else None,
         )
 
 

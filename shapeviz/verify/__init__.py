@@ -20,11 +20,16 @@ TOOLS = ("torch", "torchinfo", "fvcore")
 def verify(model: Model) -> tuple[Check, ...]:
     """Every block's parameters, shapes and FLOPs against PyTorch, then the totals, then a real forward and backward.
 
-    The checks come in the order of the walk; those of the whole have the path "model". Raises InputError for a model
-    that was not built from sizes, MissingToolError if torch, torchinfo or fvcore is not installed.
+    The checks come in the order of the walk; those of the whole have the path "model". A model that was traced is
+    compared with torch's own counter over the same module. Raises InputError for a model that is neither built from
+    sizes nor traced, MissingToolError if torch, torchinfo or fvcore is not installed.
     """
+    if model.again is not None:
+        from shapeviz.verify.traced import traced_checks
+
+        return traced_checks(model, model.config)
     if not isinstance(model.config, Config):
-        raise InputError(f"{model.name} cannot be proved against PyTorch: only models that are built from sizes can")
+        raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
     for tool in TOOLS:
         _need(tool)
     from shapeviz.verify.compare import compare

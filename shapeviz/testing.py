@@ -1,0 +1,284 @@
+"""Checks for test suites: what a module returns and costs, failing with a difference that can be read."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from operator import add, floordiv, mul, sub, truediv
+from typing import Any, NoReturn
+
+from shapeviz.errors import InputError, ShapevizError, TraceError, nearest
+from shapeviz.expr import Expr, ceil, floor, maximum, minimum
+from shapeviz.ir import Model, Shape, Sizes, Tensor
+from shapeviz.report import Report, measure
+from shapeviz.tracing import trace
+from shapeviz.tracing.specs import TensorSpec, names, parse
+
+__all__ = ["check"]
+
+LONGEST = 2000  # characters of a formula
+GREATEST = 12  # power in a formula
+SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
+COUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?) ?([KMBGTPE]?)", re.IGNORECASE)
+SIGNS = str.maketrans({"·": "*", "×": "*", "−": "-", "^": "**", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")"})
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+OPERATORS: Mapping[type, Any] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv, ast.FloorDiv: floordiv}
+FUNCTIONS: Mapping[str, Any] = {"floor": floor, "ceil": ceil, "min": minimum, "max": maximum}
+
+
+def check(
+    module: Any,
+    *inputs: Any,
+    returns: Any = None,
+    params: int | None = None,
+    max_params: int | str | None = None,
+    flops: str | int | Expr | None = None,
+    max_flops: int | str | None = None,
+    sizes: Mapping[str, int] | None = None,
+    **named_inputs: Any,
+) -> Report:
+    """The report of a module that is what it is said to be; inputs and further options are those of `shapeviz.trace`.
+
+    returns: the spec of its output; a tuple of specs for all its outputs, a dict for those that it names.
+    params: how many parameters it has. max_params: how many at most, a number or a text such as "8M" or "1.5B".
+    flops: what it costs, a formula in its dimensions such as "2*B*S*512*64", equal for all sizes.
+    max_flops: what it costs at most at the given `sizes`, a number or a text such as "2.5T".
+
+    Raises AssertionError with everything that differs, or with what made the trace fail, and InputError or SizeError
+    for a wrong call.
+
+    >>> import torch
+    >>> report = check(torch.nn.Linear(512, 64), "float32[B,S,512]", returns="float32[B,S,64]", flops="2*B*S*512*64")
+    >>> check(torch.nn.Linear(512, 64), "float32[B,S,512]", max_params="32k")
+    Traceback (most recent call last):
+    AssertionError: Linear is not as expected
+      parameters: 32,832, more than 32,000
+    """
+    __tracebackhide__ = True
+    wanted = _read(returns, "returns")
+    most = {name: _count(text, name) for name, text in (("max_params", max_params), ("max_flops", max_flops))}
+    exact = _count(params, "params")
+    formula = None if flops is None else _formula(flops)
+    keys: list[str] = []
+    try:
+        with _watched(module, keys):
+            model = trace(module, *inputs, sizes=sizes, **named_inputs)
+    except TraceError as error:
+        raise AssertionError(f"{type(module).__name__} cannot be traced\n  {error}") from error
+    report = measure(model)
+    asked = {name: value for name, value in (("returns", wanted), ("flops", formula)) if value is not None}
+    for name, value in asked.items():
+        _check_names(name, value, report)
+    missing = [name for name in report.sizes.names if name not in {**(sizes or {}), **report.sizes.fixed}]
+    if max_flops is not None and missing:
+        raise InputError(
+            f"max_flops holds at some sizes only: give sizes={{{', '.join(f'{n!r}: …' for n in missing)}}}"
+        )
+    found = [
+        *(_outputs(model, wanted, keys) if wanted is not None else ()),
+        *_params(report, exact, most["max_params"]),
+        *_flops(report, formula, most["max_flops"]),
+    ]
+    if found:
+        raise AssertionError("\n  ".join([f"{report.name} is not as expected", *found]))
+    return report
+
+
+# outputs
+
+
+def _outputs(model: Model, wanted: Any, keys: list[str]) -> Iterator[str]:
+    """What differs between the outputs and their specs."""
+    found = [model.root.output, *model.root.others]
+    if len(keys) != len(found):
+        keys = [str(i) for i in range(len(found))] if len(found) > 1 else [""]
+    known, specs = dict(zip(keys, found, strict=True)), dict(_flat(wanted, ""))
+    if not specs.keys() <= known.keys() or not (isinstance(wanted, dict) or len(specs) == len(known)):
+        texts = [{key: _spec(tensor) for key, tensor in known.items()}, {key: str(spec) for key, spec in specs.items()}]
+        returned, expected = (", ".join(f"{key} {spec}".strip() for key, spec in each.items()) for each in texts)
+        yield f"it returns {returned}, expected {expected or 'nothing'}"
+        return
+    for key, spec in specs.items():
+        yield from _output(f"output {key}".strip(), known[key], spec, _own(model.sizes))
+
+
+def _output(label: str, found: Tensor, wanted: TensorSpec, own: Mapping[str, int]) -> Iterator[str]:
+    """Both specs, one under the other, and marks under what differs."""
+    axes = range(max(len(found.shape), len(wanted.dims)))
+    wrong = [i for i in axes if not _same_axis(found.shape, wanted.dims, i, own)]
+    if not wrong and found.dtype == wanted.dtype:
+        return
+    reasons = [f"dtype {found.dtype}, expected {wanted.dtype}"] * (found.dtype != wanted.dtype)
+    if len(found.shape) != len(wanted.dims):
+        reasons.append(f"{len(found.shape)} axes, expected {len(wanted.dims)}")
+        wrong = []
+    reasons += [f"axis {i} is {_valued(found.shape[i], own)}, expected {_valued(wanted.dims[i], own)}" for i in wrong]
+    yield f"{label}: {'; '.join(reasons)}"
+    texts = [[dtype, *map(str, dims)] for dtype, dims in ((found.dtype, found.shape), (wanted.dtype, wanted.dims))]
+    widths = [max(len(row[i]) for row in texts if i < len(row)) for i in range(max(map(len, texts)))]
+    for name, row in zip(("returned", "expected"), texts, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield f"  {name}  {cells[0]} [{', '.join(cells[1:])}]"
+    marked = {i + 1 for i in wrong} | ({0} if found.dtype != wanted.dtype else set())
+    if marked:
+        marks = [("^" if i in marked else " ") * width for i, width in enumerate(widths)]
+        yield f"  {'':8}  {marks[0]}  {'  '.join(marks[1:])}".rstrip()
+
+
+def _same_axis(found: Shape, wanted: Shape, i: int, own: Mapping[str, int]) -> bool:
+    return i < min(len(found), len(wanted)) and found[i].subs(own) == wanted[i].subs(own)
+
+
+def _valued(size: Expr, own: Mapping[str, int]) -> str:
+    """`512`, or `d_model = 512` for a number of the module that has a name."""
+    return f"{size} = {size.at(own)}" if size.names and size.names <= own.keys() else str(size)
+
+
+def _own(sizes: Sizes) -> dict[str, int]:
+    """The numbers of the module itself, which an expectation may write by name or not."""
+    return {name: sizes.numbers[name] for name in sizes.fixed}
+
+
+def _spec(tensor: Tensor) -> str:
+    return str(TensorSpec(tensor.dtype, tensor.shape))
+
+
+def _flat(wanted: Any, path: str) -> Iterator[tuple[str, TensorSpec]]:
+    """Every spec under its place in the output: `logits`, `0`, `states.1`."""
+    match wanted:
+        case TensorSpec():
+            yield path, wanted
+        case dict() | tuple() | list():
+            pairs = wanted.items() if isinstance(wanted, dict) else enumerate(wanted)
+            for key, part in pairs:
+                yield from _flat(part, f"{path}.{key}" if path else str(key))
+
+
+def _places(value: Any, path: str) -> Iterator[str]:
+    """The place of every tensor of an output, in the order in which they are traced."""
+    if hasattr(value, "untyped_storage"):
+        yield path
+    elif isinstance(value, Mapping | tuple | list):
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, part in pairs:
+            yield from _places(part, f"{path}.{key}" if path else str(key))
+
+
+@contextmanager
+def _watched(module: Any, keys: list[str]) -> Iterator[None]:
+    """Notes the places of the outputs when the module is called."""
+    if not hasattr(module, "register_forward_hook"):
+        yield
+        return
+
+    def note(_: Any, __: Any, output: Any) -> None:
+        keys[:] = _places(output, "")
+
+    hook = module.register_forward_hook(note)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+# costs
+
+
+def _params(report: Report, exact: int | None, most: int | None) -> Iterator[str]:
+    total = report.total["params"].value
+    if exact is not None and total != exact:
+        parts = [(row.name, row.in_model("params")) for row in report.children() if row.cells["params"].terms]
+        difference = f"{abs(total - exact):,} too {'many' if total > exact else 'few'}"
+        yield f"parameters: {total:,}, expected {exact:,}: {difference}"
+        yield from (f"  {name}: {count:,}" for name, count in parts if len(parts) > 1)
+    if most is not None and total > most:
+        yield f"parameters: {total:,}, more than {most:,}"
+
+
+def _flops(report: Report, formula: Expr | None, most: int | None) -> Iterator[str]:
+    total = report.total["flops"]
+    if (formula is not None or most is not None) and "flops" in report.not_counted:
+        yield f"FLOPs: not all can be counted: {'; '.join(report.reasons.values())}"
+        return
+    own = _own(report.sizes)
+    if formula is not None and (rest := (total - formula).subs(own)) != 0:
+        yield f"FLOPs: {total}, expected {formula}"
+        yield f"  the difference is {rest}"
+    if most is not None and total.value > most:
+        at = ", ".join(f"{name} = {size}" for name, size in report.sizes.numbers.items() if name in total.names)
+        yield f"FLOPs: {total.value:,}, more than {most:,}" + (f", at {at}" if at else "")
+
+
+# what is asked
+
+
+def _read(wanted: Any, label: str) -> Any:
+    """Texts as the specs that they are, within tuples, lists and dicts."""
+    match wanted:
+        case None | TensorSpec():
+            return wanted
+        case str():
+            return _read(parse(wanted), label)
+        case dict():
+            return {key: _read(part, f"{label}[{key!r}]") for key, part in wanted.items()}
+        case tuple() | list():
+            return tuple(_read(part, f"{label}[{i}]") for i, part in enumerate(wanted))
+    raise InputError(f"{label}: a spec such as float32[B,S,512] is needed, or a tuple or dict of them, not {wanted!r}")
+
+
+def _count(number: Any, label: str) -> int | None:
+    """A number of things: 8_000_000, "8M" or "1.5B"."""
+    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
+        return number
+    found = COUNT.fullmatch(number.strip()) if isinstance(number, str) else None
+    value = Fraction(re.sub("[_,]", "", found[1])) * SUFFIXES[found[2].upper()] if found else Fraction(1, 2)
+    if value.denominator != 1:
+        raise InputError(f"{label}={number!r}: a whole number is needed, or a text such as '8M' or '1.5B'")
+    return int(value)
+
+
+def _formula(text: str | int | Expr) -> Expr:
+    """A formula from its text, in Python's signs or as shapeviz prints it: `2*B*S**2`, `2·B·S²`, `⌊H/2⌋`."""
+    if not isinstance(text, str):
+        return Expr.of(text)
+    code = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda found: "**" + found[0].translate(SUPERSCRIPTS), text.translate(SIGNS))
+    try:
+        if len(text) > LONGEST:
+            _refuse(f"it has more than {LONGEST} characters")
+        return _value(ast.parse(code.strip(), mode="eval").body)
+    except SyntaxError:
+        raise InputError(f"formula {text!r} is not complete: is a sign or a parenthesis missing?") from None
+    except (ShapevizError, ZeroDivisionError, RecursionError, MemoryError, ValueError) as error:
+        raise InputError(f"formula {text[:200]!r}: {error}; for example 2*B*S*512*64") from None
+
+
+def _value(node: ast.expr) -> Expr:
+    match node:
+        case ast.Constant(value=int(number)) if not isinstance(number, bool):
+            return Expr.of(number)
+        case ast.Name(id=name):
+            return Expr.symbol(name)
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return -_value(inner)
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power))) if power <= GREATEST:
+            return _value(left) ** power
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            return Expr.of(OPERATORS[type(op)](_value(left), _value(right)))
+        case ast.Call(func=ast.Name(id=name), args=[_, *_] as args, keywords=[]) if name in FUNCTIONS:
+            return Expr.of(FUNCTIONS[name](*map(_value, args)))
+    _refuse(f"{ast.unparse(node)} is no part of one, which has integers, names, + - * / // ** floor ceil min max")
+
+
+def _refuse(what: str) -> NoReturn:
+    raise InputError(what)
+
+
+def _check_names(label: str, asked: Any, report: Report) -> None:
+    """Refuses a dimension that the trace does not know."""
+    known = [*report.sizes.names, *report.reasons]
+    for name in asked.names if isinstance(asked, Expr) else names(asked):
+        if name not in known:
+            raise InputError(f"{label}: no input has a dimension {name}; {nearest(name, known)}")
