@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from math import comb
 from operator import add, floordiv, mul, sub, truediv
 from typing import Any, NoReturn
 
@@ -20,7 +21,7 @@ from shapeviz.tracing.specs import TensorSpec, names, parse
 __all__ = ["check"]
 
 LONGEST = 2000  # characters of a formula
-GREATEST = 12  # power in a formula
+MOST = 1000  # terms of a power in a formula, and bits of its numbers
 SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 COUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?) ?([KMBGTPE]?)", re.IGNORECASE)
 SIGNS = str.maketrans({"·": "*", "×": "*", "−": "-", "^": "**", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")"})
@@ -263,13 +264,20 @@ def _value(node: ast.expr) -> Expr:
             return Expr.symbol(name)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
             return -_value(inner)
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power))) if power <= GREATEST:
-            return _value(left) ** power
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power))):
+            return _power(_value(left), power)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
             return Expr.of(OPERATORS[type(op)](_value(left), _value(right)))
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as args, keywords=[]) if name in FUNCTIONS:
             return Expr.of(FUNCTIONS[name](*map(_value, args)))
     _refuse(f"{ast.unparse(node)} is no part of one, which has integers, names, + - * / // ** floor ceil min max")
+
+
+def _power(base: Expr, power: int) -> Expr:
+    bits = max((max(abs(c.numerator), c.denominator).bit_length() for c in base.terms.values()), default=1)
+    if bits * power > MOST or comb(len(base.terms) + power, power) > MOST:
+        _refuse(f"the power {power} is too large")
+    return base**power
 
 
 def _refuse(what: str) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ class Stack(nn.Module):
 
 def mlp(frozen: Sequence[int] = ()) -> nn.Module:
     widths = (24, 40, 56, 32, 8)
-    layers = [nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)]
+    layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
     for i in frozen:
         layers[i].requires_grad_(False)
     return nn.Sequential(*(part for layer in layers for part in (layer, nn.GELU())))
@@ -85,8 +86,8 @@ def encoder(layers: int = 1, **options: Any) -> nn.Module:
     return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
 
-def attention(mha: nn.Module, input: Tensor) -> Any:
-    return mha(input, input, input)[0]
+def attention(mha: nn.Module, input: Tensor, need_weights: bool = True) -> Any:
+    return mha(input, input, input, need_weights=need_weights)[0]
 
 
 def decoder_of(frozen: str) -> nn.Module:
@@ -104,19 +105,20 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], Inputs]] = {
     "MLP, middle layers frozen": (partial(mlp, [1, 2]), ROWS),
     "MLP, last layer frozen": (partial(mlp, [3]), ROWS),
     "MLP, first two and last frozen": (partial(mlp, [0, 1, 3]), ROWS),
-    "convolutions": (lambda: nn.Sequential(nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 5, (3, 5), (1, 2))), IMAGE),
+    "convolutions": (lambda: nn.Sequential(nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 5, (3, 5), (1, 2))),
+                     IMAGE),
     "convolution dilated": (lambda: nn.Sequential(nn.Conv2d(6, 8, 3, dilation=2), nn.Conv2d(8, 5, 1)), IMAGE),
     "convolution frozen": (lambda: nn.Sequential(nn.Conv2d(6, 8, 3).requires_grad_(False), nn.Conv2d(8, 5, 3)), IMAGE),
     "convolution 1d": (lambda: nn.Sequential(nn.Conv1d(6, 8, 3, 2), nn.Conv1d(8, 5, 3)), {"input": "float32[B,6,W]"}),
     "convolution 3d": (lambda: nn.Conv3d(6, 5, 3, 2), {"input": "float32[B,6,S,H,W]"}),
     "MultiheadAttention": (lambda: Of(attention, nn.MultiheadAttention(24, 4, batch_first=True)), ROWS),
     "MultiheadAttention without weights": (
-        lambda: Of(lambda mha, input: mha(input, input, input, need_weights=False)[0], nn.MultiheadAttention(24, 4)), ROWS),
+        lambda: Of(partial(attention, need_weights=False), nn.MultiheadAttention(24, 4)), ROWS),
     "encoder": (partial(encoder, 3), SOURCE),
     "encoder, norm first": (partial(encoder, 2, norm_first=True), SOURCE),
     "scaled dot product": (lambda: Of(lambda q, k, x: F.scaled_dot_product_attention(q(x), k(x), x),
                                       nn.Linear(24, 8), nn.Linear(24, 8)), {"x": "float32[B,4,S,24]"}),
-    "einsum of two": (lambda: Of(lambda x, w: torch.einsum("bsd,hde->bhse", x, w), w=(4, 24, 6)), {"x": "float32[B,S,24]"}),
+    "einsum of two": (lambda: Of(lambda input, w: torch.einsum("bsd,hde->bhse", input, w), w=(4, 24, 6)), ROWS),
     "einsum of three": (lambda: Of(lambda x, y, w: torch.einsum("bsd,de,bet->bst", x, w, y), w=(24, 24)), PAIR),
     "bmm": (lambda: Of(lambda a, x, y: torch.bmm(a(x), y), nn.Linear(24, 24)), PAIR),
     "baddbmm": (lambda: Of(lambda a, x, y: torch.baddbmm(a(x)[..., :1], a(x), y), nn.Linear(24, 24)), PAIR),

@@ -69,10 +69,11 @@ def lent(module: nn.Module, stand_in: StandIns, wrap: Callable[[str, nn.Module],
     with ExitStack() as stack:
         if torch.get_default_device() != CPU:
             stack.enter_context(CPU)
-        for submodule in module.modules():
+        submodules = list(module.named_modules())
+        for _, submodule in submodules:
             stack.callback(_restorer(submodule))
         stack.enter_context(_random_state())
-        for place, submodule in module.named_modules():
+        for place, submodule in submodules:
             own = submodule.__dict__
             for kind in ("_parameters", "_buffers"):
                 own[kind] = Lent(own[kind], stand_in)

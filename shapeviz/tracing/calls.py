@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
@@ -205,22 +205,26 @@ class Calls:
         read = tree_leaves((args, kwargs))
         new = [i for i, leaf in enumerate(answer.leaves) if isinstance(leaf, Tensor) and i not in answer.given]
 
-        def make() -> tuple[Tensor, ...]:
-            like = [answer.leaves[i] for i in new]
-            return tuple(torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device) for t in like)
-
-        with torch._C.DisableTorchFunction():
-            if torch.is_grad_enabled() and any(answer.leaves[i].requires_grad for i in new):
-                learned = [leaf for leaf in read if isinstance(leaf, Tensor) and leaf.requires_grad]
-                made = Folded.apply(make, *(learned or [torch.empty((), requires_grad=True)]))  # type: ignore[no-untyped-call]
-            else:
-                made = make()
-        leaves = list(answer.leaves)
-        for i, tensor in zip(new, made, strict=True):
-            leaves[i] = tensor
+        leaves = list(answer.leaves)  # without a backward pass the result of the call that ran serves for all
+        if self.recorder.saves:
+            for i, tensor in zip(new, self._linked([answer.leaves[i] for i in new], read), strict=True):
+                leaves[i] = tensor
         for i, place in answer.given.items():
             leaves[i] = read[place]
         return leaves
+
+    def _linked(self, like: list[Tensor], read: list[Any]) -> Sequence[Tensor]:
+        """New tensors of these shapes and layouts, through which the backward pass goes on to what was read."""
+
+        def make() -> tuple[Tensor, ...]:
+            return tuple(torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device) for t in like)
+
+        with torch._C.DisableTorchFunction():
+            if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in like)):
+                return make()
+            learned = [leaf for leaf in read if isinstance(leaf, Tensor) and leaf.requires_grad]
+            made: Sequence[Tensor] = Folded.apply(make, *(learned or [torch.empty((), requires_grad=True)]))  # type: ignore[no-untyped-call]
+            return made
 
     # the backward pass
 

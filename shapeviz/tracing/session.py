@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -56,6 +57,11 @@ class Session:
             log = logging.getLogger("torch._subclasses.fake_tensor")  # it prints every error that we explain
             stack.callback(log.setLevel, log.level)
             log.setLevel(logging.CRITICAL + 1)
+            if (
+                gc.isenabled()
+            ):  # many small objects that live until the end: looking for garbage takes long and finds none
+                stack.callback(gc.enable)
+                gc.disable()
             stack.enter_context(torch.enable_grad() if recorder.saves else torch.no_grad())
             counting = stand_ins.counter.set(recorder.count)
             stack.callback(stand_ins.counter.reset, counting)

@@ -16,6 +16,7 @@ from shapeviz.tracing.symbols import Symbols
 
 POSITION = re.compile(r"((layer|block|depth|level|stage)_?)?(idx|index|id|number|num)|layer|depth|i", re.IGNORECASE)
 INNER = {"_parameters", "_buffers", "_modules", "training", "forward", "_is_full_backward_hook"}
+HOOKS = {*nn.Module().__dict__} - INNER  # of these, torch's own, only those that are in use can make a difference
 PLAIN = {int, float, str, bool, complex, bytes, type(None), torch.dtype, torch.device, type}
 
 
@@ -62,9 +63,7 @@ def static(module: nn.Module, parameter: Callable[[Tensor], Hashable]) -> Hashab
     """What a module is, whatever it is called with; `parameter` tells what an own weight is to the model."""
     own = module.__dict__
     attributes = tuple(
-        (name, frozen(value))
-        for name, value in own.items()
-        if name not in INNER and not (type(value) is dict and not value and name.startswith("_"))
+        (name, frozen(value)) for name, value in own.items() if name not in INNER and (name not in HOOKS or value)
     )
     tensors = tuple(
         (name, None if value is None else (_tensor(value), parameter(value)))
