@@ -9,8 +9,8 @@ import json
 from typing import Any
 
 from shapeviz.expr import Expr
-from shapeviz.renderers import View
 from shapeviz.quantity import Quantity
+from shapeviz.renderers import View
 from shapeviz.report import Check, Report, Row
 
 

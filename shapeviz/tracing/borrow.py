@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
+from operator import is_not
 from typing import Any
 
 import torch
@@ -12,6 +15,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 CPU = torch.device("cpu")  # where every stand-in claims to be, whatever the module's device: one device, one formula
+
+
+CONTAINERS = {list, set, dict, OrderedDict}
 
 
 class Lent(dict[str, Any]):
@@ -77,37 +83,38 @@ def lent(module: nn.Module, stand_in: StandIns, wrap: Callable[[str, nn.Module],
             own = submodule.__dict__
             for kind in ("_parameters", "_buffers"):
                 own[kind] = Lent(own[kind], stand_in)
-            for name, value in [*own.items()]:
-                if isinstance(value, Tensor):
-                    own[name] = stand_in(value)
+            for name in [name for name, value in own.items() if isinstance(value, Tensor)]:
+                own[name] = stand_in(own[name])
             own["forward"] = wrap(place, submodule)
         yield
 
 
 def _restorer(module: nn.Module) -> Callable[[], None]:
     """What puts a module's attributes back, and the contents of those that are lists, dictionaries or sets."""
-    kind, attributes = type(module), dict(module.__dict__)
-    contents = [(value, value.copy()) for value in attributes.values() if type(value) in (list, set) or _is_dict(value)]
+    kind, attributes = type(module), module.__dict__.copy()
+    held = [value for value in attributes.values() if type(value) in CONTAINERS]
+    contents = [(value, value.copy()) for value in held if value]
+    empty = [value for value in held if not value]
 
     def restore() -> None:
         if type(module) is not kind:
             module.__class__ = kind
         module.__dict__.clear()
         module.__dict__.update(attributes)
+        for value in empty:
+            if value:
+                value.clear()
         for value, before in contents:
-            if value != before if type(value) in (list, set) else _differ(value, before):
+            if len(value) != len(before) or any(map(is_not, _items(value), _items(before))):
                 value.clear()
                 value.extend(before) if isinstance(value, list) else value.update(before)
 
     return restore
 
 
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, dict) and hasattr(value, "copy")
-
-
-def _differ(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
-    return len(one) != len(other) or any(key not in one or one[key] is not other[key] for key in other)
+def _items(value: Any) -> Iterator[Any]:
+    """The objects in a container, the keys and values of a dictionary in turn."""
+    return chain.from_iterable(value.items()) if isinstance(value, dict) else iter(value)
 
 
 @contextmanager

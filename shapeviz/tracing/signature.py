@@ -46,9 +46,9 @@ for _name in _LOOKS.split():
 
 def indexed(module: nn.Module, place: str, seen: Callable[[], None]) -> None:
     """Puts an Index wherever an attribute of the module tells its place among siblings."""
-    places = _places(place)
-    for name, value in [*module.__dict__.items()]:
-        if type(value) is int and places and POSITION.fullmatch(name) and value in places:
+    numbers = [(name, value) for name, value in module.__dict__.items() if type(value) is int]
+    for name, value in numbers:
+        if POSITION.fullmatch(name) and value in _places(place):
             index = Index(value)
             index.seen = seen
             module.__dict__[name] = index
