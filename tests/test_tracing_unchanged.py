@@ -83,7 +83,7 @@ def look(value: Any) -> Any:
     match value:
         case Tensor():
             flags = (value.device, value.dtype, value.requires_grad, value.grad is None, value._version)
-            return (id(value), type(value), flags, value.detach().clone().tolist())
+            return (id(value), type(value), flags, hash(str(value.detach().tolist())))
         case dict() | OrderedDict():
             return (id(value), type(value), [(key, look(item)) for key, item in value.items()])
         case list() | tuple() | deque():
@@ -95,6 +95,11 @@ def look(value: Any) -> Any:
         case nn.Module():
             return (id(value), type(value))
     return (type(value), value)
+
+
+def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The names of what differs."""
+    return [name for name in {**before, **now} if name not in before or name not in now or before[name] != now[name]]
 
 
 def state(module: nn.Module) -> dict[str, Any]:
@@ -109,9 +114,9 @@ def surroundings() -> dict[str, Any]:
     functions = ("scaled_dot_product_attention", "dropout", "linear", "multi_head_attention_forward", "bilinear")
     return {
         "functions": [getattr(F, name) for name in functions],
-        "masks": {name: id(value) for name, value in vars(masks).items()} if masks else None,
+        "masks": hash(tuple((name, id(value)) for name, value in vars(masks).items())) if masks else 0,
         "torch": [id(torch.arange), id(torch.tensor), id(torch.Tensor.__add__), id(torch.bmm), id(torch.lstm)],
-        "random": (torch.get_rng_state().tolist(), random.getstate()),
+        "random": (hash(str(torch.get_rng_state().tolist())), hash(random.getstate())),
         "grad": (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")),
         "defaults": (torch.get_default_device(), torch.get_default_dtype()),
         "modes": (torch._C._len_torch_dispatch_stack(), torch._C._len_torch_function_stack()),
@@ -139,8 +144,8 @@ def test_what_forward_changes_is_restored(fails: bool, options: dict[str, Any]) 
     module = Busy(fails)
     before, outside = state(module), surroundings()
     assert traced(module, X, **options) is not fails
-    assert before == state(module)
-    assert outside == surroundings()
+    assert [] == changed(before, state(module))
+    assert [] == changed(outside, surroundings())
 
 
 @pytest.mark.parametrize(
@@ -158,13 +163,13 @@ def test_what_forward_changes_is_restored(fails: bool, options: dict[str, Any]) 
         lambda self, x: setattr(self.linear, "weight", nn.Parameter(torch.zeros(24, 24))),
         lambda self, x: setattr(self, "__class__", nn.Identity),
     ],
-    ids=["list in dict", "deque", "object", "tensor", "tensor in list", "list", "data", "detached", "grad", "weight", "class"],
+    ids="list_in_dict deque object tensor tensor_in_list list data detached grad weight class".split(),
 )  # fmt: skip
 def test_what_attributes_hold_inside_is_restored(change: Callable[[Any, Tensor], None]) -> None:
     module = Nested(change)
     before = state(module)
     traced(module, X)
-    assert before == state(module)
+    assert [] == changed(before, state(module))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -173,7 +178,7 @@ def test_weights_and_running_statistics_stay_what_they_were(training: bool, opti
     module = network(training)
     parameters, before = [*module.parameters()], state(module)
     assert traced(module, {"input": "float32[B,24,7]"}, **options)
-    assert before == state(module)
+    assert [] == changed(before, state(module))
     assert all(one is other for one, other in zip(parameters, module.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in parameters)
     assert 0 == module[1].num_batches_tracked
@@ -186,7 +191,7 @@ def test_a_gradient_that_is_there_stays() -> None:
     before, grad = state(module), module.weight.grad
     values = grad.clone()
     assert traced(module, {"input": "float32[B,24]"}, training=True)
-    assert before == state(module)
+    assert [] == changed(before, state(module))
     assert module.weight.grad is grad
     assert torch.equal(values, grad)
 
@@ -202,7 +207,7 @@ def test_hooks_of_the_user_stay_and_run_on_a_later_call(width: int) -> None:
     ]
     before = state(module)
     assert traced(module, {"input": f"float32[B,{width}]"}, training=True) is (width == 24)
-    assert before == state(module)
+    assert [] == changed(before, state(module))
     called.clear()
     module(torch.ones(2, 24)).sum().backward()
     assert {"before", "after", "back", "weight"} == set(called)
@@ -246,11 +251,11 @@ def test_the_grad_mode_and_defaults_of_the_caller_stay(inputs: dict[str, str], e
     with torch.set_grad_enabled(enabled), torch.autocast("cpu", enabled=enabled):
         before = surroundings()
         traced(module, inputs, training=True)
-        assert before == surroundings()
+        assert [] == changed(before, surroundings())
     with torch.device("meta"), torch.inference_mode(enabled):
-        before = {key: value for key, value in surroundings().items() if key != "random"}
+        before = surroundings()
         traced(module, inputs)
-        assert before == {key: value for key, value in surroundings().items() if key != "random"}
+        assert [] == changed(before, surroundings())
 
 
 @pytest.mark.parametrize("kernel", ["grouped_mm", "eager", "batched_mm"])
@@ -265,9 +270,9 @@ def test_a_hugging_face_model_keeps_its_configuration_and_its_library(kernel: st
     if fails:
         inputs["attention_mask"] = "bool[B,3]"
     traced(model, inputs, training=True)
-    assert config == dict(vars(model.config))
+    assert [] == changed(config, dict(vars(model.config)))
     assert kernel == model.get_experts_implementation()
-    assert outside == surroundings()
+    assert [] == changed(outside, surroundings())
     assert before == state(model)
 
 
