@@ -15,6 +15,7 @@ from shapeviz.expr import Expr, product
 
 Shape: TypeAlias = tuple[Expr, ...]
 ONE = Expr.of(1)
+NOTHING = "nothing"  # the name of a result that there is none of
 
 
 @dataclass(frozen=True, eq=False)

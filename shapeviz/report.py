@@ -10,7 +10,7 @@ from typing import Any
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr, maximum, notation, total
-from shapeviz.ir import ONE, Block, Model, Node, Op, Shape, Sizes
+from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Op, Shape, Sizes
 from shapeviz.quantity import Quantity
 from shapeviz.wiring import Wire, wires
 
@@ -51,9 +51,9 @@ class Line:
 class Row:
     """One block or step of the walk.
 
-    `times` is how often it runs within its parent, `repeat` and `copies` how often in the whole model, `instances`
-    which of the two counts for a column. A cell is the cost of one instance, without what cannot be counted: that is in
-    `not_counted`.
+    `silent` is one without a result. `times` is how often it runs within its parent, `repeat` and `copies` how often in
+    the whole model, `instances` which of the two counts for a column. A cell is the cost of one instance, without what
+    cannot be counted: that is in `not_counted`.
     """
 
     path: str
@@ -69,6 +69,7 @@ class Row:
     repeat: Quantity
     copies: Quantity
     instances: Mapping[str, Quantity]
+    silent: bool
     dims: Shape
     shape: tuple[int | None, ...]
     inputs: tuple[Wire, ...]
@@ -265,6 +266,7 @@ def _rows(
             repeat=Quantity(here["repeat"], sizes),
             copies=Quantity(here["copies"], sizes),
             instances={name: Quantity(here.get(book.analysis.times, ONE), sizes) for name, book in ledger.items()},
+            silent=node.output.name == NOTHING,
             dims=node.output.shape,
             shape=tuple(_number(size, sizes) for size in node.output.shape),
             inputs=wired[node],

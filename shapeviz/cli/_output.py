@@ -46,7 +46,7 @@ def _torch_options(request: Request, source: str) -> from_torch.Options:
         if (dimension := DIMENSIONS[name]) in sizes:
             raise InputError(f"{given}: {dimension} is given by --size as well: keep one")
         sizes[dimension] = from_torch.positive(value, given)
-    return replace(request.torch, sizes=sizes)
+    return replace(request.torch, sizes=sizes, run=request.verb != "params")
 
 
 def _refuse_torch_options(request: Request) -> None:

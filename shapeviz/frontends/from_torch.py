@@ -24,7 +24,8 @@ class Options:
     """How a module is to be traced: its inputs as specs, sizes of their dimensions, names of its own numbers.
 
     `training` also traces the backward pass, `saved` keeps what is saved for it; `input_grad` says whether the inputs
-    require gradients (None: only where `saved` is asked for).
+    require gradients (None: only where `saved` is asked for); without `run`,
+    a module whose inputs are not given is not run.
     """
 
     inputs: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class Options:
     training: bool = False
     input_grad: bool | None = None
     saved: bool = False
+    run: bool = True
 
 
 def is_source(text: str) -> bool:
@@ -78,6 +80,7 @@ def model(source: str, options: Options | None = None) -> Model:
             source=source,
             name=name,
             forward=by_name,
+            run=asked.run,
         )
     return traced
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import notation
 from shapeviz.renderers import View
-from shapeviz.renderers._text import label, missing, numeric, rounded, share, summed, symbolic, times
+from shapeviz.renderers._text import label, missing, numeric, output, rounded, share, summed, symbolic, times
 from shapeviz.report import Line, Report, Row
 
 
@@ -47,7 +47,7 @@ def tables(report: Report, view: View) -> list[Table]:
 
 def walk(report: Report) -> Table:
     """Every step with its shape, symbolic and numeric, in the order in which the data takes them."""
-    cells = [(_named(row), symbolic(row.dims), numeric(row), row.equation) for row in report.rows]
+    cells = [(_named(row), output(row), numeric(row), row.equation) for row in report.rows]
     return _tree("Shapes", ("step", "shape", "sizes", "what happens"), report.rows, cells)
 
 
@@ -58,7 +58,7 @@ def costs(report: Report, column: str) -> Table:
     cells = [
         (
             _named(row),
-            symbolic(row.dims),
+            output(row),
             f"{row.cells[column].value:,}" if row.cells[column].terms else "not counted",
             share(row.in_model(column), whole) if row.cells[column].terms else "",
             row.cells[column].written(notation.TEXT, factored=True)
@@ -163,7 +163,7 @@ def _introduction(row: Row) -> tuple[str, ...]:
         for line in (
             f"{row.path}: {row.title}" + (f", {row.caption}" if row.caption else ""),
             f"{row.equation}{cited}",
-            f"shapes: {reads or '–'} → {symbolic(row.dims)} = {numeric(row)}",
+            f"shapes: {reads or '–'} → {output(row)} = {numeric(row)}",
             f"weights: {weights}" if weights else "",
         )
         if line

@@ -47,8 +47,15 @@ def symbolic(dims: Iterable[Expr]) -> str:
     return f"({', '.join(map(str, dims))})"
 
 
+def output(row: Row) -> str:
+    """The symbolic shape of what a row gives; a dash for what gives nothing."""
+    return "–" if row.silent else symbolic(row.dims)
+
+
 def numeric(row: Row) -> str:
     """`(32, 4096, 768)`; a size that is not given stays a letter."""
+    if row.silent:
+        return "–"
     return f"({', '.join(str(d if n is None else n) for d, n in zip(row.dims, row.shape, strict=True))})"
 
 

@@ -156,6 +156,8 @@ class Writer:
 
     def shape(self, box: Box) -> tuple[Row | None, str, str, str]:
         row = box.last
+        if row.silent:
+            return row, "–", "", ""
         if self.graph.root:
             return row, symbolic(row.dims), numeric(row), ""
         note = "memory" if box.id in self.memory else RESULTS.get(row.block, "")

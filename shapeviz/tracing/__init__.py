@@ -23,6 +23,7 @@ def trace(
     saved: bool = False,
     input_grad: bool = False,
     fold: bool = True,
+    run: bool = True,
     name: str = "",
     source: str = "",
     forward: Mapping[str, Any] | None = None,
@@ -40,6 +41,7 @@ def trace(
     saved: the bytes that are saved for the backward pass are counted.
     input_grad: the inputs require gradients too, as within a larger model.
     fold: layers that are alike are traced once and counted × N.
+    run: if false, a module whose forward needs inputs and gets none is not run; its parameters alone are counted.
 
     Raises InputError for inputs that do not fit or a forward that fails, SizeError for impossible sizes, TraceError
     (with the tree so far in `.model`) for shapes that disagree or a dimension that the module takes for a number.
@@ -67,6 +69,7 @@ def trace(
         saves=saved or training,
         input_grad=input_grad,
         fold=fold,
+        unrun=not run,
     )
     return job.model(name or type(module).__name__, source or type(module).__name__)
 

@@ -19,6 +19,7 @@ from shapeviz.tracing.guards import broken, conditions, settled_at
 from shapeviz.tracing.session import Session
 from shapeviz.tracing.specs import names as names_in
 from shapeviz.tracing.specs import parse
+from shapeviz.tracing.structure import LETTER, WHY, structure
 from shapeviz.tracing.symbols import SCALES, Symbols, is_batch
 from shapeviz.tracing.tree import Tree
 from shapeviz.tracing.trouble import explained
@@ -47,11 +48,17 @@ class Job:
     reasons: dict[str, str] = field(default_factory=dict)
     places: dict[Block, tuple[str, ...]] = field(default_factory=dict)
     prepared: bool = False
+    unrun: bool = False
 
     def model(self, name: str, source: str) -> Model:
         """Runs the module and gives its Model. Raises InputError, SizeError or TraceError."""
         if not self.prepared:
             self._prepare()
+        if self.unrun:
+            return Model(
+                name=name, title=f"{name}, not run", source=source, root=structure(self.module), sizes=Sizes({}),
+                missing={LETTER: WHY}, notes=("forward was not traced: --input describes its inputs",),
+            )  # fmt: skip
         session = self._tried()
         for dimension, line in settled_at(session.symbols).items():
             if dimension not in self.sizes:
@@ -93,6 +100,7 @@ class Job:
         self.args = [_read(value, f"input {i}") for i, value in enumerate(self.args, 1)]
         self.kwargs = {name: _read(value, name) for name, value in self.kwargs.items()}
         self._bind(takes)
+        self.prepared = True
         self._check_sizes()
 
     def _bind(self, takes: inspect.Signature) -> None:
@@ -103,11 +111,15 @@ class Job:
         for name in self.kwargs:
             if name not in names and not anything:
                 raise InputError(f"forward has no argument {name!r}; {nearest(name, names)}")
+        may_rest, self.unrun = self.unrun and not self.args and not self.kwargs, False
         try:
             takes.bind(*self.args, **self.kwargs)
         except TypeError:
             given = {*names[: len(self.args)], *self.kwargs}
             needed = [p.name for p in known if p.default is p.empty and p.name in names and p.name not in given]
+            if needed and may_rest:
+                self.unrun = True
+                return
             if not needed:
                 raise InputError(
                     f"forward takes {len(names)} arguments ({', '.join(names)}), not {len(self.args)}"

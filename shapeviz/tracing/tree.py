@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import nn
 
 from shapeviz.expr import Expr, total
-from shapeviz.ir import Block, Node, Op, Tensor
+from shapeviz.ir import NOTHING, Block, Node, Op, Tensor
 from shapeviz.tracing.accounts import Account, account
 from shapeviz.tracing.records import Call, Record, Step
 from shapeviz.tracing.words import caption, equation, role
@@ -51,7 +51,7 @@ class Tree:
         params, tied = self._weights(call)
         body = tuple(self._body(call, costs))
         kind = type(call.module).__name__
-        output, *others = call.outputs or call.inputs[:1] or (Tensor("nothing", ()),)
+        output, *others = call.outputs or call.inputs[:1] or (Tensor(NOTHING, ()),)
         step = _is_torchs(call.module) and not any(isinstance(node, Block) or node.failed for node in body)
         found = own_role or _role_of(call, body)
         block = Block(
@@ -96,7 +96,7 @@ class Tree:
     def _op(self, step: Step, name: str, costs: Account) -> Op:
         output, *others = step.outputs or step.inputs[:1] or (Tensor(step.kind, ()),)
         if step.failed:
-            output = Tensor("?", ())
+            output = Tensor(NOTHING, ())
         return Op(
             name=name,
             kind=step.kind,
@@ -176,7 +176,7 @@ class Tree:
         return Block(
             name=path.replace(".", "_"), kind=type(module).__name__, title=f"{type(module).__name__}, never called",
             role="unreached", equation="never called by forward", source="", caption=(), inputs=(),
-            output=Tensor("nothing", ()), params=tuple(dict.fromkeys(weights)), tied=(), body=(), repeat=Expr(),
+            output=Tensor(NOTHING, ()), params=tuple(dict.fromkeys(weights)), tied=(), body=(), repeat=Expr(),
             copies=Expr.of(1), step=True,
         )  # fmt: skip
 

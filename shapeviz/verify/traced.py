@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from shapeviz.expr import Expr
-from shapeviz.ir import Block, Model, Op, Shape
+from shapeviz.ir import NOTHING, Block, Model, Op, Shape
 from shapeviz.report import Check, Report, Row, measure
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.borrow import StandIns, lent
@@ -91,7 +91,7 @@ def _block_checks(
 ) -> Iterator[Check]:
     """Of all instances of a block, those that are called nowhere else: their FLOPs, and the shapes they give."""
     mine = [place for place in dict.fromkeys(places) if calls[place] == 1 and len(seen.shapes.get(place, ())) == 1]
-    if len(mine) != len(set(places)) or block.output.name == "nothing":
+    if len(mine) != len(set(places)) or block.output.name == NOTHING:
         return
     alike = f"equal as polynomials; {len(mine)} instances alike" if len(mine) > 1 else "equal as polynomials"
     dims = tuple(size.subs(numbers) for size in row.dims)
