@@ -104,7 +104,7 @@ def frozen(value: Any, depth: int = 0) -> Hashable:
 
 
 def _tensor(value: Tensor) -> Hashable:
-    return (tuple(value.shape), value.dtype, value.requires_grad)
+    return (tuple(n if type(n) is int else str(n) for n in value.shape), value.dtype, value.requires_grad)
 
 
 def dynamic(args: Any, kwargs: Any, symbols: Symbols) -> tuple[Hashable, bool]:

@@ -1,0 +1,93 @@
+"""What a trace calls things: outputs in whatever holds them, paths, and dimensions by the user's names alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from test_tracing_structure import Layer, Of, Stack, X, report  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+import shapeviz  # noqa: E402
+from shapeviz.errors import InputError  # noqa: E402
+from shapeviz.expr import Expr  # noqa: E402
+
+B, S, T = map(Expr.symbol, "BST")
+
+
+@dataclass
+class Pair:
+    """Two outputs with names."""
+
+    first: Tensor
+    second: Tensor
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: (x, x.sum(1)), lambda x: [x, x.sum(1)], lambda x: {"first": x, "second": x.sum(1)},
+        lambda x: (x, None, {"more": [x.sum(1)]}),
+        pytest.param(lambda x: Pair(x, x.sum(1)), marks=pytest.mark.xfail(reason="no pytree of torch's", strict=True)),
+    ],
+    ids=["tuple", "list", "dict", "nested", "dataclass"],
+)  # fmt: skip
+def test_outputs_are_found_in_whatever_holds_them(make: Callable[..., Any]) -> None:
+    module = Of(lambda self, x: make(self.linear(x)), linear=nn.Linear(8, 8))
+    root = shapeviz.trace(module, **X).root
+    assert [(B, S, 8), (B, 8)] == [tensor.shape for tensor in (root.output, *root.others)]
+
+
+def test_a_module_that_gives_no_tensor_is_refused() -> None:
+    with pytest.raises(InputError, match="returns no tensor"):
+        report(Of(lambda self, x: 3))
+
+
+def test_sequentials_within_sequentials_keep_their_paths() -> None:
+    inner = nn.Sequential(nn.Linear(8, 16), nn.Sequential(nn.ReLU(), nn.Linear(16, 8)))
+    found = report(nn.Sequential(inner, nn.Linear(8, 4)), {"input": X["x"]})
+    linears = {row.path: row.cells["params"].value for row in found.rows if row.block == "Linear"}
+    assert [144, 136, 36] == list(linears.values())
+    assert ["0.0", "0.1.1", "1"] == list(linears)
+
+
+def test_a_module_in_a_dict_is_called_by_its_key() -> None:
+    parts = nn.ModuleDict({"text": nn.Linear(8, 8), "image": nn.Linear(8, 8), "idle": nn.Linear(8, 3)})
+    found = report(Of(lambda self, x: self.parts["image"](self.parts["text"](x)), parts=parts))
+    assert ["parts_text", "parts_image", "parts_idle"] == [row.path for row in found.rows if row.block == "Linear"]
+    assert 72 + 72 + 27 == found.total["params"]
+
+
+@pytest.mark.parametrize("build", [
+    lambda: Stack(Layer(), Layer()), lambda: nn.Sequential(nn.Conv1d(8, 8, 3, 2), nn.Flatten()),
+    lambda: Of(lambda self, x: x[:, x.shape[1] // 3 :].reshape(-1, 4).repeat(2, 1)),
+])  # fmt: skip
+def test_only_the_user_s_names_occur(build: Callable[[], nn.Module]) -> None:
+    module = build()
+    name = "input" if isinstance(module, nn.Sequential) else "x"
+    spec = "float32[B,8,S]" if isinstance(module, nn.Sequential) else X["x"]
+    found = report(module, {name: spec}, saved=True)
+    text = shapeviz.render(found, "json") + shapeviz.render(found, "table", verb="trace")
+    assert not re.search(r"\b[su]\d+\b", text)
+    assert {"B", "S"} == {name for row in found.rows for size in row.dims for name in size.names}
+
+
+@pytest.mark.parametrize("sizes", [{}, {"S": 4096, "T": 4096}, {"S": 8, "T": 8}, {"B": 4096, "S": 4096, "T": 4096}])
+def test_two_dimensions_of_one_size_stay_apart(sizes: dict[str, int]) -> None:
+    class Cross(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x @ y.mT
+
+    found = report(Cross(), {"x": X["x"], "y": "float32[B,T,8]"}, sizes=sizes)
+    assert 16 * B * S * T == found.total["flops"]
+    assert (B, S, T) == found.rows[-1].dims
+    assert sizes.items() <= found.sizes.numbers.items()
+
+
+def test_a_name_that_torch_itself_might_use_is_kept_apart() -> None:
+    assert 128 * Expr.symbol("s0") * "s1" == report(nn.Linear(8, 8), {"input": "float32[s0,s1,8]"}).total["flops"]
