@@ -11,14 +11,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shapeviz import testing
     from shapeviz.frontends import read
     from shapeviz.renderers import render
     from shapeviz.report import measure
     from shapeviz.tracing import trace
     from shapeviz.verify import verify
 
-__all__ = ["measure", "read", "render", "trace", "verify"]
-_HOMES = {"read": "frontends", "measure": "report", "render": "renderers", "trace": "tracing", "verify": "verify"}
+__all__ = ["measure", "read", "render", "testing", "trace", "verify"]
+_HOMES = {
+    "read": "frontends",
+    "measure": "report",
+    "render": "renderers",
+    "testing": "testing",
+    "trace": "tracing",
+    "verify": "verify",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -51,6 +51,10 @@ class TraceError(ShapevizError):
         self.model = model
 
 
+class DataDependentError(TraceError):
+    """A branch or a size that only the data tell; other sizes change nothing about it."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`did you mean 'heads'?  (known: …)`, for the end of a message about an unknown name."""
     from difflib import get_close_matches

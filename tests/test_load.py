@@ -323,6 +323,7 @@ def test_a_module_is_traced_as_the_flags_say(asked: dict[str, Any]) -> None:
         "training": True,
         "saved": False,
         "input_grad": True,
+        "run": False,
         "source": "model.py:build",
         "name": "Linear",
     }

@@ -33,7 +33,7 @@ class Pair:
     [
         lambda x: (x, x.sum(1)), lambda x: [x, x.sum(1)], lambda x: {"first": x, "second": x.sum(1)},
         lambda x: (x, None, {"more": [x.sum(1)]}),
-        pytest.param(lambda x: Pair(x, x.sum(1)), marks=pytest.mark.xfail(reason="no pytree of torch's", strict=True)),
+        lambda x: Pair(x, x.sum(1)),
     ],
     ids=["tuple", "list", "dict", "nested", "dataclass"],
 )  # fmt: skip

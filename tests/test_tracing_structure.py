@@ -124,9 +124,7 @@ def test_a_layer_that_does_something_else_is_a_row_of_its_own(name: str, which: 
         assert whole == folded
 
 
-@pytest.mark.parametrize(
-    "which", [0, 1, pytest.param(2, marks=pytest.mark.xfail(reason="folded with the two before it", strict=True))]
-)
+@pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_layer_with_a_forward_of_its_own_is_a_row_of_its_own(which: int) -> None:
     stack = changed(lambda layer: setattr(layer, "forward", lambda x: x @ x.mT @ x), which)
     # 2·B·S²·8 for each of the two products

@@ -262,7 +262,7 @@ def test_first_disagreement_is_the_first_of_the_deepest():
 
 
 def test_only_models_from_sizes_can_be_proved():
-    with pytest.raises(InputError, match="only models that are built from sizes"):
+    with pytest.raises(InputError, match="neither built from sizes nor traced"):
         verify(replace(transformer.build(TINY), config=None))
 
 

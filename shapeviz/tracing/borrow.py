@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections import OrderedDict
+import sys
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import chain
-from operator import is_not
 from typing import Any
 
 import torch
@@ -17,7 +16,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 CPU = torch.device("cpu")  # where every stand-in claims to be, whatever the module's device: one device, one formula
 
 
-CONTAINERS = {list, set, dict, OrderedDict}
+CONTAINERS = {list, tuple, set, dict, OrderedDict, defaultdict, deque}
+TENSORS = ("_parameters", "_buffers")
 
 
 class Lent(dict[str, Any]):
@@ -71,7 +71,11 @@ class StandIns:
 
 @contextmanager
 def lent(module: nn.Module, stand_in: StandIns, wrap: Callable[[str, nn.Module], Any]) -> Iterator[None]:
-    """Every submodule with stand-ins for tensors and a forward of ours; all as before at the end, also on an error."""
+    """Every submodule with stand-ins for tensors and a forward of ours; all as before at the end, also on an error.
+
+    What forward may change while it runs, attributes and the containers in them, are copies.
+    """
+    copies: dict[int, Any] = {}
     with ExitStack() as stack:
         if torch.get_default_device() != CPU:
             stack.enter_context(CPU)
@@ -81,48 +85,61 @@ def lent(module: nn.Module, stand_in: StandIns, wrap: Callable[[str, nn.Module],
         stack.enter_context(_random_state())
         for place, submodule in submodules:
             own = submodule.__dict__
-            for kind in ("_parameters", "_buffers"):
-                own[kind] = Lent(own[kind], stand_in)
-            for name in [name for name, value in own.items() if isinstance(value, Tensor)]:
-                own[name] = stand_in(own[name])
-            own["forward"] = wrap(place, submodule)
+            for name, value in [*own.items()]:
+                if name not in TENSORS and (isinstance(value, Tensor) or type(value) in CONTAINERS):
+                    own[name] = _lent_value(value, stand_in, copies)
+            for name in TENSORS:
+                own[name] = Lent(own[name], stand_in)
+            forward = wrap(place, submodule)
+            if "forward" in own:
+                own["_forward_of_its_own"] = own["forward"]  # which makes it unlike its siblings
+            own["forward"] = forward
         yield
 
 
+def _lent_value(value: Any, stand_in: StandIns, copies: dict[int, Any]) -> Any:
+    """A stand-in for a tensor, a copy of a container with stand-ins in it; one for each, however often it is held."""
+    if isinstance(value, Tensor):
+        return stand_in(value)
+    if type(value) not in CONTAINERS:
+        return value
+    if id(value) not in copies:
+        if type(value) is tuple:
+            copies[id(value)] = tuple(_lent_value(item, stand_in, copies) for item in value)
+            return copies[id(value)]
+        copies[id(value)] = copied = value.copy()
+        if isinstance(copied, dict):
+            copied.update({key: _lent_value(item, stand_in, copies) for key, item in value.items()})
+        elif not isinstance(copied, set):
+            copied.clear()
+            copied.extend(_lent_value(item, stand_in, copies) for item in value)
+    return copies[id(value)]
+
+
 def _restorer(module: nn.Module) -> Callable[[], None]:
-    """What puts a module's attributes back, and the contents of those that are lists, dictionaries or sets."""
+    """What puts a module's attributes back as they were."""
     kind, attributes = type(module), module.__dict__.copy()
-    held = [value for value in attributes.values() if type(value) in CONTAINERS]
-    contents = [(value, value.copy()) for value in held if value]
-    empty = [value for value in held if not value]
 
     def restore() -> None:
         if type(module) is not kind:
             module.__class__ = kind
         module.__dict__.clear()
         module.__dict__.update(attributes)
-        for value in empty:
-            if value:
-                value.clear()
-        for value, before in contents:
-            if len(value) != len(before) or any(map(is_not, _items(value), _items(before))):
-                value.clear()
-                value.extend(before) if isinstance(value, list) else value.update(before)
 
     return restore
 
 
-def _items(value: Any) -> Iterator[Any]:
-    """The objects in a container, the keys and values of a dictionary in turn."""
-    return chain.from_iterable(value.items()) if isinstance(value, dict) else iter(value)
-
-
 @contextmanager
 def _random_state() -> Iterator[None]:
-    """The states of the random number generators of torch and Python, kept."""
-    ours, pythons = torch.get_rng_state(), random.getstate()
+    """The states of the random number generators of torch, Python and NumPy, and the default dtype, kept."""
+    ours, pythons, dtype = torch.get_rng_state(), random.getstate(), torch.get_default_dtype()
+    numpy = sys.modules.get("numpy")
+    numpys = numpy.random.get_state() if numpy else None
     try:
         yield
     finally:
         torch.set_rng_state(ours)
         random.setstate(pythons)
+        torch.set_default_dtype(dtype)
+        if numpy:
+            numpy.random.set_state(numpys)

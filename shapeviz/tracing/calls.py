@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
-from shapeviz.tracing.recorder import Frame, Recorder
+from shapeviz.tracing.recorder import Frame, Recorder, tensors_in
 from shapeviz.tracing.records import Call, alike
 from shapeviz.tracing.signature import dynamic, indexed, static
 
@@ -37,6 +37,10 @@ class Answer:
     leaves: tuple[Any, ...]
     given: dict[int, int]
     counted: frozenset[int]
+
+
+class UnlikeError(Exception):
+    """The last of alike layers did something else than the first two, so those between them must run as well."""
 
 
 class Folded(torch.autograd.Function):
@@ -68,7 +72,7 @@ class Calls:
     def wrap(self, place: str, module: nn.Module) -> Callable[..., Any]:
         """The forward that stands in for a module's own while it is lent."""
         forward = module.forward
-        indexed(module, place, self._look)
+        indexed(module, self._look)
 
         @wraps(forward)
         def traced(*args: Any, **kwargs: Any) -> Any:
@@ -83,28 +87,27 @@ class Calls:
         recorder = self.recorder
         if recorder.in_backward:
             return self._again(module, forward, args, kwargs)
-        parent = recorder.frames[-1] if recorder.frames else None
+        parent = recorder.frames[-1]
         with torch._C.DisableTorchFunction():
             group, near = self._group(module, place, parent, args, kwargs)
-        if group and near and group.sure and group.answer and len(group.kinds) == 1:
+        known = near and group is not None and group.sure and group.answer and len(group.kinds) == 1
+        if group and known and not _is_last(parent.call.module, _within(place, recorder.places)):
             return self._answered(group, module, place, parent, args, kwargs)
+        for submodule in (module, *module.children()):  # stand-ins cannot be made within a transform such as vmap
+            submodule.__dict__["_parameters"].values()
         call = Call(module, _within(place, recorder.places), recorder.inputs((args, kwargs)))
         call.members, call.places = [module], [place]
         self._calls[id(module)] = call
-        if parent:
-            parent.call.body.append(call)
+        parent.call.body.append(call)
         looks = self._looks
         with recorder.calling(call, place):
             result = forward(*args, **kwargs)
-        outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        outputs = tensors_in(result)
         if group and self._looks != looks:
             group.sure = False
-        if parent:
-            self._leave(call, parent, outputs, args, kwargs)
-        else:
-            call.outputs = tuple(recorder.tensor(output) for output in outputs)
+        self._leave(call, parent, outputs, args, kwargs)
         self._claim(module)
-        if group and parent:
+        if group:
             self._join(group, near, call, parent, outputs, (args, kwargs), result)
         return result
 
@@ -120,11 +123,9 @@ class Calls:
 
     # folding
 
-    def _group(
-        self, module: nn.Module, place: str, parent: Frame | None, args: Any, kwargs: Any
-    ) -> tuple[Group | None, bool]:
+    def _group(self, module: nn.Module, place: str, parent: Frame, args: Any, kwargs: Any) -> tuple[Group | None, bool]:
         """The calls that this one may be like, and whether it comes at a place where it can be counted with them."""
-        if not self.fold or parent is None:
+        if not self.fold:
             return None, False
         name = _within(place, self.recorder.places)
         container, _, last = name.rpartition(".")
@@ -157,6 +158,8 @@ class Calls:
         """Counts a call that ran with one that did the same; the second is kept, to see what each further one adds."""
         same = next((kind for kind in group.kinds if near and alike(kind, call)), None)
         if same is None:
+            if any(kind.times > 2 for kind in group.kinds) and group.sure:
+                raise UnlikeError
             group.kinds.append(call)
             return
         parent.call.body.remove(call)
@@ -248,3 +251,9 @@ def _within(place: str, places: list[str]) -> str:
     """The path of a module from the running one: its own name, or the whole path if it stands elsewhere."""
     outer = places[-1] if places else ""
     return place[len(outer) + 1 :] if outer and place.startswith(outer + ".") else place
+
+
+def _is_last(parent: nn.Module, name: str) -> bool:
+    """True for the last child of a list: it always runs, to see whether it still does what the first ones did."""
+    container, _, last = name.rpartition(".")
+    return last.isdigit() and int(last) == len(parent.get_submodule(container)._modules) - 1

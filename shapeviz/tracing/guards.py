@@ -47,9 +47,20 @@ class WatchedEnv(ShapeEnv):
         found = bool(value) if type(value).__name__ in TRUTHS else int(value) if form.is_integer else value
         if len(self.guards) > before:
             self._guarded.add(form)
-        if form in self._guarded and (form, found) not in self.decided and _matters(form, found):
+        new = (form, found) not in self.decided and _matters(form, found)
+        if new and (form in self._guarded or _turns_at_one(form, found)):
             self.decided[form, found] = site()
         return value
+
+
+def _turns_at_one(form: Any, value: Any) -> bool:
+    """True for a comparison that torch took for decided, since it takes every size for at least 2."""
+    if type(form).__name__ not in SIGNS:
+        return False
+    try:
+        return any(bool(form.subs(symbol, 1)) is not value for symbol in form.free_symbols)
+    except (TypeError, ZeroDivisionError):  # no truth without the other sizes, or none at 1
+        return False
 
 
 def _matters(form: Any, value: Any) -> bool:

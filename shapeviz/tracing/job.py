@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
-from shapeviz.errors import InputError, ShapevizError, SizeError, TraceError, nearest
+from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError, nearest
 from shapeviz.expr import Expr
 from shapeviz.ir import Block, Model, Sizes
 from shapeviz.tracing import huggingface
+from shapeviz.tracing.calls import UnlikeError
 from shapeviz.tracing.guards import broken, conditions, settled_at
 from shapeviz.tracing.session import Session
 from shapeviz.tracing.specs import names as names_in
@@ -24,6 +25,7 @@ from shapeviz.tracing.symbols import SCALES, Symbols, is_batch
 from shapeviz.tracing.tree import Tree
 from shapeviz.tracing.trouble import explained
 
+MOST = 16  # dimensions by name: torch's reasoning about sizes takes minutes with more
 TRAINED = (
     "2 per multiply-add; matrix products and convolutions only; one forward and one backward pass, attention dense, "
     "what a fused kernel computes twice counted once"
@@ -85,10 +87,14 @@ class Job:
         """Specs read, inputs guessed where nothing is given and that can be done, arguments bound to forward's."""
         if type(self.module).__name__ == "OptimizedModule" and hasattr(self.module, "_orig_mod"):
             self.module = self.module._orig_mod  # type: ignore[assignment]
-        if isinstance(self.module, torch.jit.ScriptModule):
-            raise InputError(
-                "a scripted module runs outside of Python and cannot be traced: give the module it was made from"
-            )
+        for path, module in self.module.named_modules():
+            where = f" ({path})" if path else ""
+            if isinstance(module, torch.jit.ScriptModule):
+                raise InputError(f"a scripted module{where} runs outside of Python: give the module it was made from")
+            if any(isinstance(weight, UninitializedTensorMixin) for weight in dict.values(module._parameters)):
+                raise InputError(
+                    f"{type(module).__name__}{where} has no sizes before its first call: call the module once"
+                )
         takes = inspect.signature(self.module.forward)
         if huggingface.is_one(self.module):
             if not self.args and not self.kwargs:
@@ -114,16 +120,14 @@ class Job:
         may_rest, self.unrun = self.unrun and not self.args and not self.kwargs, False
         try:
             takes.bind(*self.args, **self.kwargs)
-        except TypeError:
+        except TypeError as refused:
             given = {*names[: len(self.args)], *self.kwargs}
             needed = [p.name for p in known if p.default is p.empty and p.name in names and p.name not in given]
             if needed and may_rest:
                 self.unrun = True
                 return
             if not needed:
-                raise InputError(
-                    f"forward takes {len(names)} arguments ({', '.join(names)}), not {len(self.args)}"
-                ) from None
+                raise InputError(f"forward({', '.join(names)}) cannot be called with these inputs: {refused}") from None
             example = f"--input '{needed[0]}:float32[B,S,512]'"
             raise InputError(f"forward needs {', '.join(needed)}: describe each input, for example {example}") from None
         self.labels = [*names, *(f"input_{i}" for i in range(len(names) + 1, len(self.args) + 1))]
@@ -135,6 +139,10 @@ class Job:
                 if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                     raise SizeError(f"{name} = {size}: a positive integer is needed")
         known = self.dimensions
+        if len(known) > MOST:
+            raise InputError(
+                f"the inputs name {len(known)} dimensions, and at most {MOST} can be told apart in a trace"
+            )
         for name in self.sizes:
             if name not in known and name not in self.fixed:
                 hint = nearest(name, known) if known else "the inputs name no dimensions"
@@ -149,21 +157,43 @@ class Job:
     # runs
 
     def _tried(self) -> Session:
-        """A run; where it is refused, others with small or long assumed sizes, and then without training's own ways."""
+        """A run; where it is refused, others with small or long assumed sizes, and then without training's own ways.
+
+        At last the sizes that the user gave are taken for plain numbers: code that wants integers gets them.
+        """
         error: ShapevizError | None = None
         scales = SCALES if set(self.dimensions) - self.sizes.keys() else SCALES[:1]
-        modes = [False, True] if self.module.training and not self.saves else [False]
-        for evaluating, scale in product(modes, scales):
-            try:
-                session = self._run(scale, evaluating)
-            except ShapevizError as refused:
-                error = error or refused
-                continue
-            if evaluating:
-                self.notes.append("traced in evaluation mode: in training mode its forward depends on data")
-            return session
+        for evaluating in [False, True] if self.module.training and not self.saves else [False]:
+            for scale in scales:
+                try:
+                    session = self._run(scale, evaluating)
+                except ShapevizError as refused:
+                    error = error or refused
+                    if isinstance(refused, DataDependentError):
+                        break
+                    continue
+                if evaluating:
+                    self.notes.append("traced in evaluation mode: in training mode its forward depends on data")
+                return session
         assert error is not None
-        raise error
+        return self._plain(error)
+
+    def _plain(self, error: ShapevizError) -> Session:
+        """A run at the user's sizes as numbers; the first error stands if that is refused too."""
+        numbers = {name: self.sizes[name] for name in self.dimensions if name in self.sizes}
+        if not numbers or isinstance(error, DataDependentError):
+            raise error
+        before = dict(self.fixed)
+        self.fixed |= numbers
+        try:
+            session = self._run(SCALES[0], False)
+        except ShapevizError:
+            self.fixed = before
+            raise error from error.__cause__
+        why = str(error).partition("\n")[0]
+        self.reasons |= dict.fromkeys(numbers, f"the module can be traced with numbers only ({why})")
+        self.notes += [f"{name} is traced as the number {size}: {self.reasons[name]}" for name, size in numbers.items()]
+        return session
 
     def _run(self, scale: tuple[int, ...], evaluating: bool) -> Session:
         taken = {size for weight in self.module.parameters() for size in weight.shape}
@@ -176,7 +206,13 @@ class Job:
         try:
             with huggingface.settled(self.module, self.kwargs):
                 session.run(self.args, self.kwargs, self.labels, self.input_grad, evaluating)
-        except Exception as error:
+        except UnlikeError:
+            self.fold = False
+            return self._run(scale, evaluating)
+        except (Exception, SystemExit) as error:
+            if "does not require grad" in str(error) and not self.saves:  # forward differentiates for itself
+                self.saves = True
+                return self._run(scale, evaluating)
             raise self._explained(error, session) from error
         if not session.recorder.root.outputs:
             raise InputError(
@@ -191,7 +227,7 @@ class Job:
         other = replace(self, sizes=asked, fixed=fixed, notes=[], reasons={}, places={}, prepared=True)
         return other.model(type(self.module).__name__, type(self.module).__name__)
 
-    def _explained(self, error: Exception, session: Session) -> ShapevizError:
+    def _explained(self, error: BaseException, session: Session) -> ShapevizError:
         found = explained(error, session.recorder, self.sizes)
         if isinstance(found, TraceError) and hasattr(session.recorder, "root"):
             found.model = self._built(session, type(self.module).__name__, "the trace so far", whole=False)
@@ -213,6 +249,8 @@ class Job:
         if assumed and whole:
             shown = ", ".join(f"{n} = {variables[n]}" for n in assumed)
             notes.append(f"{shown} assumed; --size {next(iter(assumed))}=N sets it")
+        idle = [n for n in self.fixed if n not in used and n not in self.reasons]
+        notes += [f"--name {n}={self.fixed[n]}: no size is {n} alone, so it names nothing" for n in idle]
         notes += [f"holds for {one.text} ({one.line})" for one in found]
         buffers = sum(weight.numel() for weight in {id(b): b for b in self.module.buffers()}.values())
         if buffers:
@@ -256,5 +294,7 @@ def _read(value: Any, label: str) -> Any:
             return {key: _read(item, f"{label}[{key!r}]") for key, item in value.items()}
         case tuple() | list() if not isinstance(value, Tensor):
             items = [_read(item, f"{label}[{i}]") for i, item in enumerate(value)]
-            return items if isinstance(value, list) else tuple(items)
+            return (
+                items if isinstance(value, list) else type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+            )
     return value

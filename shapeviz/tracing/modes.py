@@ -85,9 +85,21 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def watching(recorder: Recorder, mode: Any) -> Iterator[None]:
     """Both ways of watching over a fake mode; tensors saved for the backward pass are reported if that is asked."""
     saving = torch.autograd.graph.saved_tensors_hooks(recorder.save, lambda value: value)
-    with enable_python_dispatcher(), mode, Operations(recorder), Functions(recorder):
+    with _no_look_at_masks(), enable_python_dispatcher(), mode, Operations(recorder), Functions(recorder):
         if not recorder.saves:
             yield
             return
         with saving:
             yield
+
+
+@contextmanager
+def _no_look_at_masks() -> Iterator[None]:
+    """`torch.nn` compares masks with a causal one, which asks for data: it is lent a function that does not."""
+    space = torch.nn.modules.transformer.__dict__
+    before = space["_detect_is_causal_mask"]
+    space["_detect_is_causal_mask"] = lambda mask, is_causal=None, size=None: bool(is_causal)
+    try:
+        yield
+    finally:
+        space["_detect_is_causal_mask"] = before

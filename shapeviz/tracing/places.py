@@ -19,17 +19,22 @@ def is_torchs(file: str) -> bool:
     return file.startswith(SKIPPED)
 
 
+RUN = "run_module"  # the function in which the module's own code begins
+
+
 def site() -> str:
     """`model.py:31`, the line of the innermost running code that is neither torch's nor ours."""
     frame = sys._getframe(1)
     while frame is not None and is_torchs(frame.f_code.co_filename):
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back if frame.f_code.co_name != RUN else None  # type: ignore[assignment]
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
 
 
 def line_of(error: BaseException) -> str:
     """`model.py:31`, the innermost line of a traceback that is neither torch's nor ours."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_torchs(frame.filename)]
+    found = traceback.extract_tb(error.__traceback__)
+    begin = max((i for i, frame in enumerate(found) if frame.name == RUN), default=0)
+    frames = [frame for frame in found[begin:] if not is_torchs(frame.filename)]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import torch
@@ -19,6 +19,8 @@ from shapeviz.tracing.records import Call, Record, Saved, Step
 from shapeviz.tracing.symbols import Symbols
 from shapeviz.tracing.words import described, kind_of
 
+# Operations of whose tensors torch's kernels want one dtype, while its rules for shapes do not ask.
+ONE_DTYPE = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm", "aten::mv", "aten::convolution"}
 IN_PLACE = {"add", "sub", "mul", "div", "copy", "zero", "fill", "masked_fill", "relu", "index_add", "scatter", "clamp"}
 sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
 current_node: Callable[[], Any] = torch._C._current_autograd_node
@@ -143,6 +145,8 @@ class Recorder:
     def dispatched(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Books what one of torch's own operations costs."""
         name = func._schema.name
+        if name in ONE_DTYPE:
+            _check_dtypes(args)
         if found := products(name, out, args, kwargs):
             self.count(found, name)
         elif is_unknown(name):
@@ -157,7 +161,7 @@ class Recorder:
 
     def cannot_count(self, name: str) -> None:
         """Books an operation of unknown cost: a letter of its own, and the reason."""
-        letter = f"f_{len(self.unknown) + 1}"
+        letter = self.symbols.fresh("f")
         self.unknown[letter] = f"{letter}, the FLOPs of {name} at {site()}, are not known"
         self._book(Expr.symbol(letter), name)
 
@@ -211,7 +215,7 @@ class Recorder:
 
     def cannot_save(self, what: str) -> None:
         """Books bytes that cannot be known: a letter of their own, and the reason."""
-        letter = f"m_{len(self.unknown) + 1}"
+        letter = self.symbols.fresh("m")
         self.unknown[letter] = f"{letter}, {what} at {site()}, is not known"
         record = self.step or self.frames[-1].call
         record.saved.append(Saved(letter, "unknown", Expr.symbol(letter)))
@@ -234,3 +238,23 @@ class Recorder:
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and not torch._C._functorch.is_functorch_wrapped_tensor(value)
+
+
+def _check_dtypes(args: Sequence[Any]) -> None:
+    kinds = dict.fromkeys(str(arg.dtype).removeprefix("torch.") for arg in args if isinstance(arg, torch.Tensor))
+    if len(kinds) > 1:
+        raise RuntimeError(f"tensors of one dtype are needed, not {' and '.join(kinds)}")
+
+
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """The tensors in a result, also those in the fields of dataclasses and other plain objects."""
+    found: list[torch.Tensor] = []
+    for leaf in tree_leaves(value):
+        if isinstance(leaf, torch.Tensor):
+            found.append(leaf)
+        elif is_dataclass(leaf) or type(leaf).__module__ not in ("builtins", "torch"):
+            fields = getattr(leaf, "__dict__", {})
+            found += [
+                inner for item in fields.values() for inner in tree_leaves(item) if isinstance(inner, torch.Tensor)
+            ]
+    return found

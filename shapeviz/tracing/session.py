@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._pytree import tree_leaves
 
 from shapeviz.ir import Tensor as Named
 from shapeviz.tracing import stand_ins
 from shapeviz.tracing.borrow import CPU, StandIns, lent
 from shapeviz.tracing.calls import Calls
 from shapeviz.tracing.modes import watching
-from shapeviz.tracing.recorder import Recorder
+from shapeviz.tracing.recorder import Recorder, tensors_in
 from shapeviz.tracing.records import Call
 from shapeviz.tracing.specs import TensorSpec
 from shapeviz.tracing.symbols import Symbols
 
-
-@dataclass(frozen=True)
-class Run:
-    """What a trace found: the calls, the inputs by name, and the named weights of the module."""
-
-    root: Call
-    recorder: Recorder
-    inputs: tuple[Named, ...]
-    weights: Mapping[int, Named]
+DEEPEST = 6000
 
 
 class Session:
@@ -50,7 +41,7 @@ class Session:
 
     def run(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], labels: Sequence[str], input_grad: bool, evaluating: bool
-    ) -> Run:
+    ) -> None:
         """Calls the module with what the specs describe, and passes back through it if asked to."""
         recorder = self.recorder
         with ExitStack() as stack:
@@ -62,6 +53,8 @@ class Session:
             ):  # many small objects that live until the end: looking for garbage takes long and finds none
                 stack.callback(gc.enable)
                 gc.disable()
+            stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
+            sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST))  # our own frames stand between the module's
             stack.enter_context(torch.enable_grad() if recorder.saves else torch.no_grad())
             counting = stand_ins.counter.set(recorder.count)
             stack.callback(stand_ins.counter.reset, counting)
@@ -74,11 +67,23 @@ class Session:
             stack.enter_context(lent(self.module, self.stand_ins, self.calls.wrap))
             if evaluating:
                 self.module.eval()
+            for module in self.module.modules():
+                if isinstance(module, nn.TransformerEncoder):
+                    module.use_nested_tensor = module.enable_nested_tensor = (
+                        False  # a way of its own for padded batches, which asks for data
+                    )
             with watching(recorder, self.mode):
-                result = self.module(*real_args, **real_kwargs)
+                result = self.run_module(real_args, real_kwargs)
                 if self.backward:
                     self._backward(result)
-        return Run(recorder.root, recorder, tuple(self.inputs), self.weights)
+
+    def run_module(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Here the module's own code begins: a line of code is looked for no further out."""
+        outside = Call(self.module, "")
+        with self.recorder.calling(outside, ""):
+            result = self.module(*args, **kwargs)
+        self.recorder.root = _opened(outside, self.recorder.inputs(tensors_in(result)))
+        return result
 
     def _input(self, value: Any, label: str, grad: bool) -> Any:
         """What a spec describes, each of its tensors under a name."""
@@ -100,8 +105,8 @@ class Session:
     def _backward(self, result: Any) -> None:
         """The gradients of a loss, or else of the sum of all outputs, for all that is to be learned."""
         loss = getattr(result, "loss", None)
-        found = [loss] if isinstance(loss, Tensor) and loss.requires_grad else tree_leaves(result)
-        outputs = [leaf for leaf in found if isinstance(leaf, Tensor) and leaf.requires_grad]
+        found = [loss] if isinstance(loss, Tensor) and loss.requires_grad else tensors_in(result)
+        outputs = [leaf for leaf in found if leaf.requires_grad]
         if outputs:
             self.recorder.in_backward = True
             grads = tuple(torch.ones_like(output) for output in outputs)
@@ -109,6 +114,15 @@ class Session:
             torch.autograd.Variable._execution_engine.run_backward(
                 tuple(outputs), grads, False, False, (), allow_unreachable=True, accumulate_grad=True
             )
+
+
+def _opened(outside: Call, outputs: tuple[Named, ...]) -> Call:
+    """The call of the module itself, with what hooks did before and after it as steps of its own."""
+    (own,) = [record for record in outside.body if isinstance(record, Call) and record.module is outside.module][-1:]
+    at = outside.body.index(own)
+    own.body[:] = [*outside.body[:at], *own.body, *outside.body[at + 1 :]]
+    own.outputs = outputs
+    return own
 
 
 def made(

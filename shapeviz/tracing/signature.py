@@ -44,19 +44,13 @@ for _name in _LOOKS.split():
     setattr(Index, f"__{_name}__", _noticed(f"__{_name}__"))
 
 
-def indexed(module: nn.Module, place: str, seen: Callable[[], None]) -> None:
-    """Puts an Index wherever an attribute of the module tells its place among siblings."""
-    numbers = [(name, value) for name, value in module.__dict__.items() if type(value) is int]
-    for name, value in numbers:
-        if POSITION.fullmatch(name) and value in _places(place):
+def indexed(module: nn.Module, seen: Callable[[], None]) -> None:
+    """Puts an Index wherever an attribute of the module may tell its place among siblings."""
+    for name, value in [(name, value) for name, value in module.__dict__.items() if type(value) is int]:
+        if POSITION.fullmatch(name):
             index = Index(value)
             index.seen = seen
             module.__dict__[name] = index
-
-
-def _places(place: str) -> set[int]:
-    numbers = [int(part) for part in place.split(".") if part.isdigit()]
-    return {*numbers, *(number + 1 for number in numbers)}
 
 
 def static(module: nn.Module, parameter: Callable[[Tensor], Hashable]) -> Hashable:

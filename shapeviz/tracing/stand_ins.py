@@ -58,6 +58,8 @@ def attention(
     is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
     """`scaled_dot_product_attention` on any device. Raises RuntimeError where the shapes do not fit."""
+    if len({query.dtype, key.dtype, value.dtype}) > 1:
+        raise RuntimeError(f"tensors of one dtype are needed, not {query.dtype}, {key.dtype} and {value.dtype}")
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise RuntimeError("queries and keys must have one width, keys and values one length")
     if not enable_gqa:

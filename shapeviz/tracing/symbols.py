@@ -54,6 +54,7 @@ class Symbols:
         numbers = list(self.fixed.values())
         self._by_number = {n: name for name, n in self.fixed.items() if n > 1 and numbers.count(n) == 1}
         self.unknown: dict[str, str] = {}
+        self._fresh = 0
         self._where: Callable[[], str] = lambda: ""
         used = set(taken)
         for i, name in enumerate(names):
@@ -112,6 +113,12 @@ class Symbols:
                 found[name] = self._written(self.env.replacements[symbol])
         return found
 
+    def fresh(self, letter: str) -> str:
+        """A name for what is not known, `n_1`, that no dimension of the user's has."""
+        self._fresh += 1
+        name = f"{letter}_{self._fresh}"
+        return name if name not in self.hints and name not in self.fixed else self.fresh(letter)
+
     def form(self, form: Any) -> Expr | None:
         """One of torch's own expressions as ours; None if it has no such form."""
         try:
@@ -131,7 +138,8 @@ class Symbols:
     def renamed(self, text: str) -> str:
         """Torch's own words with the user's names in place of s44."""
         names = {str(symbol): name for symbol, name in self._names.items()}
-        return re.sub(r"\b[su]\d+\b", lambda found: names.get(found[0], found[0]), text)
+        known = re.sub(r"\bs\d+\b", lambda found: names.get(found[0], found[0]), text)
+        return re.sub(r"\bz?u[f]?\d+\b", lambda found: names.get(found[0], "a value of the data"), known)
 
     def _written(self, form: Any) -> Expr:
         if form.is_Integer:
@@ -177,7 +185,7 @@ class Symbols:
 
     def _unknown(self, symbol: Any, why: str = "depends on the data") -> str:
         """A size that only the data tell: it gets a letter of its own and a reason why it is not counted."""
-        name = f"n_{len(self.unknown) + 1}"
+        name = self.fresh("n")
         self._names[symbol] = name
         self.unknown[name] = f"{name}, a size in {self._where()}, {why}"
         return name

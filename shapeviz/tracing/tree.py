@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from torch import nn
@@ -23,27 +24,39 @@ class Tree:
         self.named = dict(named)
         self.owned: set[int] = set()
         self.called: set[int] = set()
+        self.lending: set[int] = set()
         self.places: dict[Block, tuple[str, ...]] = {}
 
     def root(self, call: Call, inputs: Iterable[Tensor], whole: bool = True) -> Block:
         """The whole model; submodules that were never called stand at its end and run zero times."""
         self._reach(call)
+        self._reach(call, lends=True)
         found = self._block(call, type(call.module).__name__, account(call, set()), "model")
         sources = tuple(Op(t.name, "input", t.name.replace("_", " "), (), t) for t in inputs)
         body = _unique((*sources, *found.body, *(self._unreached() if whole else ())))
         return replace(found, body=body, step=False)
 
-    def _reach(self, call: Call) -> None:
-        """Marks every module that ran, or stands for one that did."""
+    def _reach(self, call: Call, lends: bool = False) -> None:
+        """Marks every module that ran, or stands for one that did; or those that only lent a weight to the caller."""
         for record in call.body:
             if isinstance(record, Call):
-                self._reach(record)
-        self.called.add(id(call.module))
-        inner = [(path, m) for path, m in call.module.named_modules() if path and id(m) in self.called]
-        for member in call.members:
-            if member is not call.module:
-                self.called.add(id(member))
-                self.called.update(id(member.get_submodule(path)) for path, _ in inner)
+                self._reach(record, lends)
+        reached = self.lending if lends else self.called
+        if lends:
+            reached.update(self._lenders(call))
+        else:
+            reached.add(id(call.module))
+        inner = [path for path, m in call.module.named_modules() if id(m) in reached]
+        for member in call.members[1:]:
+            reached.update(id(member.get_submodule(path)) for path in inner)
+
+    def _lenders(self, call: Call) -> Iterator[int]:
+        """The submodules that never run, and whose weights an operation of the call reads."""
+        read = {tensor for step in call.body if isinstance(step, Step) for tensor in step.inputs}
+        for path, module in call.module.named_modules():
+            weights = [weight for weight in dict.values(module._parameters) if weight is not None]
+            if path and id(module) not in self.called and any(self.named.get(id(weight)) in read for weight in weights):
+                yield id(module)
 
     # blocks
 
@@ -121,29 +134,20 @@ class Tree:
         """
         params: list[Tensor] = []
         tied: list[Tensor] = []
-        read = {tensor for step in call.body if isinstance(step, Step) for tensor in step.inputs}
+        lenders = set(self._lenders(call))
         for path, module in call.module.named_modules():
+            if path and id(module) not in lenders:
+                continue
             for name, weight in dict.items(module._parameters):
-                if weight is None:
-                    continue
-                lends = id(module) not in self.called and self.named.get(id(weight)) in read
-                if path and not lends:
-                    continue
-                known = self._named(weight, f"{path}.{name}" if path else name)
-                (tied if id(weight) in self.owned else params).append(known)
-                self.owned.add(id(weight))
-        self._own_members(call)
-        return tuple(dict.fromkeys(params)), tuple(dict.fromkeys(tied))
-
-    def _own_members(self, call: Call) -> None:
-        """The weights of the modules that the call stands for are counted with its own, by `copies`."""
-        for member in call.members[1:]:
+                if weight is not None:
+                    known = self._named(weight, f"{path}.{name}" if path else name)
+                    (tied if id(weight) in self.owned else params).append(known)
+                    self.owned.add(id(weight))
+        for member in call.members[1:]:  # whose weights are counted with the first one's, by `copies`
             for module in member.modules():
-                if id(module) in self.called or self._lends(call):
+                if id(module) in self.called or id(module) in self.lending:
                     self.owned.update(id(weight) for weight in dict.values(module._parameters) if weight is not None)
-
-    def _lends(self, call: Call) -> bool:
-        return any(id(module) not in self.called for module in call.module.modules())
+        return tuple(dict.fromkeys(params)), tuple(dict.fromkeys(tied))
 
     def _named(self, weight: nn.Parameter, name: str) -> Tensor:
         if id(weight) not in self.named:
@@ -153,31 +157,33 @@ class Tree:
         return self.named[id(weight)]
 
     def _unreached(self) -> Iterator[Block]:
-        """The outermost submodules of which no part was called, and that hold weights nobody else does."""
+        """The outermost submodules of which no part was called, alike ones together, if they hold own weights."""
         outermost: list[str] = []
+        found: dict[Hashable, tuple[str, nn.Module, list[tuple[str, nn.Parameter]], int]] = {}
         for path, module in self.module.named_modules():
-            if path and not any(id(m) in self.called for m in module.modules()) and not _inside(path, outermost):
+            ran = any(id(m) in self.called or id(m) in self.lending for m in module.modules())
+            if path and not ran and not _inside(path, outermost):
                 outermost.append(path)
-                weights = [
-                    (f"{inner}.{name}" if inner else name, weight)
-                    for inner, m in module.named_modules()
-                    for name, weight in dict.items(m._parameters)
-                    if weight is not None and id(weight) not in self.owned
-                ]
+                weights = [(n, weight) for n, weight in module.named_parameters() if id(weight) not in self.owned]
                 if weights:
                     self.owned.update(id(weight) for _, weight in weights)
-                    yield self._idle(path, module, tuple(self._named(weight, name) for name, weight in weights))
+                    shapes = tuple((n, tuple(weight.shape), weight.dtype) for n, weight in weights)
+                    kind = (re.sub(r"\d+", "", path), type(module), shapes)
+                    first = found.get(kind, (path, module, weights, 0))
+                    found[kind] = (*first[:3], first[3] + 1)
         for path, weight in self.module.named_parameters():
             if id(weight) not in self.owned:
                 self.owned.add(id(weight))
-                yield self._idle(path, self.module, (self._named(weight, path),))
+                found[path] = (path, self.module, [(path, weight)], 1)
+        for path, module, weights, copies in found.values():
+            yield self._idle(path, module, tuple(self._named(weight, name) for name, weight in weights), copies)
 
-    def _idle(self, path: str, module: nn.Module, weights: tuple[Tensor, ...]) -> Block:
+    def _idle(self, path: str, module: nn.Module, weights: tuple[Tensor, ...], copies: int) -> Block:
         return Block(
             name=path.replace(".", "_"), kind=type(module).__name__, title=f"{type(module).__name__}, never called",
             role="unreached", equation="never called by forward", source="", caption=(), inputs=(),
             output=Tensor(NOTHING, ()), params=tuple(dict.fromkeys(weights)), tied=(), body=(), repeat=Expr(),
-            copies=Expr.of(1), step=True,
+            copies=Expr.of(copies), step=True,
         )  # fmt: skip
 
 

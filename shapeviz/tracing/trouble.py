@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from shapeviz.errors import InputError, ShapevizError, TraceError
+from shapeviz.errors import DataDependentError, InputError, ShapevizError, TraceError
 from shapeviz.tracing.places import line_of, source
 from shapeviz.tracing.recorder import Recorder
 from shapeviz.tracing.records import Call, Step
 
-NO_CUDA = re.compile("not compiled with CUDA|NVIDIA driver|No CUDA GPUs|CUDA is not available")
-DTYPE = re.compile("dtype|scalar type|expected .* but (got|found) .*(Float|Long|Int|Half|Bool)", re.IGNORECASE)
+NO_CUDA = re.compile(
+    "not compiled with CUDA|NVIDIA driver|No CUDA GPUs|CUDA is not available|for cuda devices|device.*cuda|"
+    "expected device cpu"
+)
+DTYPE = re.compile(
+    "dtype|Input type|scalar type|expected .* but (got|found) .*(Float|Long|Int|Half|Bool)", re.IGNORECASE
+)
 RANK = re.compile(r"[1-5]D|dimensional|unpack|rank|number of dimensions|Dimension out of range", re.IGNORECASE)
 DATA = ("GuardOnDataDependentSymNode", "DataDependentOutputException", "DynamicOutputShapeException")
 
 
-def explained(error: Exception, recorder: Recorder, sizes: dict[str, int]) -> ShapevizError:
+def explained(error: BaseException, recorder: Recorder, sizes: dict[str, int]) -> ShapevizError:
     """The one message for an exception that the module's forward raised."""
     if isinstance(error, ShapevizError):
         return error
@@ -27,8 +32,12 @@ def explained(error: Exception, recorder: Recorder, sizes: dict[str, int]) -> Sh
     used = _sizes(recorder, sizes)
     if NO_CUDA.search(str(error)):
         return InputError(f"the module needs CUDA, which is not here: {where}; leave the device to the caller")
-    if kind in DATA:
-        return TraceError(
+    if isinstance(error, SystemExit):
+        return InputError(f"the module's forward called sys.exit({error.code!r})\n{where}")
+    if isinstance(error, RecursionError):
+        return InputError(f"the module's forward calls itself without end: RecursionError, {words}\n{where}")
+    if kind in DATA or ".numpy() is not supported" in str(error):
+        return DataDependentError(
             f"a branch or size depends on the data, which a trace has not: {_guard(error, recorder)}\n{where}\n"
             f"  mend it by a form without a branch (torch.where, a mask), or trace the parts around it{used}"
         )
@@ -58,7 +67,7 @@ def _failed(recorder: Recorder) -> Step | None:
     return None
 
 
-def _where(recorder: Recorder, step: Step | None, error: Exception) -> str:
+def _where(recorder: Recorder, step: Step | None, error: BaseException) -> str:
     path = ".".join(filter(None, [recorder.places[-1] if recorder.places else ""])) or "the module itself"
     kind = type(recorder.frames[-1].call.module).__name__ if recorder.frames else ""
     site = step.site if step and step.site else line_of(error)
@@ -74,7 +83,7 @@ def _sizes(recorder: Recorder, sizes: dict[str, int]) -> str:
     return f"\n  with {shown}{more}" if shown else ""
 
 
-def _guard(error: Exception, recorder: Recorder) -> str:
+def _guard(error: BaseException, recorder: Recorder) -> str:
     found = re.search(r"guard on data-dependent expression (.*?) \(", str(error))
     names = recorder.symbols.unknown
     known = "; ".join(names.values())

@@ -15,11 +15,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from shapeviz.expr import Expr
@@ -28,6 +27,7 @@ from shapeviz.report import Check, Report, Row, measure
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.borrow import StandIns, lent
 from shapeviz.tracing.job import Job
+from shapeviz.tracing.recorder import tensors_in
 from shapeviz.tracing.session import made
 from shapeviz.tracing.symbols import Symbols
 from shapeviz.verify.measure import parameters
@@ -60,8 +60,10 @@ def traced_checks(model: Model, job: Job) -> tuple[Check, ...]:
     calls = Counter(place for block, _ in blocks for place in job.places[block])
     for block, row in blocks:
         checks += _block_checks(block, row, job.places[block], calls, seen, numbers)
-    forward, note = _forward(model.root).subs(numbers), "equal as polynomials"
-    return (*checks, Check("model", "flops", forward, seen.flops[""], COUNTER, note * (forward == seen.flops[""])))
+    forward, rest = _forward(model.root).subs(numbers).split(report.sizes.names)
+    note = "equal as polynomials" * (forward == seen.flops[""])
+    note += f"; not counted: {rest}, {'; '.join(report.reasons[n] for n in sorted(rest.names))}" if rest.terms else ""
+    return (*checks, Check("model", "flops", forward, seen.flops[""], COUNTER, note))
 
 
 def _rows(block: Block, report: Report, prefix: str) -> Iterator[tuple[Block, Row]]:
@@ -80,10 +82,15 @@ def _parameter_checks(report: Report, blocks: list[tuple[Block, Row]], job: Job)
     for block, row in blocks:
         places = dict.fromkeys(job.places[block])
         weights = [weight for place in places for weight in job.module.get_submodule(place).parameters()]
-        if places and row.repeat.value and not any(names[id(weight)] > 1 for weight in weights):
+        if places and row.repeat.value and not _ties(block) and not any(names[id(weight)] > 1 for weight in weights):
             yield _one(row.path, "params", row.cells["params"].value, {counts[p] for p in places}, "PyTorch", "")
     total = sum(weight.numel() for weight in job.module.parameters())
     yield Check("model", "params", report.total["params"].value, total, "PyTorch", "unique nn.Parameter elements")
+
+
+def _ties(block: Block) -> bool:
+    """True if the block or one within it uses weights that an earlier one owns."""
+    return bool(block.tied) or any(map(_ties, block.blocks))
 
 
 def _block_checks(
@@ -154,7 +161,7 @@ def _watched(seen: Seen, symbols: Symbols, place: str, module: nn.Module) -> Any
 
     def run(*args: Any, **kwargs: Any) -> Any:
         result = forward(*args, **kwargs)
-        tensors = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        tensors = tensors_in(result)
         seen.shapes.setdefault(place, []).append(tuple(map(symbols.expr, tensors[0].shape)) if tensors else ())
         return result
 
