@@ -1,4 +1,4 @@
-"""Modules that misbehave: one message that names the place, the right exit code, and never a wrong number in silence."""
+"""Modules that misbehave: one message that names the place, the right exit code, no wrong number in silence."""
 
 from __future__ import annotations
 

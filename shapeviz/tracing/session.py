@@ -68,10 +68,8 @@ class Session:
             if evaluating:
                 self.module.eval()
             for module in self.module.modules():
-                if isinstance(module, nn.TransformerEncoder):
-                    module.use_nested_tensor = module.enable_nested_tensor = (
-                        False  # a way of its own for padded batches, which asks for data
-                    )
+                if isinstance(module, nn.TransformerEncoder):  # its own way for padded batches asks for data
+                    module.use_nested_tensor = module.enable_nested_tensor = False
             with watching(recorder, self.mode):
                 result = self.run_module(real_args, real_kwargs)
                 if self.backward:
