@@ -141,7 +141,8 @@ _SIGNS: Mapping[str, Any] = {"<": lt, "≤": le, ">": gt, "≥": ge, "=": eq, "�
 class Sizes:
     """The numbers of a model: given values, rules that derive others, and names that mean another size.
 
-    `fixed` says of those that cannot be changed why not; `conditions` are what must hold of all of them.
+    `fixed` says of those that cannot be changed why not, `pinned` of those that a trace took for numbers; `conditions`
+    are what must hold of all of them.
 
     >>> sizes = Sizes({"d_model": 512, "h": 8}, rules={"d_k": Expr.of("d_model") / "h"}, aliases={"d_v": "d_k"})
     >>> sizes.resolve(), sizes.resolve(h=4)["d_v"]
@@ -153,6 +154,7 @@ class Sizes:
     aliases: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     fixed: Mapping[str, str] = field(default_factory=dict)
+    pinned: Mapping[str, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
     def resolve(self, **overrides: Any) -> dict[str, Any]:
@@ -163,6 +165,9 @@ class Sizes:
         for name in overrides.keys() & self.fixed.keys():
             if overrides[name] != self.values[name]:
                 raise SizeError(f"{name} = {self.values[name]} cannot be changed: {self.fixed[name]}")
+        for name in overrides.keys() & self.pinned.keys():
+            if overrides[name] != self.values[name]:
+                raise ConditionError(f"{name} = {self.values[name]} is a number in this trace: {self.pinned[name]}")
         for name in overrides.keys() - self.values.keys() - self.rules.keys():
             if name in self.aliases:
                 other = self.aliases[name]

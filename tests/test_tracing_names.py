@@ -91,3 +91,27 @@ def test_two_dimensions_of_one_size_stay_apart(sizes: dict[str, int]) -> None:
 
 def test_a_name_that_torch_itself_might_use_is_kept_apart() -> None:
     assert 128 * Expr.symbol("s0") * "s1" == report(nn.Linear(8, 8), {"input": "float32[s0,s1,8]"}).total["flops"]
+
+
+class Branching(nn.Module):
+    """Twice as deep unless the batch is one, or the length above forty, or even."""
+
+    def __init__(self, branch: Callable[[torch.Size], bool]) -> None:
+        super().__init__()
+        self.branch, self.a = branch, nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.a(x) if self.branch(x.shape) else self.a(self.a(x))
+        return out
+
+
+@pytest.mark.parametrize(
+    "branch", [lambda s: s[0] == 1, lambda s: s[1] > 40, lambda s: s[1] % 2 == 0, lambda s: s[0] * s[1] < 64]
+)
+def test_at_sizes_that_take_another_branch_the_total_is_that_branch_s(branch: Callable[[torch.Size], bool]) -> None:
+    for traced_at in ({}, {"B": 1, "S": 64}, {"B": 2, "S": 7}):
+        total = shapeviz.measure(shapeviz.trace(Branching(branch), "float32[B,S,8]", sizes=traced_at)).total["flops"]
+        for b, s in ((1, 64), (2, 7), (1, 7), (3, 41)):
+            # 2·8·8 for every position, twice where the branch is not taken
+            once = 128 * b * s
+            assert (once if branch(torch.Size((b, s, 8))) else 2 * once) == total.at(B=b, S=s), (traced_at, b, s)

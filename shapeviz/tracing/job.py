@@ -8,21 +8,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError, nearest
 from shapeviz.expr import Expr
-from shapeviz.ir import Block, Model, Sizes
+from shapeviz.ir import Block, Condition, Model, Sizes
+from shapeviz.report import measure
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.calls import UnlikeError
 from shapeviz.tracing.guards import broken, conditions, settled_at
-from shapeviz.tracing.session import Session
+from shapeviz.tracing.session import Session, read
 from shapeviz.tracing.specs import names as names_in
-from shapeviz.tracing.specs import parse
 from shapeviz.tracing.structure import LETTER, WHY, structure
 from shapeviz.tracing.symbols import SCALES, Symbols, is_batch
-from shapeviz.tracing.tree import Tree
+from shapeviz.tracing.tree import Tree, names_used
 from shapeviz.tracing.trouble import explained
 
 MOST = 16  # dimensions by name: torch's reasoning about sizes takes minutes with more
@@ -73,13 +73,25 @@ class Job:
             self.fixed[dimension] = self.sizes[dimension]
             self.reasons[dimension] = f"the module takes it for a number, {line or 'in its code'}"
             self.notes.append(f"{dimension} is traced as the number {self.sizes[dimension]}: {self.reasons[dimension]}")
-        for condition in broken(conditions(session.symbols), {**session.symbols.hints, **self.sizes}):
-            for dimension in condition.names & self.sizes.keys():
-                self.fixed[dimension] = self.sizes[dimension]
-                self.reasons[dimension] = f"a branch depends on it, {condition.line}"
         if self.reasons:
             session = self._tried()
+        elif others := broken(conditions(session.symbols), {**session.symbols.hints, **self.sizes}):
+            return self._elsewhere(session, others, name, source)
         return self._built(session, name, source)
+
+    def _elsewhere(self, session: Session, others: list[Condition], name: str, source: str) -> Model:
+        """Where branches go another way at the user's sizes: the same formulas if nothing changes, else numbers."""
+        why = {n: f"a branch depends on it, {one.line}" for one in others for n in one.names & self.sizes.keys()}
+        numbers = {n: self.sizes[n] for n in why}
+        told = [f"{n} is traced as the number {size}: {why[n]}" for n, size in numbers.items()]
+        pinned = replace(self, fixed={**self.fixed, **numbers}, reasons=why, notes=[*self.notes, *told])
+        model, found = self._built(session, name, source), pinned._built(pinned._tried(), name, source)
+        if _costs(model) != _costs(found):
+            return found
+        kept = tuple(one for one in model.sizes.conditions if one not in others)
+        gone = tuple(f"holds for {one.text} " for one in others)
+        notes = tuple(note for note in model.notes if not note.startswith(gone))
+        return replace(model, sizes=replace(model.sizes, conditions=kept), notes=notes)
 
     # what is asked
 
@@ -103,8 +115,8 @@ class Job:
                 self.notes.append(f"inputs guessed from forward and config: {shown}; --input sets others")
             if "use_cache" in takes.parameters and "use_cache" not in self.kwargs:
                 self.kwargs["use_cache"] = False
-        self.args = [_read(value, f"input {i}") for i, value in enumerate(self.args, 1)]
-        self.kwargs = {name: _read(value, name) for name, value in self.kwargs.items()}
+        self.args = [read(value, f"input {i}") for i, value in enumerate(self.args, 1)]
+        self.kwargs = {name: read(value, name) for name, value in self.kwargs.items()}
         self._bind(takes)
         self.prepared = True
         self._check_sizes()
@@ -222,7 +234,8 @@ class Job:
 
     def _again(self, sizes: Mapping[str, int]) -> Model:
         """The same at other sizes, which decide the branches that the module takes."""
-        asked = {name: size for name, size in sizes.items() if name in self.dimensions}
+        dimensions = set(names_in([*self.args, *self.kwargs.values()]))
+        asked = {name: size for name, size in sizes.items() if name in dimensions}
         fixed = {name: size for name, size in self.fixed.items() if name not in self.reasons}
         other = replace(self, sizes=asked, fixed=fixed, notes=[], reasons={}, places={}, prepared=True)
         return other.model(type(self.module).__name__, type(self.module).__name__)
@@ -243,7 +256,7 @@ class Job:
         variables = {n: self.sizes.get(n) or assumed[n] for n in symbols.hints}
         if broken(found, variables):
             variables |= {n: symbols.hints[n] for n in assumed}
-        used = _used(root)
+        used = names_used(root)
         named = {n: size for n, size in symbols.fixed.items() if n in used}
         notes = [*self.notes]
         if assumed and whole:
@@ -255,13 +268,14 @@ class Job:
         buffers = sum(weight.numel() for weight in {id(b): b for b in self.module.buffers()}.values())
         if buffers:
             notes.append(f"buffers, no parameters: {buffers:,} elements")
-        fixed = {n: self.reasons.get(n) or "it is a number of the module itself: give another module" for n in named}
+        fixed = {n: "it is a number of the module itself: give another module" for n in named if n not in self.reasons}
+        named |= {n: self.fixed[n] for n in self.reasons}
         return Model(
             name=name,
             title=f"{name}, traced",
             source=source,
             root=root,
-            sizes=Sizes({**variables, **named}, fixed=fixed, conditions=found),
+            sizes=Sizes({**variables, **named}, fixed=fixed, pinned=self.reasons, conditions=found),
             legend={**dict.fromkeys(variables, "input dimension"), **dict.fromkeys(named, "number of the module")},
             missing={**symbols.unknown, **recorder.unknown},
             notes=tuple(notes),
@@ -271,30 +285,7 @@ class Job:
         )
 
 
-def _used(root: Any) -> set[str]:
-    """The names that occur in a tree."""
-    found: set[str] = set()
-    pending: list[Any] = [root]
-    while pending:
-        node = pending.pop()
-        pending += getattr(node, "body", ())
-        tensors = [*node.inputs, node.output, *getattr(node, "params", ())]
-        costs = [getattr(node, "flops", Expr()), getattr(node, "backward", Expr())]
-        costs += [size for _, size in getattr(node, "saved", ())]
-        found.update(name for size in (*(s for t in tensors for s in t.shape), *costs) for name in size.names)
-    return found
-
-
-def _read(value: Any, label: str) -> Any:
-    """A text as the spec that it is, also within tuples, lists and dicts; any other value as it is."""
-    match value:
-        case str():
-            return parse(value)
-        case dict():
-            return {key: _read(item, f"{label}[{key!r}]") for key, item in value.items()}
-        case tuple() | list() if not isinstance(value, Tensor):
-            items = [_read(item, f"{label}[{i}]") for i, item in enumerate(value)]
-            return (
-                items if isinstance(value, list) else type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-            )
-    return value
+def _costs(model: Model) -> list[Any]:
+    """What a model comes to at its own sizes."""
+    report = measure(model, ("params", "flops", "saved"))
+    return [[cell.value for cell in report.total.values()], *report.not_counted.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -27,7 +28,7 @@ def site() -> str:
     frame = sys._getframe(1)
     while frame is not None and is_torchs(frame.f_code.co_filename):
         frame = frame.f_back if frame.f_code.co_name != RUN else None  # type: ignore[assignment]
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+    return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else ""
 
 
 def line_of(error: BaseException) -> str:
@@ -35,13 +36,23 @@ def line_of(error: BaseException) -> str:
     found = traceback.extract_tb(error.__traceback__)
     begin = max((i for i, frame in enumerate(found) if frame.name == RUN), default=0)
     frames = [frame for frame in found[begin:] if not is_torchs(frame.filename)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+
+
+def shown(file: str) -> str:
+    """A file as people name it: from the working directory, or from the folder that Python imports it from."""
+    for folder in (os.getcwd(), *sorted(sys.path, key=len, reverse=True)):
+        if folder and file.startswith(folder + os.sep):
+            return file[len(folder) + 1 :]
+    return file
 
 
 def source(place: str) -> str:
     """The text of a line of code, empty if it cannot be read."""
     name, _, number = place.rpartition(":")
-    try:
-        return Path(name).read_text(encoding="utf-8").splitlines()[int(number) - 1].strip()
-    except (OSError, ValueError, IndexError):
-        return ""
+    for folder in ("", *sys.path):
+        try:
+            return Path(folder, name).read_text(encoding="utf-8").splitlines()[int(number) - 1].strip()
+        except (OSError, ValueError, IndexError):
+            continue
+    return ""

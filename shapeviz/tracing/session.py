@@ -20,7 +20,7 @@ from shapeviz.tracing.calls import Calls
 from shapeviz.tracing.modes import watching
 from shapeviz.tracing.recorder import Recorder, tensors_in
 from shapeviz.tracing.records import Call
-from shapeviz.tracing.specs import TensorSpec
+from shapeviz.tracing.specs import TensorSpec, parse
 from shapeviz.tracing.symbols import Symbols
 
 DEEPEST = 6000
@@ -144,3 +144,18 @@ def made(
 
 def _weights(module: nn.Module) -> list[tuple[str, Tensor]]:
     return [*module.named_parameters(), *module.named_buffers()]
+
+
+def read(value: Any, label: str) -> Any:
+    """A text as the spec that it is, also within tuples, lists and dicts; any other value as it is."""
+    match value:
+        case str():
+            return parse(value)
+        case dict():
+            return {key: read(item, f"{label}[{key!r}]") for key, item in value.items()}
+        case tuple() | list() if not isinstance(value, Tensor):
+            items = [read(item, f"{label}[{i}]") for i, item in enumerate(value)]
+            return (
+                items if isinstance(value, list) else type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+            )
+    return value

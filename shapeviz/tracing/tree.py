@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from torch import nn
 
@@ -234,3 +235,17 @@ def _is_torchs(module: nn.Module) -> bool:
 
 def _inside(path: str, outer: Iterable[str]) -> bool:
     return any(path.startswith(other + ".") for other in outer)
+
+
+def names_used(root: Any) -> set[str]:
+    """The names that occur in a tree."""
+    found: set[str] = set()
+    pending: list[Any] = [root]
+    while pending:
+        node = pending.pop()
+        pending += getattr(node, "body", ())
+        tensors = [*node.inputs, node.output, *getattr(node, "params", ())]
+        costs = [getattr(node, "flops", Expr()), getattr(node, "backward", Expr())]
+        costs += [size for _, size in getattr(node, "saved", ())]
+        found.update(name for size in (*(s for t in tensors for s in t.shape), *costs) for name in size.names)
+    return found
