@@ -7,6 +7,7 @@ import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -80,8 +81,12 @@ def lent(module: nn.Module, stand_in: StandIns, wrap: Callable[[str, nn.Module],
         if torch.get_default_device() != CPU:
             stack.enter_context(CPU)
         submodules = list(module.named_modules())
+        held: dict[int, Any] = {}
         for _, submodule in submodules:
             stack.callback(_restorer(submodule))
+            held.update((id(value), value) for value in submodule.__dict__.values() if _is_plain(value))
+        for value in held.values():
+            stack.callback(_restorer(value))
         stack.enter_context(_random_state())
         for place, submodule in submodules:
             own = submodule.__dict__
@@ -116,15 +121,21 @@ def _lent_value(value: Any, stand_in: StandIns, copies: dict[int, Any]) -> Any:
     return copies[id(value)]
 
 
-def _restorer(module: nn.Module) -> Callable[[], None]:
-    """What puts a module's attributes back as they were."""
-    kind, attributes = type(module), module.__dict__.copy()
+def _is_plain(value: Any) -> bool:
+    """True for an object of somebody's class, as a configuration is, whose attributes forward may change."""
+    attributes = getattr(value, "__dict__", None)
+    return type(attributes) is dict and not isinstance(value, nn.Module | Tensor | type | FunctionType | ModuleType)
+
+
+def _restorer(thing: Any) -> Callable[[], None]:
+    """What puts the attributes of a module or another object back as they were."""
+    kind, attributes = type(thing), thing.__dict__.copy()
 
     def restore() -> None:
-        if type(module) is not kind:
-            module.__class__ = kind
-        module.__dict__.clear()
-        module.__dict__.update(attributes)
+        if type(thing) is not kind:
+            thing.__class__ = kind
+        thing.__dict__.clear()
+        thing.__dict__.update(attributes)
 
     return restore
 
