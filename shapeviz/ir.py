@@ -15,6 +15,7 @@ from shapeviz.expr import Expr, product
 
 Shape: TypeAlias = tuple[Expr, ...]
 ONE = Expr.of(1)
+NOT_TRACED = "it is known of traced modules alone: shapeviz.trace(module, …, saved=True)"
 NOTHING = "nothing"  # the name of a result that there is none of
 
 
@@ -212,7 +213,8 @@ class Model:
     `config` is what the tree was built from (None if it was not built from sizes), `legend` the meaning of
     every symbol, `missing` says of each symbol without a number how to give it one,
     `notes` are hints for the user, `conventions` say of a column what is different in this model,
-    `again` traces it at other sizes.
+    `absent`
+    which columns cannot be known and why, `again` traces it at other sizes.
     """
 
     name: str
@@ -225,4 +227,5 @@ class Model:
     notes: tuple[str, ...] = ()
     config: Any = None
     conventions: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(("saved", "largest"), NOT_TRACED))
     again: Callable[[Mapping[str, int]], Model] | None = None

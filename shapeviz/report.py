@@ -142,7 +142,10 @@ class Report:
 
 
 def measure(model: Model, columns: Iterable[str] = COLUMNS) -> Report:
-    """Every shape and cost of a model as exact expressions. Raises InputError for an unknown column."""
+    """Every shape and cost of a model as exact expressions. Raises InputError for a column that is not known of it."""
+    columns = tuple(columns)
+    if missing := next((name for name in columns if name in model.absent), None):
+        raise InputError(f"{missing} of {model.name}: {model.absent[missing]}")
     analyses = {name: plugins.load("shapeviz.analyses", name) for name in columns}
     ledger = {name: Ledger(model, module) for name, module in analyses.items()}
     owners: dict[Any, str] = {}

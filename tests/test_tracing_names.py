@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,3 +118,57 @@ def test_at_sizes_that_take_another_branch_the_total_is_that_branch_s(branch: Ca
             # 2·8·8 for every position, twice where the branch is not taken
             once = 128 * b * s
             assert (once if branch(torch.Size((b, s, 8))) else 2 * once) == total.at(B=b, S=s), (traced_at, b, s)
+
+
+class Choosing(Layer):
+    """Twice as deep where a list says so at the layer's own place; or it leaves its input behind."""
+
+    def __init__(self, layer_idx: int, leaves: bool = False) -> None:
+        super().__init__()
+        self.layer_idx, self.leaves, self.kinds, self.left = layer_idx, leaves, "aaabaa", None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.leaves:
+            self.left = x
+        out: Tensor = super().forward(x)
+        return out if self.leaves or self.kinds[self.layer_idx] == "a" else super().forward(out)
+
+
+class Gathering(nn.Module):
+    """Layers one after the other, and one more for whatever they left behind."""
+
+    def __init__(self, layers: list[Choosing]) -> None:
+        super().__init__()
+        self.layers, self.last = nn.ModuleList(layers), Layer()
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        left = [layer.left for layer in self.layers if layer.left is not None]
+        return x + sum(self.last(one) for one in left)
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["its index as a subscript", "an attribute left behind"])
+def test_layers_that_look_alike_and_do_not_act_alike_are_all_run(leaves: bool) -> None:
+    module = Gathering([Choosing(i, leaves) for i in range(6)])
+    folded, whole = (shapeviz.measure(shapeviz.trace(module, **X, fold=fold)).total["flops"] for fold in (True, False))
+    assert whole == folded
+
+
+def test_what_a_trace_did_not_look_for_is_refused_and_never_zero() -> None:
+    for model in (shapeviz.trace(nn.Linear(8, 8), "float32[B,8]"), shapeviz.read()):
+        with pytest.raises(InputError, match="saved=True"):
+            shapeviz.measure(model, ["saved"])
+
+
+def test_a_report_of_a_module_with_fused_attention_has_its_figure(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(
+        "from torch import nn\n"
+        "class M(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return nn.functional.scaled_dot_product_attention(x, x, x)\n"
+    )
+    words = ["report", f"{tmp_path}/m.py:M", "--input", "float32[B,S,8]", "-o", str(tmp_path / "r"), "--no-checks"]
+    done = subprocess.run([sys.executable, "-m", "shapeviz", *words], capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+    assert (tmp_path / "r" / "figures" / "model.svg").exists()

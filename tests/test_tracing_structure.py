@@ -245,7 +245,7 @@ def test_buffers_are_no_parameters_and_are_told_apart() -> None:
     found = report(module, {"x": "float32[100,8]"})
     assert 16 == found.total["params"]
     # running mean and variance, how many batches, and the table
-    assert "buffers, no parameters: 817 elements" in found.notes
+    assert "817 elements in buffers, which are no parameters" in found.notes
 
 
 def test_what_is_never_called_is_listed_and_its_parameters_count() -> None:

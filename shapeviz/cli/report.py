@@ -97,7 +97,7 @@ def _write(report: Report, folder: Path, view: View) -> None:
 
 def _figures(report: Report) -> list[tuple[str, str]]:
     """The figures that the model has, with their titles."""
-    blocks = {row.block for row in report.rows}
+    blocks = {row.block for row in report.rows if not row.step}
     return [(name, title) for name, title in FIGURES.items() if name == "model" or name in blocks]
 
 

@@ -91,7 +91,7 @@ def _root(report: Report, figure: str) -> str:
         return ""
     paths = [row.path for row in report.rows if not row.step]
     if figure in NAMED:
-        if path := next((row.path for row in report.rows if row.block == figure), ""):
+        if path := next((row.path for row in report.rows if row.block == figure and not row.step), ""):
             return path
         raise InputError(f"no block {figure!r} in {report.name}; {nearest(figure, ['model', *paths])}")
     if figure not in paths:

@@ -14,6 +14,11 @@ from shapeviz.report import Report
 SEQUENCES = ("B", "S", "T", "V")
 
 
+def variables(report: Report) -> frozenset[str]:
+    """The letters that a figure keeps where it shows numbers: lengths, and what a traced module's inputs name."""
+    return frozenset(SEQUENCES) | {name for name, meaning in report.legend.items() if meaning == "input dimension"}
+
+
 def html(text: str) -> str:
     """Text for an HTML-like label; signs that XML cannot hold are left out."""
     return escape("".join(sign for sign in text if sign.isprintable()))
@@ -53,8 +58,8 @@ class Words:
         return f"{row.title}   {row.path}" if row else self.report.title
 
     def settings(self) -> Iterable[str]:
-        if self.graph.root:
-            yield self.report.row(self.graph.root).equation
+        if self.graph.root and (equation := self.report.row(self.graph.root).equation):
+            yield equation
         parts = sizes(self.report, self.names())
         lines = -(-len(parts) // 8)
         for start in range(lines):
@@ -94,7 +99,7 @@ class Words:
     def legend(self) -> str:
         """Letters and lines, as an HTML-like table."""
         t = self.theme
-        used = self.names() or frozenset(SEQUENCES)
+        used = self.names() or variables(self.report)
         letters = [name for name in self.report.legend if name in used]
         words = [f"<B>{html(n)}</B>  {html(self.report.legend[n].split(',')[0])}" for n in letters]
         rows = ["     ".join(words[start : start + 4]) for start in range(0, len(words), 4)]

@@ -9,7 +9,7 @@ from shapeviz.renderers import View
 from shapeviz.renderers._graph import Box, Edge, Graph, graph
 from shapeviz.renderers._text import humanize, numeric, symbolic
 from shapeviz.renderers._themes import THEMES, Theme
-from shapeviz.renderers._words import SEQUENCES, Words, html
+from shapeviz.renderers._words import Words, html, variables
 from shapeviz.report import Report, Row
 
 SANS = "Inter,Helvetica Neue,Helvetica,Arial,sans-serif"
@@ -164,7 +164,7 @@ class Writer:
         if row.block == "input":
             note = row.equation
         parts = [
-            str(size) if number is None or str(size) in SEQUENCES else str(number)
+            str(size) if number is None or not size.names.isdisjoint(variables(self.report)) else str(number)
             for size, number in zip(row.dims, row.shape, strict=True)
         ]
         return row, f"({', '.join(parts)})", "", note

@@ -60,12 +60,12 @@ class Folded(torch.autograd.Function):
 class Calls:
     """The forward of every submodule while it is traced."""
 
-    def __init__(self, recorder: Recorder, fold: bool, parameter: Callable[[Tensor], Tensor]) -> None:
-        self.recorder, self.fold, self._parameter = recorder, fold, parameter
+    def __init__(self, recorder: Recorder, fold: bool) -> None:
+        self.recorder, self.fold = recorder, fold
         self._groups: dict[tuple[Call, Hashable], Group] = {}
         self._statics: dict[int, Hashable] = {}
         self._claims: dict[int, int] = {}
-        self._skipped: dict[int, tuple[Answer, bool]] = {}
+        self._skipped: dict[int, Answer] = {}
         self._calls: dict[int, Call] = {}
         self._looks = 0
 
@@ -99,9 +99,11 @@ class Calls:
         call.members, call.places = [module], [place]
         self._calls[id(module)] = call
         parent.call.body.append(call)
-        looks = self._looks
+        looks, before = self._looks, module.__dict__.copy()
         with recorder.calling(call, place):
             result = forward(*args, **kwargs)
+        if before.keys() != module.__dict__.keys() or any(before[n] is not v for n, v in module.__dict__.items()):
+            self._look()  # what forward leaves behind may matter to somebody: every one of its like must run
         outputs = tensors_in(result)
         if group and self._looks != looks:
             group.sure = False
@@ -195,7 +197,7 @@ class Calls:
         call, answer = group.kinds[0], group.answer
         assert answer is not None
         leaves = self._fresh(answer, args, kwargs)
-        self._skipped[id(module)] = (answer, True)
+        self._skipped[id(module)] = answer
         self._count(call, module, place)
         self._claim(module)
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
@@ -234,7 +236,7 @@ class Calls:
     def _again(self, module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """A call that the backward pass makes anew, as gradient checkpointing does."""
         if id(module) in self._skipped:
-            answer, _ = self._skipped[id(module)]
+            answer = self._skipped[id(module)]
             return tree_unflatten(self._fresh(answer, args, kwargs), answer.structure)
         if id(module) not in self._calls:
             return forward(*args, **kwargs)

@@ -13,7 +13,7 @@ from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-def
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError, nearest
 from shapeviz.expr import Expr
-from shapeviz.ir import Block, Condition, Model, Sizes
+from shapeviz.ir import NOT_TRACED, Block, Condition, Model, Sizes
 from shapeviz.report import measure
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.calls import UnlikeError
@@ -51,6 +51,8 @@ class Job:
     places: dict[Block, tuple[str, ...]] = field(default_factory=dict)
     prepared: bool = False
     unrun: bool = False
+    scale: tuple[int, ...] = SCALES[0]
+    evaluating: bool = False
 
     def model(self, name: str, source: str) -> Model:
         """Runs the module and gives its Model. Raises InputError, SizeError or TraceError."""
@@ -184,6 +186,7 @@ class Job:
                     if isinstance(refused, DataDependentError):
                         break
                     continue
+                self.scale, self.evaluating = scale, evaluating
                 if evaluating:
                     self.notes.append("traced in evaluation mode: in training mode its forward depends on data")
                 return session
@@ -207,13 +210,16 @@ class Job:
         self.notes += [f"{name} is traced as the number {size}: {self.reasons[name]}" for name, size in numbers.items()]
         return session
 
-    def _run(self, scale: tuple[int, ...], evaluating: bool) -> Session:
+    def symbols(self, scale: tuple[int, ...], named: Mapping[str, int]) -> Symbols:
+        """New symbols for the dimensions of the inputs, none of which is tried at a number of the module's own."""
         taken = {size for weight in self.module.parameters() for size in weight.shape}
-        known = huggingface.names(self.module) if self.module is not None else {}
-        dimensions = self.dimensions
-        named = {name: size for name, size in known.items() if name not in (*self.fixed, *dimensions)}
+        return Symbols(self.dimensions, self.sizes, taken, {**named, **self.fixed}, scale)
+
+    def _run(self, scale: tuple[int, ...], evaluating: bool) -> Session:
+        known = huggingface.names(self.module)
+        named = {name: size for name, size in known.items() if name not in (*self.fixed, *self.dimensions)}
         named = {n: size for n, size in named.items() if size not in self.fixed.values()}
-        symbols = Symbols(dimensions, self.sizes, taken, {**named, **self.fixed}, scale)
+        symbols = self.symbols(scale, named)
         session = Session(self.module, symbols, saves=self.saves, backward=self.training, fold=self.fold)
         try:
             with huggingface.settled(self.module, self.kwargs):
@@ -267,7 +273,7 @@ class Job:
         notes += [f"holds for {one.text} ({one.line})" for one in found]
         buffers = sum(weight.numel() for weight in {id(b): b for b in self.module.buffers()}.values())
         if buffers:
-            notes.append(f"buffers, no parameters: {buffers:,} elements")
+            notes.append(f"{buffers:,} elements in buffers, which are no parameters")
         fixed = {n: "it is a number of the module itself: give another module" for n in named if n not in self.reasons}
         named |= {n: self.fixed[n] for n in self.reasons}
         return Model(
@@ -280,6 +286,7 @@ class Job:
             missing={**symbols.unknown, **recorder.unknown},
             notes=tuple(notes),
             conventions={"flops": TRAINED} if self.training else {},
+            absent={} if self.saves else dict.fromkeys(("saved", "largest"), NOT_TRACED),
             config=self,
             again=self._again if whole else None,
         )
@@ -287,5 +294,5 @@ class Job:
 
 def _costs(model: Model) -> list[Any]:
     """What a model comes to at its own sizes."""
-    report = measure(model, ("params", "flops", "saved"))
+    report = measure(model, [name for name in ("params", "flops", "saved") if name not in model.absent])
     return [[cell.value for cell in report.total.values()], *report.not_counted.values()]

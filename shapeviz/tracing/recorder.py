@@ -201,12 +201,12 @@ class Recorder:
 
     def state(self, value: torch.Tensor) -> None:
         """A parameter or buffer: its storage is no activation."""
-        self._state.add(self._storage(value))
+        self._state.add(self.storage(value))
 
     def save(self, value: torch.Tensor) -> torch.Tensor:
         """The hook that torch calls with every tensor that it saves for the backward pass."""
         if not self.in_backward and _is_plain(value) and not (value.dim() == 0 and id(value) not in self._tensors):
-            key = self._storage(value)
+            key = self.storage(value)
             if key not in self._state:
                 record = self.step or self.frames[-1].call
                 if all(saved.storage != key for saved in record.saved):
@@ -220,14 +220,11 @@ class Recorder:
         record = self.step or self.frames[-1].call
         record.saved.append(Saved(letter, "unknown", Expr.symbol(letter)))
 
-    def _storage(self, value: torch.Tensor) -> Any:
+    def storage(self, value: torch.Tensor) -> Any:
+        """What tells the storage of a tensor from all others."""
         storage = value.untyped_storage()
         self._storages[storage._cdata] = storage  # kept, so that no other gets its number
         return storage._cdata
-
-    def storage(self, value: torch.Tensor) -> Any:
-        """What tells the storage of a tensor from all others."""
-        return self._storage(value)
 
     def _bytes(self, value: torch.Tensor) -> Expr:
         """The bytes of a tensor's storage, which a view shares; as a product of its axes where it is no view."""

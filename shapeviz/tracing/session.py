@@ -34,7 +34,7 @@ class Session:
         self.recorder = Recorder(symbols, saves)
         self.mode = FakeTensorMode(shape_env=symbols.env, allow_non_fake_inputs=True)
         self.stand_ins = StandIns(self.mode, self._named)
-        self.calls = Calls(self.recorder, fold, self.stand_ins)
+        self.calls = Calls(self.recorder, fold)
         self.names = {id(weight): name for name, weight in _weights(module)}
         self.weights: dict[int, Named] = {}
         self.inputs: list[Named] = []
@@ -45,16 +45,7 @@ class Session:
         """Calls the module with what the specs describe, and passes back through it if asked to."""
         recorder = self.recorder
         with ExitStack() as stack:
-            log = logging.getLogger("torch._subclasses.fake_tensor")  # it prints every error that we explain
-            stack.callback(log.setLevel, log.level)
-            log.setLevel(logging.CRITICAL + 1)
-            if (
-                gc.isenabled()
-            ):  # many small objects that live until the end: looking for garbage takes long and finds none
-                stack.callback(gc.enable)
-                gc.disable()
-            stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
-            sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST))  # our own frames stand between the module's
+            _prepare_python(stack)
             stack.enter_context(torch.enable_grad() if recorder.saves else torch.no_grad())
             counting = stand_ins.counter.set(recorder.count)
             stack.callback(stand_ins.counter.reset, counting)
@@ -78,8 +69,13 @@ class Session:
     def run_module(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Here the module's own code begins: a line of code is looked for no further out."""
         outside = Call(self.module, "")
-        with self.recorder.calling(outside, ""):
-            result = self.module(*args, **kwargs)
+        try:
+            with self.recorder.calling(outside, ""):
+                result = self.module(*args, **kwargs)
+        except BaseException:
+            own = [record for record in outside.body if isinstance(record, Call) and record.module is self.module]
+            self.recorder.root = own[-1] if own else outside
+            raise
         self.recorder.root = _opened(outside, self.recorder.inputs(tensors_in(result)))
         return result
 
@@ -121,6 +117,19 @@ def _opened(outside: Call, outputs: tuple[Named, ...]) -> Call:
     own.body[:] = [*outside.body[:at], *own.body, *outside.body[at + 1 :]]
     own.outputs = outputs
     return own
+
+
+def _prepare_python(stack: ExitStack) -> None:
+    """No words of torch's about errors that we explain, no search for garbage, and room for our frames."""
+    for name in ("torch._subclasses.fake_tensor", "torch.__trace"):
+        log = logging.getLogger(name)
+        stack.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL + 1)
+    if gc.isenabled():  # the many small objects live until the end: looking for garbage takes long and finds none
+        stack.callback(gc.enable)
+        gc.disable()
+    stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST))
 
 
 def made(

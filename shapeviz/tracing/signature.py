@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dis
 import re
 from collections.abc import Callable, Hashable
-from functools import partial
-from types import FunctionType, MethodType
+from functools import cache, partial
+from itertools import pairwise
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -47,10 +49,27 @@ for _name in _LOOKS.split():
 def indexed(module: nn.Module, seen: Callable[[], None]) -> None:
     """Puts an Index wherever an attribute of the module may tell its place among siblings."""
     for name, value in [(name, value) for name, value in module.__dict__.items() if type(value) is int]:
-        if POSITION.fullmatch(name):
+        if POSITION.fullmatch(name) and not _subscripts(type(module), name):  # type: ignore[arg-type]
             index = Index(value)
             index.seen = seen
             module.__dict__[name] = index
+
+
+@cache
+def _subscripts(kind: type, name: str) -> bool:
+    """True if a method takes `…[self.name]`: a list gives its item without asking the index, which stays an int."""
+    codes = [
+        value.__code__ for base in kind.__mro__ for value in vars(base).values() if isinstance(value, FunctionType)
+    ]
+    while codes:
+        code = codes.pop()
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        found = [(step.opname, step.argval) for step in dis.get_instructions(code) if step.opname != "CACHE"]
+        for (load, attribute), (following, how) in pairwise(found):
+            subscript = following == "BINARY_SUBSCR" or (following == "BINARY_OP" and how == "[]")
+            if load == "LOAD_ATTR" and attribute == name and subscript:
+                return True
+    return False
 
 
 def static(module: nn.Module, parameter: Callable[[Tensor], Hashable]) -> Hashable:

@@ -100,18 +100,20 @@ def grouped_mm(x: Tensor, w: Tensor, *rest: Any, offs: Any = None, bias: Any = N
     return found
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout as a GPU runs it: the mask that is saved takes one byte an element."""
-    if not training or not 0 < p < 1:
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, train: bool = True
+) -> Tensor:
+    """Dropout as a GPU runs it: the mask that is saved takes one byte an element. In place it gives a new tensor."""
+    if not (training and train) or not 0 < p < 1:
         return input
     return torch.native_dropout(input, p, True)[0]
 
 
-def bilinear(x: Tensor, y: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
-    """xᵀ W y + b as a matrix product with x and then one with y. x [… i], y [… j], w [o i j]."""
-    o, i, j = w.shape
-    rows = (x.reshape(-1, i) @ w.permute(1, 0, 2).reshape(i, o * j)).view(-1, o, j)
-    found = torch.bmm(rows, y.reshape(-1, j, 1)).view(*x.shape[:-1], o)
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """xᵀ W y + b as a matrix product with x [… i] and then one with y [… j]; W is [o i j]."""
+    o, i, j = weight.shape
+    rows = (input1.reshape(-1, i) @ weight.permute(1, 0, 2).reshape(i, o * j)).view(-1, o, j)
+    found = torch.bmm(rows, input2.reshape(-1, j, 1)).view(*input1.shape[:-1], o)
     return found if bias is None else found + bias
 
 

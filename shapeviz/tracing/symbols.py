@@ -177,8 +177,8 @@ class Symbols:
                 return floor(self._written(args[0]))
             case "Float" if (exact := Fraction(float(form))).denominator <= 64:
                 return Expr.of(exact)
-            case "Max":
-                return maximum(*map(self._written, args))
+            case "Max":  # torch's strides take no size for less than 1, as none is
+                return maximum(*(self._written(arg) for arg in args if arg != 1))
             case "Min":
                 return minimum(*map(self._written, args))
         raise Unwritable(self.renamed(str(form)))
@@ -206,4 +206,4 @@ def _hint(name: str, wanted: int | None, position: int, used: set[int], scale: t
 
 def is_batch(name: str) -> bool:
     """True for a name that means the batch, as `B` does."""
-    return name.lower() in ("b", "batch", "n", "bs", "batch_size")
+    return name.lower() in ("b", "batch", "bs", "batch_size")

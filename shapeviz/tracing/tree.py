@@ -65,7 +65,7 @@ class Tree:
         params, tied = self._weights(call)
         body = tuple(self._body(call, costs))
         kind = type(call.module).__name__
-        output, *others = call.outputs or call.inputs[:1] or (Tensor(NOTHING, ()),)
+        output, *others = call.outputs or (Tensor(NOTHING, ()),)
         step = _is_torchs(call.module) and not any(isinstance(node, Block) or node.failed for node in body)
         found = own_role or _role_of(call, body)
         block = Block(

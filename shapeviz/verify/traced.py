@@ -35,6 +35,10 @@ from shapeviz.verify.measure import parameters
 COUNTER = "FlopCounterMode, symbolic"
 
 
+class UncountedError(Exception):
+    """Torch's counter cannot count the module, or not for all sizes."""
+
+
 @dataclass
 class Seen:
     """What torch says of every submodule, by its path: output shapes, call by call, and FLOPs of all its calls."""
@@ -54,7 +58,8 @@ def traced_checks(model: Model, job: Job) -> tuple[Check, ...]:
             warnings.simplefilter("ignore")
             seen = _run(job)
     except Exception as error:
-        why = f"not comparable: torch's counter raises {type(error).__name__}: {error}".splitlines()[0]
+        known = isinstance(error, UncountedError)
+        why = f"not comparable: {error if known else f'torch raises {type(error).__name__}: {error}'}".splitlines()[0]
         expected = report.total["flops"].subs(numbers)
         return (*checks, Check("model", "flops", expected, None, COUNTER, why, explained=True))
     calls = Counter(place for block, _ in blocks for place in job.places[block])
@@ -128,7 +133,9 @@ def _forward(node: Block | Op) -> Expr:
 
 def _run(job: Job) -> Seen:
     """One forward pass under torch's own counter; experts run as batched products, which it knows."""
-    symbols = Symbols(job.dimensions, job.sizes, {size for w in job.module.parameters() for size in w.shape}, job.fixed)
+    if recurrent := [name for name, m in job.module.named_modules() if isinstance(m, nn.RNNBase)]:
+        raise UncountedError(f"no formula for the recurrent layer {recurrent[0] or 'itself'}")
+    symbols = job.symbols(job.scale, {})
     mode = FakeTensorMode(shape_env=symbols.env, allow_non_fake_inputs=True)
     seen = Seen()
     with ExitStack() as stack:
@@ -145,7 +152,14 @@ def _run(job: Job) -> Seen:
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         for inner in (mode, counter):
             stack.enter_context(inner)
+        if job.evaluating:
+            job.module.eval()
+        for module in job.module.modules():
+            if isinstance(module, nn.TransformerEncoder):
+                module.use_nested_tensor = False
         job.module(*args, **kwargs)
+    if settled := symbols.settled():
+        raise UncountedError(f"{', '.join(settled)} became a number")
     root = type(job.module).__name__
     for name, counts in counter.get_flop_counts().items():
         place = name.removeprefix(root).removeprefix(".")
