@@ -172,3 +172,12 @@ def test_a_report_of_a_module_with_fused_attention_has_its_figure(tmp_path: Path
     done = subprocess.run([sys.executable, "-m", "shapeviz", *words], capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr
     assert (tmp_path / "r" / "figures" / "model.svg").exists()
+
+
+def test_layers_that_know_their_place_and_do_not_use_it_are_one_row() -> None:
+    transformers = pytest.importorskip("transformers")
+    with torch.device("meta"):  # whose attention takes a cache's layers[self.layer_idx] where there is a cache
+        config = transformers.GPT2Config(n_layer=5, n_embd=16, n_head=2, vocab_size=30)
+        module = transformers.GPT2LMHeadModel(config)
+    rows = {row.path: row.repeat.value for row in shapeviz.measure(shapeviz.trace(module)).rows}
+    assert 5 == rows["transformer.h"]

@@ -27,8 +27,20 @@ class Lent(dict[str, Any]):
     def __init__(self, real: dict[str, Any], stand_in: Callable[[Tensor], Tensor]) -> None:
         super().__init__(real)
         self._stand_in = stand_in
+        self._watched: dict[str, tuple[Any, Callable[[], None]]] = {}
+
+    def watch(self, name: str, value: Any, seen: Callable[[], None]) -> None:
+        """From here on the module finds one of its attributes here, and `seen` is told whenever it is read."""
+        self._watched[name] = value, seen
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._watched or super().__contains__(name)
 
     def __getitem__(self, name: str) -> Any:
+        if name in self._watched:
+            value, seen = self._watched[name]
+            seen()
+            return value
         value = super().__getitem__(name)
         return value if value is None else self._stand_in(value)
 

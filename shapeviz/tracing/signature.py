@@ -47,9 +47,13 @@ for _name in _LOOKS.split():
 
 
 def indexed(module: nn.Module, seen: Callable[[], None]) -> None:
-    """Puts an Index wherever an attribute of the module may tell its place among siblings."""
+    """Has every attribute watched that may tell a module's place among its siblings."""
     for name, value in [(name, value) for name, value in module.__dict__.items() if type(value) is int]:
-        if POSITION.fullmatch(name) and not _subscripts(type(module), name):  # type: ignore[arg-type]
+        if not POSITION.fullmatch(name):
+            continue
+        if _subscripts(type(module), name):  # type: ignore[arg-type]
+            module.__dict__["_buffers"].watch(name, module.__dict__.pop(name), seen)
+        else:
             index = Index(value)
             index.seen = seen
             module.__dict__[name] = index
@@ -57,7 +61,7 @@ def indexed(module: nn.Module, seen: Callable[[], None]) -> None:
 
 @cache
 def _subscripts(kind: type, name: str) -> bool:
-    """True if a method takes `…[self.name]`: a list gives its item without asking the index, which stays an int."""
+    """True if a method takes `…[self.name]`: a list gives its item without asking an Index, so reading is watched."""
     codes = [
         value.__code__ for base in kind.__mro__ for value in vars(base).values() if isinstance(value, FunctionType)
     ]
