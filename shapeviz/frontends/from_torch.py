@@ -13,8 +13,8 @@ from typing import Any
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
 from shapeviz.ir import Model
+from shapeviz.tracing import LARGEST
 
-LARGEST = 2**63 - 1  # torch's sizes have 64 bits
 DATA = (".toml", ".json")
 SOURCE = re.compile(r"(?P<home>[\w./\\~ -]+):(?P<path>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 

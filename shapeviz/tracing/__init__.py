@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["trace"]
+LARGEST = 2**63 - 1  # torch's sizes have 64 bits
 
 
 def trace(
@@ -56,9 +57,10 @@ def trace(
     except ImportError as error:
         raise MissingToolError("tracing needs torch, which is not installed: pip install 'shapeviz[torch]'") from error
     from shapeviz.tracing.job import Job
+    from shapeviz.tracing.load import kind
 
     if not isinstance(module, nn.Module):
-        raise InputError(f"a torch.nn.Module is traced, not {_article(type(module).__name__)}")
+        raise InputError(f"a torch.nn.Module is traced, not {kind(module)}")
     job = Job(
         module,
         inputs,
@@ -72,7 +74,3 @@ def trace(
         unrun=not run,
     )
     return job.model(name or type(module).__name__, source or type(module).__name__)
-
-
-def _article(word: str) -> str:
-    return f"an {word}" if word[:1].lower() in "aeiou" else f"a {word}"

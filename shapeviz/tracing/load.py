@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 FORM = "a PyTorch module is named file.py:factory or package.module:factory"
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-NO_CUDA = re.compile("not compiled with CUDA|Found no NVIDIA driver|No CUDA GPUs are available|CUDA is not available")
+NO_CUDA = re.compile(
+    "compiled with CUDA|NVIDIA driver|No CUDA GPU|CUDA is not|cuda devices|device.*cuda|expected device cpu"
+)
 NO_VALUES = re.compile("meta tensor|meta device|Meta backend|on meta", re.IGNORECASE)
 READ_BY_CONSTRUCTORS = ("arange", "as_tensor", "linspace", "logspace", "tensor")
 
@@ -165,7 +167,7 @@ def _made(found: Any, text: str, path: str) -> tuple[nn.Module, str]:
     if isinstance(found, nn.Module):
         return found, path.rpartition(".")[2]
     if not callable(found):
-        raise InputError(f"{text} is {_kind(found)}: a function, a class or an nn.Module is needed")
+        raise InputError(f"{text} is {kind(found)}: a function, a class or an nn.Module is needed")
     if needed := _required(found):
         arguments = ", ".join(f"{name}=…" for name in needed)
         raise InputError(
@@ -177,13 +179,14 @@ def _made(found: Any, text: str, path: str) -> tuple[nn.Module, str]:
     if module is None:
         raise InputError(f"{text} returns None: end it with  return model")
     if not isinstance(module, nn.Module):
-        raise InputError(f"{text} returns {_kind(module)}: an nn.Module is needed")
+        raise InputError(f"{text} returns {kind(module)}: an nn.Module is needed")
     _on_meta(module)
     plain = type(module).__module__.startswith("torch.nn.modules.container")
     return module, path.rpartition(".")[2] if plain else type(module).__name__
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
+    """What somebody gave in place of a module, in words: `a Tensor`, `the class M, not an instance of it`."""
     if isinstance(value, type):
         return f"the class {value.__name__}, not an instance of it"
     name = type(value).__name__

@@ -162,7 +162,7 @@ def read(value: Any, label: str) -> Any:
             return parse(value)
         case dict():
             return {key: read(item, f"{label}[{key!r}]") for key, item in value.items()}
-        case tuple() | list() if not isinstance(value, Tensor):
+        case tuple() | list():
             items = [read(item, f"{label}[{i}]") for i, item in enumerate(value)]
             return (
                 items if isinstance(value, list) else type(value)(*items) if hasattr(value, "_fields") else tuple(items)

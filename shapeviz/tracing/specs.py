@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from shapeviz.errors import InputError, ShapevizError, SizeError, nearest
 from shapeviz.expr import Expr
+from shapeviz.tracing import LARGEST
 
 DTYPES = (
     "float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32",
@@ -23,7 +24,6 @@ SHORT = {
     "c64": "complex64", "c128": "complex128",
 }  # fmt: skip
 PLAIN = {"true": True, "True": True, "false": False, "False": False, "none": None, "None": None}
-LARGEST = 2**63 - 1  # torch's sizes have 64 bits
 LONGEST = 5000  # characters of a spec
 DEEPEST = 50
 EXAMPLE = "for example float32[B,S,512], or (float32[B,S], int64[B])"

@@ -26,6 +26,7 @@ class Tree:
         self.owned: set[int] = set()
         self.called: set[int] = set()
         self.lending: set[int] = set()
+        self.lenders: dict[Call, set[int]] = {}
         self.places: dict[Block, tuple[str, ...]] = {}
 
     def root(self, call: Call, inputs: Iterable[Tensor], whole: bool = True) -> Block:
@@ -44,7 +45,8 @@ class Tree:
                 self._reach(record, lends)
         reached = self.lending if lends else self.called
         if lends:
-            reached.update(self._lenders(call))
+            self.lenders[call] = set(self._lenders(call))
+            reached.update(self.lenders[call])
         else:
             reached.add(id(call.module))
         inner = [path for path, m in call.module.named_modules() if id(m) in reached]
@@ -135,7 +137,7 @@ class Tree:
         """
         params: list[Tensor] = []
         tied: list[Tensor] = []
-        lenders = set(self._lenders(call))
+        lenders = self.lenders[call]
         for path, module in call.module.named_modules():
             if path and id(module) not in lenders:
                 continue

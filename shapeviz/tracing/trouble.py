@@ -6,14 +6,11 @@ import re
 from typing import Any
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, TraceError
+from shapeviz.tracing.load import NO_CUDA
 from shapeviz.tracing.places import line_of, source
 from shapeviz.tracing.recorder import Recorder
 from shapeviz.tracing.records import Call, Step
 
-NO_CUDA = re.compile(
-    "not compiled with CUDA|NVIDIA driver|No CUDA GPUs|CUDA is not available|for cuda devices|device.*cuda|"
-    "expected device cpu"
-)
 DTYPE = re.compile(
     "dtype|Input type|scalar type|expected .* but (got|found) .*(Float|Long|Int|Half|Bool)", re.IGNORECASE
 )
@@ -68,7 +65,7 @@ def _failed(recorder: Recorder) -> Step | None:
 
 
 def _where(recorder: Recorder, step: Step | None, error: BaseException) -> str:
-    path = ".".join(filter(None, [recorder.places[-1] if recorder.places else ""])) or "the module itself"
+    path = (recorder.places[-1] if recorder.places else "") or "the module itself"
     kind = type(recorder.frames[-1].call.module).__name__ if recorder.frames else ""
     site = step.site if step and step.site else line_of(error)
     text = source(site)
