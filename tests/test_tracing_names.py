@@ -174,6 +174,23 @@ def test_a_report_of_a_module_with_fused_attention_has_its_figure(tmp_path: Path
     assert (tmp_path / "r" / "figures" / "model.svg").exists()
 
 
+class Fused(nn.Module):
+    """A linear layer around fused attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.a(x)
+        return self.a(nn.functional.scaled_dot_product_attention(y, y, y))
+
+
+def test_the_figure_of_a_module_shows_its_fused_attention() -> None:
+    report = shapeviz.measure(shapeviz.trace(nn.Sequential(Fused()), "float32[B,S,8]"))
+    assert '"0.attention" [id=' in shapeviz.render(report, "dot", figure="0")
+
+
 def test_layers_that_know_their_place_and_do_not_use_it_are_one_row() -> None:
     transformers = pytest.importorskip("transformers")
     with torch.device("meta"):  # whose attention takes a cache's layers[self.layer_idx] where there is a cache

@@ -102,7 +102,8 @@ def _root(report: Report, figure: str) -> str:
 def _visible(report: Report, root: str, figure: str) -> Iterator[Row]:
     """The rows that are boxes: blocks that only hold others are opened."""
     for row in report.children(root):
-        opened = row.role in ("stack", "layer") or (row.block == "attention" and root) or _failed(report, row)
+        blocks = row.role in ("stack", "layer") or (row.block == "attention" and root) or _failed(report, row)
+        opened = blocks and not row.step  # one operation, as fused attention is, has nothing inside
         yield from _visible(report, row.path, figure) if opened else (row,)
 
 
