@@ -72,12 +72,27 @@ class Op:
     failed: bool = False
 
 
+@dataclass(frozen=True)
+class Cached:
+    """What a block keeps for later tokens: elements for each of some tokens.
+
+    `grows` is False for what depends on another sequence alone, as cross-attention's keys do.
+    """
+
+    what: str
+    width: Expr
+    tokens: Expr
+    grows: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """A function of the language, called: runs `repeat` times, keeps `copies` sets of weights.
 
-    `params` are the weights that it is the first to use, `tied` those that an earlier block owns.
-    `step` marks a block that is one step of the walk of shapes (a linear layer, a normalisation), `others` are its
+    `params` are the weights that it is the first to use, `tied` those that an earlier block owns, `buffers` what a
+    checkpoint stores besides and nothing trains, `cached` what generation keeps for later tokens. Of a `routed` block
+    each token meets `repeat` of the `copies`. `step` marks a block that is one step of the walk of shapes (a linear
+    layer, a normalisation), `others` are its
     further outputs.
     """
 
@@ -97,6 +112,14 @@ class Block:
     copies: Expr = ONE
     step: bool = False
     others: tuple[Tensor, ...] = ()
+    buffers: tuple[Tensor, ...] = ()
+    cached: tuple[Cached, ...] = ()
+    routed: bool = False
+
+    @property
+    def active(self) -> Expr:
+        """The sets of weights that one token meets."""
+        return self.repeat if self.routed else self.copies
 
     @property
     def blocks(self) -> Iterator[Block]:
@@ -114,7 +137,8 @@ Node: TypeAlias = Op | Block
 class Condition:
     """What must hold of the sizes for a formula to be theirs: a branch that was taken, and the line where.
 
-    Without both sides it is a note that cannot be checked.
+    Without both sides it is a note that cannot be checked. A `rule` is one of the architecture itself: no other trace
+    would change it.
     """
 
     text: str
@@ -122,6 +146,7 @@ class Condition:
     sign: str
     right: Expr | None
     line: str = ""
+    rule: bool = False
 
     @property
     def names(self) -> frozenset[str]:
@@ -190,6 +215,8 @@ class Sizes:
         for condition in self.conditions if overrides else ():
             if not condition.holds(sizes):
                 changed = ", ".join(f"{name} = {size}" for name, size in overrides.items())
+                if condition.rule:
+                    raise SizeError(f"{changed}: {condition.text} is needed{condition.line}")
                 what = f"the trace holds for {condition.text} only, {condition.line}"
                 raise ConditionError(f"{changed}: {what}; trace again at these sizes")
         return sizes
@@ -210,11 +237,10 @@ class Sizes:
 class Model:
     """A symbolic tree and the numbers that are substituted last.
 
-    `config` is what the tree was built from (None if it was not built from sizes), `legend` the meaning of
-    every symbol, `missing` says of each symbol without a number how to give it one,
-    `notes` are hints for the user, `conventions` say of a column what is different in this model,
-    `absent`
-    which columns cannot be known and why, `again` traces it at other sizes.
+    `config` is what the tree was built from (None if it was not built from sizes), `columns` what is measured of it
+    unless asked otherwise, `legend` the meaning of every symbol, `missing` says of each symbol without a number how to
+    give it one, `notes` are hints for the user, `conventions` say of a column what is different in this model,
+    `absent` which columns cannot be known and why, `again` traces it at other sizes.
     """
 
     name: str
@@ -226,6 +252,7 @@ class Model:
     missing: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     config: Any = None
+    columns: tuple[str, ...] = ("params", "flops")
     conventions: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(("saved", "largest"), NOT_TRACED))
     again: Callable[[Mapping[str, int]], Model] | None = None

@@ -13,7 +13,7 @@ def names(package: str, prefix: str = "") -> list[str]:
     """The entries of a package: the files whose name starts with the prefix, without it.
 
     >>> names("shapeviz.analyses")
-    ['flops', 'gradients', 'largest', 'params', 'saved', 'weights']
+    ['active', 'buffers', 'cache', 'flops', 'gradients', 'kv_cache', 'largest', 'params', 'saved', 'weights']
     """
     root = import_module(package)
     files = sorted(Path(root.__path__[0]).glob(f"{prefix}*.py"))

@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from types import ModuleType
+from dataclasses import dataclass
 from typing import Any
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
-from shapeviz.expr import Expr, maximum, notation, total
+from shapeviz.expr import Expr
 from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Op, Shape, Sizes
+from shapeviz.ledger import Ledger, Line
 from shapeviz.quantity import Quantity
 from shapeviz.wiring import Wire, wires
 
-COLUMNS = ("params", "flops")
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a derivation: equal parts taken together, their formula and what it comes to.
-
-    `composite` marks a part with a derivation of its own, of which a sum shows the value and not the formula.
-    """
-
-    labels: tuple[str, ...]
-    times: Expr
-    each: Quantity
-    composite: bool = False
-
-    @property
-    def total(self) -> Quantity:
-        return Quantity(self.each * self.times * len(self.labels), self.each.sizes)
-
-    @property
-    def formula(self) -> str:
-        return self.total.written(notation.TEXT, factored=True)
-
-    @property
-    def substitution(self) -> str:
-        """`3 × 6 × (1024 × 128 + 128)`, or `6 × 4,465,920` where the part is derived elsewhere."""
-        numbers = self.each.sizes.numbers
-        if not self.composite or (self.times == ONE and len(self.labels) == 1):
-            return self.total.written(notation.substituted(numbers), factored=True)
-        factors = [len(self.labels)] * (len(self.labels) > 1) + [self.times.at(numbers)] * (self.times != ONE)
-        return " × ".join(f"{number:,}" for number in [*factors, self.each.value])
+__all__ = ["Check", "Line", "Report", "Row", "measure"]
+COUNTS = ("repeat", "copies", "active")
 
 
 @dataclass(frozen=True)
@@ -127,6 +98,7 @@ class Report:
     reasons: Mapping[str, str]
     notes: tuple[str, ...]
     derivations: Mapping[str, tuple[Line, ...]]
+    kinds: Mapping[str, Mapping[str, Quantity]]
     checks: tuple[Check, ...] = ()
 
     def row(self, path: str) -> Row:
@@ -141,9 +113,12 @@ class Report:
         return [row for row in self.rows if row.parent == path]
 
 
-def measure(model: Model, columns: Iterable[str] = COLUMNS) -> Report:
-    """Every shape and cost of a model as exact expressions. Raises InputError for a column that is not known of it."""
-    columns = tuple(columns)
+def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
+    """Every shape and cost of a model as exact expressions, by default the columns that the model names.
+
+    Raises InputError for a column that is not known of it.
+    """
+    columns = model.columns if columns is None else tuple(columns)
     if missing := next((name for name in columns if name in model.absent), None):
         raise InputError(f"{missing} of {model.name}: {model.absent[missing]}")
     analyses = {name: plugins.load("shapeviz.analyses", name) for name in columns}
@@ -158,92 +133,21 @@ def measure(model: Model, columns: Iterable[str] = COLUMNS) -> Report:
         conventions={name: model.conventions.get(name, module.convention) for name, module in analyses.items()},
         columns={name: module.title for name, module in analyses.items()},
         units={name: getattr(module, "unit", "") for name, module in analyses.items()},
-        rows=tuple(_rows(model, model.root, "", ONE, ONE, ledger, wires(model.root), owners)),
+        rows=tuple(_rows(model, model.root, "", dict.fromkeys(COUNTS, ONE), ledger, wires(model.root), owners)),
         total={name: book.whole(name) for name, book in ledger.items()},
         not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(model.root)).terms},
         reasons=model.missing,
         notes=model.notes,
         derivations={name: book.lines(model.root) for name, book in ledger.items()},
+        kinds={name: book.kinds() for name, book in ledger.items() if not getattr(book.analysis, "greatest", False)},
     )
-
-
-@dataclass
-class Ledger:
-    """One analysis applied to one model: the cost of every node, added up once from the leaves."""
-
-    model: Model
-    analysis: ModuleType
-    totals: dict[Node, Expr] = field(default_factory=dict)
-    splits: dict[Node, tuple[Quantity, Expr]] = field(default_factory=dict)
-
-    def total(self, node: Node) -> Expr:
-        if node not in self.totals:
-            children = node.body if isinstance(node, Block) else ()
-            parts = [own for _, own in self.analysis.own(node)]
-            if getattr(self.analysis, "greatest", False):
-                self.totals[node] = _greatest([*parts, *map(self.total, children)])
-            else:
-                self.totals[node] = total([*parts, *(self.times(child) * self.total(child) for child in children)])
-        return self.totals[node]
-
-    def times(self, node: Node) -> Expr:
-        return getattr(node, self.analysis.times, ONE) if isinstance(node, Block) else ONE
-
-    def counted(self, node: Node) -> Quantity:
-        return self._split(node)[0]
-
-    def whole(self, column: str) -> Quantity:
-        """The cost of the model; sizes for which its trace does not hold are traced anew when they are asked for."""
-
-        def elsewhere(sizes: Mapping[str, Any]) -> int:
-            assert self.model.again is not None
-            return measure(self.model.again(sizes), [column]).total[column].value
-
-        found = self.counted(self.model.root)
-        return Quantity(found, self.model.sizes, elsewhere if self.model.again else None)
-
-    def rest(self, node: Node) -> Expr:
-        """What cannot be counted because a size is not given."""
-        return self._split(node)[1]
-
-    def _split(self, node: Node) -> tuple[Quantity, Expr]:
-        if node not in self.splits:
-            known, rest = self.total(node).split(self.model.sizes.names)
-            self.splits[node] = Quantity(known, self.model.sizes), rest
-        return self.splits[node]
-
-    def lines(self, block: Node) -> tuple[Line, ...]:
-        """The derivation of a block: its own parts, then its children, equal ones on one line."""
-        groups: dict[tuple[Expr, Expr, bool], list[str]] = {}
-        for label, cost in self._parts(block):
-            groups.setdefault(cost, []).append(label)
-        return tuple(
-            Line(tuple(labels), times, Quantity(each, self.model.sizes), composite)
-            for (times, each, composite), labels in groups.items()
-        )
-
-    def _parts(self, node: Node) -> Iterator[tuple[str, tuple[Expr, Expr, bool]]]:
-        names = self.model.sizes.names
-        for label, cost in self.analysis.own(node):
-            if (known := cost.split(names)[0]).terms:
-                yield label, (ONE, known, False)
-        for child in node.body if isinstance(node, Block) else ():
-            if (cost := self.counted(child)).terms:
-                yield child.name, (self.times(child), cost, isinstance(child, Block) and not child.step)
-
-
-def _greatest(parts: Iterable[Expr]) -> Expr:
-    """The greatest of several expressions, for whatever sizes; zero if there is none."""
-    found = dict.fromkeys(part for part in parts if part.terms)
-    return maximum(*found) if found else Expr()
 
 
 def _rows(
     model: Model,
     parent: Block,
     prefix: str,
-    repeat: Expr,
-    copies: Expr,
+    above: Mapping[str, Expr],
     ledger: Mapping[str, Ledger],
     wired: Mapping[Node, tuple[Wire, ...]],
     owners: dict[Any, str],
@@ -253,7 +157,7 @@ def _rows(
         path = prefix + node.name
         block = node if isinstance(node, Block) else None
         times = block.repeat if block else ONE
-        here = {"repeat": repeat * times, "copies": copies * (block.copies if block else ONE)}
+        here = {name: count * getattr(block, name, ONE) for name, count in above.items()}
         owners.update(dict.fromkeys(block.params, path) if block else {})
         yield Row(
             path=path,
@@ -280,7 +184,7 @@ def _rows(
             derivations={name: book.lines(node) for name, book in ledger.items()},
         )
         if block and not block.step:
-            yield from _rows(model, block, path + ".", here["repeat"], here["copies"], ledger, wired, owners)
+            yield from _rows(model, block, path + ".", here, ledger, wired, owners)
 
 
 def _number(size: Expr, sizes: Sizes) -> int | None:

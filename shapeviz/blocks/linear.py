@@ -19,11 +19,25 @@ def linear(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
     return add(y, param("b", d_out))
 
 
-@block(role="linear", title="Output head", caption="{x} → {vocabulary}", step=True)
-def head(x: Variable, table: Variable, vocabulary: ExprLike) -> Variable:
+@block(role="head", title="Output head", caption="{x} → {vocabulary}", step=True)
+def head(x: Variable, table: Variable, vocabulary: ExprLike, bias: bool = False) -> Variable:
     """logits = x W_Eᵀ      (Press & Wolf 2017, section 2)
 
-    x [… d_model] → [… V]. The table [V d_model] is the embedding's own if the two are tied. No bias.
+    x [… d_model] → [… V]. The table [V d_model] is the embedding's own if the two are tied. No bias unless asked for.
     """
-    restate(f"logits = x {table.name}ᵀ")
-    return matmul(x, table.T)
+    restate(f"logits = x {table.name}ᵀ" + " + b" * bias)
+    logits = matmul(x, table.T)
+    return add(logits, param("b", vocabulary)) if bias else logits
+
+
+@block(role="head", title="Classifier", caption="{x} → {d_out}", step=True)
+def classifier(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
+    """scores = x W + b
+
+    x [… d_in] → [… d_out], one score for each of d_out labels.
+    """
+    scores = matmul(x, param("W", x.shape[-1], d_out))
+    if not bias:
+        restate("scores = x W")
+        return scores
+    return add(scores, param("b", d_out))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shapeviz.expr import ExprLike
-from shapeviz.lang import Variable, apply, block, constant, lookup, param
+from shapeviz.expr import Expr, ExprLike
+from shapeviz.lang import Variable, apply, block, constant, lookup, param, reshape
 
 
 @block(role="embedding", title="Sinusoidal positions", step=True)
@@ -33,3 +33,34 @@ def rotary(x: Variable) -> Variable:
     Queries or keys [B h S d_k] → the same; no parameter. Needs an even d_k.
     """
     return apply("rotate", "each pair of features turned by m·θ_i", x)
+
+
+@block(role="embedding", title="Relative positions", caption="{buckets} × {h}", step=True)
+def relative(x: Variable, buckets: ExprLike, h: Expr) -> Variable:
+    """b[i, j] = W_R[bucket(j - i)]      (Raffel et al. 2020, section 2.1)
+
+    x [B S d_model] tells the length → [h S S], one number for each head and distance; W_R [buckets h].
+    """
+    rows = x.shape[-2]
+    distances = constant("distances", rows, rows)
+    looked_up = lookup(param("W_R", buckets, h), distances)
+    return reshape("transpose", "heads first", looked_up, h, rows, rows, name="shift")
+
+
+@block(role="embedding", title="ALiBi", step=True)
+def alibi(x: Variable, *heads: Expr) -> Variable:
+    """b[i, j] = m_h·(j - i)      (Press et al. 2022, section 3)
+
+    x [B S d_model] tells the length → [h S S], for grouped heads [g h/g S S]: fixed slopes, no parameter.
+    """
+    rows = x.shape[-2]
+    return reshape("slopes", "m_h·(j - i)", constant("slopes", *heads), *heads, rows, rows, name="shift")
+
+
+@block(role="embedding", title="Token types", caption="{types} × {x}", step=True)
+def token_types(x: Variable, types: ExprLike) -> Variable:
+    """x + W_T[types]      (Devlin et al. 2019, section 3)
+
+    x [B S d_model] → the same; W_T [types d_model] tells one segment from the other.
+    """
+    return x + lookup(param("W_T", types, x.shape[-1]), constant("token_types", *x.shape[:-1]))

@@ -79,6 +79,11 @@ def param(name: str, *shape: ExprLike) -> Variable:
     return Variable(name, tuple(map(Expr.of, shape)), role="param")
 
 
+def buffer(name: str, *shape: ExprLike) -> Variable:
+    """A tensor that a checkpoint stores and nothing trains."""
+    return Variable(name, tuple(map(Expr.of, shape)), role="buffer")
+
+
 def constant(name: str, *shape: ExprLike) -> Variable:
     """A fixed table, no parameter."""
     return Variable(name, tuple(map(Expr.of, shape)), role="constant")
@@ -141,6 +146,36 @@ def lookup(table: Variable, ids: Variable) -> Variable:
     return record_op(
         "lookup", f"{label(table)}[{label(ids)}]", (table, ids), (*ids.shape, table.shape[-1]), dtype=table.dtype
     )
+
+
+def reshape(kind: str, equation: str, x: Variable, *shape: ExprLike, name: str = "") -> Variable:
+    """The elements of x, or some of them, in another shape: cut, moved or repeated, never computed with."""
+    return record_op(kind, equation, (x,), tuple(map(Expr.of, shape)), name=name)
+
+
+def first(x: Variable, name: str = "first") -> Variable:
+    """The first of the sequence: [B S d] → [B d]."""
+    *leading, _, width = x.shape
+    return reshape("first", f"{label(x)}[0]", x, *leading, width, name=name)
+
+
+def part(x: Variable, width: ExprLike, name: str = "part") -> Variable:
+    """Some of the last axis: [… d] → [… width]."""
+    return reshape("part", f"part of {label(x)}", x, *x.shape[:-1], width, name=name)
+
+
+def concatenate(a: Variable, b: Variable, name: str = "concat") -> Variable:
+    """Along the last axis: [… d] and [… e] → [… d+e]; leading axes are united by name, as for a product."""
+    *left, width = a.shape
+    *right, other = b.shape
+    leading = left if len(left) >= len(right) else right
+    return record_op("concatenate", f"{label(a)} ∥ {label(b)}", (a, b), (*leading, width + other), name=name)
+
+
+def prepend(x: Variable, token: Variable, name: str = "prepend") -> Variable:
+    """One more at the head of the sequence: [B S d] → [B S+1 d]."""
+    *leading, rows, width = x.shape
+    return record_op("prepend", f"{label(token)} ∥ {label(x)}", (x, token), (*leading, rows + 1, width), name=name)
 
 
 def split_heads(x: Variable, *heads: ExprLike, name: str = "split_heads") -> Variable:

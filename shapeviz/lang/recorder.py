@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, ExprLike
-from shapeviz.ir import ONE, Block, Node, Op, Tensor
+from shapeviz.ir import ONE, Block, Cached, Node, Op, Tensor
 
 T = TypeVar("T", bound=Tensor)
 
@@ -28,6 +28,8 @@ class Frame:
     body: list[Node] = field(default_factory=list)
     params: list[Tensor] = field(default_factory=list)
     tied: list[Tensor] = field(default_factory=list)
+    buffers: list[Tensor] = field(default_factory=list)
+    cached: list[Cached] = field(default_factory=list)
     equation: str = ""
     caption: str = ""
 
@@ -44,6 +46,8 @@ class Frame:
         if tensor.role == "param" and tensor not in self.params:
             (self.tied if tensor in self.owned else self.params).append(tensor)
             self.owned.add(tensor)
+        elif tensor.role == "buffer" and tensor not in self.buffers:
+            self.buffers.append(tensor)
 
 
 _running: ContextVar[Frame] = ContextVar("_running")
@@ -94,7 +98,13 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
 
     @wraps(function)
     def call(
-        *args: Any, name: str = "", title: str = "", repeat: Expr = ONE, copies: Expr | None = None, **settings: Any
+        *args: Any,
+        name: str = "",
+        title: str = "",
+        repeat: Expr = ONE,
+        copies: Expr | None = None,
+        routed: bool = False,
+        **settings: Any,
     ) -> T:
         outer = running()
         bound = parameters.bind(*args, **settings)
@@ -129,6 +139,9 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
                 repeat=repeat,
                 copies=repeat if copies is None else copies,
                 step=step,
+                buffers=tuple(frame.buffers),
+                cached=tuple(frame.cached),
+                routed=routed,
             )
         )
         return output
@@ -167,16 +180,17 @@ def repeat(
     x: T,
     *args: Any,
     copies: ExprLike | None = None,
+    routed: bool = False,
     name: str = "layer",
     title: str = "",
 ) -> T:
     """The layer `times` times in a row, recorded once; each time with weights of its own unless `copies` says fewer.
 
+    Of a `routed` one each token meets `times` of the `copies`, side by side.
     Raises ShapeError if the output of one layer cannot be the input of the next.
     """
-    output = layer(
-        x, *args, name=name, title=title, repeat=Expr.of(times), copies=None if copies is None else Expr.of(copies)
-    )
+    sets = None if copies is None else Expr.of(copies)
+    output = layer(x, *args, name=name, title=title, repeat=Expr.of(times), copies=sets, routed=routed)
     if output.shape != x.shape:
         raise ShapeError(f"{name} cannot be repeated: it maps {shown(x)} to [{' '.join(map(str, output.shape))}]")
     return output
@@ -199,6 +213,11 @@ def restate(equation: str, caption: str = "") -> None:
     """Says the equation (and the caption) of the running block anew, where a variant differs from the docstring."""
     frame = running()
     frame.equation, frame.caption = equation, caption or frame.caption
+
+
+def remember(what: str, width: ExprLike, tokens: ExprLike, grows: bool = True) -> None:
+    """Generation keeps `width` elements for each of `tokens` tokens in the running block: keys, values, a latent."""
+    running().cached.append(Cached(what, Expr.of(width), Expr.of(tokens), grows))
 
 
 def add_op(op: Op) -> None:

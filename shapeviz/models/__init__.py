@@ -1,1 +1,12 @@
-"""Model families: one a file, its Config and its model function."""
+"""Models: one family a file, its name the `model_type` of its configurations (`transformer` is built from sizes).
+
+A family's file has
+- `Config`, a frozen dataclass: the keys of a config.json under their own names, with the defaults that their
+  documentation states for keys that are left out (`Count` is an integer that may be zero);
+- `SYMBOLS`, the letter of each size and its key; `ALIASES`, other names that a key goes by;
+- `IGNORED`, keys that change neither shapes nor cost; `ONLY`, keys understood at these values alone;
+- `CLASSES`, the task of each class name: the first is meant if a configuration names none;
+- `PREFIX` and `MODULES`: where PyTorch's implementation has what our paths name, for proofs;
+- `check(c)`, which raises SizeError for sizes that do not go together;
+- `build(c, task)`, the Plan of a model.
+"""

@@ -1,0 +1,26 @@
+"""Elementwise functions under the names that configurations have for them."""
+
+from __future__ import annotations
+
+from shapeviz.lang import Variable, apply
+
+GELU = "GELU(x) = x·Φ(x)"
+TANH = "GELU(x) ≈ x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))"
+SILU = "SiLU(x) = x·σ(x)"
+EQUATIONS = {
+    "relu": "ReLU(x) = max(0, x)",
+    "gelu": GELU,
+    "gelu_new": TANH,
+    "gelu_fast": TANH,
+    "gelu_pytorch_tanh": TANH,
+    "silu": SILU,
+    "swish": SILU,
+    "tanh": "tanh(x)",
+    "sigmoid": "σ(x)",
+    "relu2": "ReLU²(x) = max(0, x)²",
+}
+
+
+def activation(name: str, x: Variable) -> Variable:
+    """The function of that name, elementwise: it changes no shape and has no matrix product."""
+    return apply(name, EQUATIONS.get(name, f"{name}(x)"), x)

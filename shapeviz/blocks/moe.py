@@ -1,0 +1,55 @@
+"""Mixture of experts: a router sends each token to k of E feed-forward networks, some others see every token."""
+
+from __future__ import annotations
+
+from shapeviz.blocks.encoder import Sublayer
+from shapeviz.blocks.linear import linear
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable, apply, block, buffer, matmul, multiply, param, repeat, reshape, restate
+
+
+@block(role="feed_forward", caption="{E} → {k}", step=True)
+def router(x: Variable, E: Expr, k: Expr, bias: bool = False, correction: bool = False) -> Variable:
+    """p = softmax(TopK(x W_r))      (Shazeer et al. 2017, eq. 3–5)
+
+    x [B S d_model] → [B S k], the weights of the k experts that are chosen; W_r [d_model E]. A `correction` [E] is
+    added for the choice alone and is no parameter (DeepSeek-AI 2024, eq. 16).
+    """
+    restate("p = softmax(TopK(x W_r" + " + b_r" * bias + "))")
+    scores = matmul(x, param("W_r", x.shape[-1], E), name="scores")
+    if bias:
+        scores = scores + param("b_r", E)
+    if correction:
+        scores = apply("correct", "choose by score + e", scores, buffer("e", E))
+    return reshape("top_k", f"the {k} largest of {E}", scores, *x.shape[:-1], k, name="weights")
+
+
+@block(role="feed_forward", caption="{k} of {E} experts")
+def mixture_of_experts(
+    x: Variable,
+    E: Expr,
+    k: Expr,
+    expert: Sublayer,
+    shared: Sublayer | None = None,
+    shared_gate: bool = False,
+    router_bias: bool = False,
+    correction: bool = False,
+) -> Variable:
+    """MoE(x) = Σ_{i ∈ TopK} p_i·Expert_i(x)      (Shazeer et al. 2017, eq. 1)
+
+    x [B S d_model] → the same. Of E experts each token meets k; a `shared` one sees every token (Dai et al. 2024,
+    section 3.2), weighed by a sigmoid gate of its own if it has one.
+    """
+    if shared:
+        gate = "σ(x w)·" * shared_gate
+        restate(f"MoE(x) = Σ_{{i ∈ TopK}} p_i·Expert_i(x) + {gate}Shared(x)")
+    p = router(x, E, k, router_bias, correction)
+    y = repeat(k, expert, x, copies=E, routed=True, name="expert")
+    y = apply("combine", f"weighted by p, summed over the {k} chosen", y, p)
+    if shared:
+        z = shared(x, name="shared_expert")
+        if shared_gate:
+            weight = apply("sigmoid", "σ(x)", linear(x, 1, bias=False, name="shared_expert_gate"))
+            z = multiply(z, reshape("expand", "for all features", weight, *z.shape), name="gated")
+        y = y + z
+    return y

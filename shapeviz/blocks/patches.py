@@ -1,0 +1,27 @@
+"""An image cut into patches, each of them a token."""
+
+from __future__ import annotations
+
+from shapeviz.blocks.linear import linear
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable, block, param, prepend, reshape
+
+
+@block(role="embedding", title="Patch embedding", caption="{p} × {p} × {channels} → {d_model}")
+def patches(image: Variable, p: Expr, n: Expr, channels: Expr, d_model: Expr) -> Variable:
+    """z = [x_p^1 E; …; x_p^n E]      (Dosovitskiy et al. 2021, eq. 1)
+
+    image [B C H W] → [B n d_model]: n patches of p × p pixels, each flattened and mapped by E [p²·C d_model] with a
+    bias, which is a convolution of stride p.
+    """
+    flat = reshape("unfold", "cut into patches, flattened", image, image.shape[0], n, p**2 * channels, name="patches")
+    return linear(flat, d_model, name="projection")
+
+
+@block(role="embedding", title="Class token", step=True)
+def class_token(x: Variable) -> Variable:
+    """z = [x_class; z]      (Dosovitskiy et al. 2021, eq. 1)
+
+    x [B n d_model] → [B n+1 d_model]; x_class [d_model].
+    """
+    return prepend(x, param("x_class", x.shape[-1]))

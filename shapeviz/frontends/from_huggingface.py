@@ -1,0 +1,212 @@
+"""A Hugging Face config.json: its family found, its keys accounted for, its model built. Nothing of it is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from itertools import cycle, islice
+from types import ModuleType
+from typing import Any
+
+from shapeviz import plugins
+from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.expr import Expr
+from shapeviz.frontends import _json, _keys
+from shapeviz.ir import Block, Condition, Model, Op, Sizes
+from shapeviz.lang import record
+from shapeviz.models import _plan
+
+COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
+LENGTH = 4096  # the longest sequence that is assumed, where a configuration speaks of a longer one
+RUNS = {"B": "batch", "S": "seq", "T": "tgt_seq"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model is from: its configuration as PyTorch's implementation takes it, the class, and the family."""
+
+    data: Mapping[str, Any]
+    class_name: str
+    task: str
+    family: ModuleType = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was asked of a configuration: sizes by letter or key, a head or none, a class, keys to be ignored."""
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    head: bool | None = None
+    class_name: str | None = None
+    ignore: tuple[str, ...] = ()
+
+
+def families() -> list[str]:
+    """The model types that are known."""
+    return [name for name in plugins.names("shapeviz.models") if name != "transformer"]
+
+
+def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None = None) -> Model:
+    """The model of a configuration. Raises InputError for keys, SizeError for sizes that cannot be."""
+    asked = choice or Choice()
+    family = _family(data, source)
+    config = _keys.config(family, data, source, asked.ignore)
+    runs, config = _overridden(family, config, asked.sizes)
+    class_name = _class(family, data, asked, source)
+    labels = _labels(data, source)
+    try:
+        family.check(config)
+    except SizeError as error:
+        raise SizeError(f"{source}: {error}") from None
+    task = family.CLASSES[class_name]
+    plan = family.build(config, task)
+    sizes = _sizes(family, config, plan, {"C": labels, "b_kv": 2, **runs}, source)
+    root = record(plan.function, sizes=sizes.resolve())
+    sizes = _used(root, sizes)
+    changed = " + ".join([source, *(f"--size {key}={value}" for key, value in asked.sizes.items())])
+    letters = {**_plan.LEGEND, **plan.legend}
+    return Model(
+        name=name,
+        title=f"{name}: {class_name}",
+        source=changed,
+        root=root,
+        sizes=sizes,
+        legend={letter: letters[letter] for letter in sizes.names if letter in letters},
+        notes=(*_notes(data, class_name), *plan.notes),
+        config=Origin(_as_built(data, family, config, labels), class_name, task, family),
+        columns=COLUMNS,
+    )
+
+
+def _family(data: Mapping[str, Any], source: str) -> ModuleType:
+    """The file of the model type. Raises InputError, with the nearest types that are known."""
+    kind = data.get("model_type")
+    parts = [key for key, value in data.items() if isinstance(value, dict) and value.get("model_type") in families()]
+    hint = f"; it has parts: point at one as {source}:{parts[0]}" if parts else ""
+    if kind is None:
+        what = _json.other_kind(data)
+        told = f"this is {what}; the model's own is the config.json beside it" if what else "it has no model_type"
+        raise InputError(f"{source}: {told}{hint}; {nearest('', families())}")
+    if not isinstance(kind, str):
+        raise InputError(f"{source}: model_type = {_keys.shown(kind)}: a text is needed")
+    if kind not in families():
+        others = "" if parts else "; with transformers installed, --via torch builds it and traces it"
+        raise InputError(f"{source}: unknown model_type {kind!r}; {nearest(kind, families())}{hint}{others}")
+    return plugins.load("shapeviz.models", kind)
+
+
+def _overridden(family: ModuleType, config: Any, sizes: Mapping[str, int]) -> tuple[dict[str, int], Any]:
+    """The sizes of a run, and the configuration with the sizes of the architecture set anew."""
+    runs = {name: size for name, size in sizes.items() if name in (*RUNS, "b_kv")}
+    known = {entry.name for entry in fields(config)}
+    keys = {**family.SYMBOLS, **{key: key for key in known}}
+    changes: dict[str, Any] = {}
+    for name, size in sizes.items():
+        if name in runs:
+            continue
+        if name not in keys:
+            raise SizeError(f"--size {name}={size}: no size of {_keys._type(family)}; {nearest(name, [*keys, *RUNS])}")
+        if isinstance(getattr(config, keys[name]), bool | str):
+            raise SizeError(f"--size {name}={size}: {keys[name]} is no size")
+        changes[keys[name]] = size
+    depth = family.SYMBOLS.get("N")
+    if depth in changes:
+        for key in known:
+            value = getattr(config, key)
+            if isinstance(value, tuple) and len(value) == getattr(config, depth):
+                changes[key] = tuple(islice(cycle(value), changes[depth]))
+    return runs, type(config)(**{key: changes.get(key, getattr(config, key)) for key in known})
+
+
+def _class(family: ModuleType, data: Mapping[str, Any], asked: Choice, source: str) -> str:
+    """The class that is meant: the one asked for, the one that the configuration names, or the family's first."""
+    classes: Mapping[str, str] = family.CLASSES
+    named = data.get("architectures") or [next(iter(classes))]
+    if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
+        raise InputError(f"{source}: architectures = {_keys.shown(named)}: a list of class names is needed")
+    found = asked.class_name or named[0]
+    if asked.head is not None and not (asked.head and classes.get(found)):
+        return next(name for name, task in classes.items() if bool(task) == asked.head)
+    if found not in classes:
+        raise InputError(
+            f"{source}: architectures = {found} is no class of {_keys._type(family)} that is known; "
+            f"{nearest(found, classes)}; --head and --no-head choose {_heads(classes)}"
+        )
+    return found
+
+
+def _heads(classes: Mapping[str, str]) -> str:
+    return " and ".join(next(name for name, task in classes.items() if bool(task) == head) for head in (True, False))
+
+
+def _labels(data: Mapping[str, Any], source: str) -> int:
+    """The labels of a classifier: two unless the configuration names or counts them."""
+    names, number = data.get("id2label"), data.get("num_labels")
+    if names is not None:
+        if not isinstance(names, dict) or not names:
+            raise InputError(f"{source}: id2label = {_keys.shown(names)}: an object of labels is needed")
+        return len(names)
+    if number is None:
+        return 2
+    return int(_keys._parsed("int", number, f"{source}: num_labels = {_keys.shown(number)}"))
+
+
+def _sizes(family: ModuleType, config: Any, plan: _plan.Plan, runs: Mapping[str, int], source: str) -> Sizes:
+    """Every number under its letter. Raises SizeError for a sequence that does not fit."""
+    named = {letter: getattr(config, key) for letter, key in family.SYMBOLS.items()}
+    known = {letter: size for letter, size in named.items() if size is not None and letter not in plan.aliases}
+    length = min(plan.longest or LENGTH, LENGTH)
+    values = {"B": 1, "S": length, "T": runs.get("S", length), **known, **plan.values, **runs}
+    conditions = plan.conditions
+    if plan.limited and plan.longest:
+        limit = Condition(f"S ≤ {plan.longest}", Expr.of("S"), "≤", Expr.of(plan.longest), rule=True)
+        conditions = (*conditions, limit)
+        if values["S"] > plan.longest:
+            raise SizeError(f"{source}: a sequence of S = {values['S']} does not fit: it has {plan.longest} positions")
+    order = [name for name in _plan.LEGEND if name in {*values, *plan.rules, *plan.aliases}]
+    others = [name for name in (*values, *plan.rules) if name not in order]
+    return Sizes(values, plan.rules, plan.aliases, (*order, *others), conditions=conditions)
+
+
+def _used(root: Block, sizes: Sizes) -> Sizes:
+    """The sizes that the tree speaks of, those from which they are derived, and the depth."""
+    used: set[str] = {"B", "N"}
+
+    def look(node: Block | Op) -> None:
+        shapes = [node.output.shape]
+        if isinstance(node, Block):
+            shapes += [weight.shape for weight in node.params] + [(node.repeat, node.copies)]
+            shapes += [(kept.width, kept.tokens, Expr.of("b_kv")) for kept in node.cached]
+            for child in node.body:
+                look(child)
+        for shape in shapes:
+            for size in shape:
+                used.update(size.names)
+
+    look(root)
+    for name in reversed(list(sizes.rules)):
+        if name in used:
+            used |= sizes.rules[name].names
+    return Sizes(
+        {name: size for name, size in sizes.values.items() if name in used},
+        {name: rule for name, rule in sizes.rules.items() if name in used},
+        {name: other for name, other in sizes.aliases.items() if other in used},
+        sizes.order,
+        conditions=tuple(c for c in sizes.conditions if c.names <= used),
+    )
+
+
+def _notes(data: Mapping[str, Any], class_name: str) -> tuple[str, ...]:
+    """What a reader should know of how the configuration was taken."""
+    notes = {
+        f"the configuration names no class: {class_name} is counted": not data.get("architectures"),
+        "quantized weights are counted as what they stand for, element by element": data.get("quantization_config"),
+    }
+    return tuple(text for text, holds in notes.items() if holds)
+
+
+def _as_built(data: Mapping[str, Any], family: ModuleType, config: Any, labels: int) -> dict[str, Any]:
+    """The configuration with every key that the family knows, as PyTorch's implementation is to be given it."""
+    values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
+    known = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    return {"model_type": data["model_type"], **known, "num_labels": labels}

@@ -1,0 +1,77 @@
+"""A stack of decoder layers under one of the usual heads, as most families of language models are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from shapeviz.blocks.embedding import embedding
+from shapeviz.blocks.linear import classifier, head
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable, block, param, repeat, restate, source
+from shapeviz.models._plan import B, C, Layer, Layers, S, V, d_model
+
+USUAL_MODULES = {
+    "decoder.embedding": "embed_tokens",
+    "decoder.*layer": "layers",
+    "decoder.final_norm": "norm",
+}
+"""Where most implementations have what our paths name."""
+
+
+def classes(name: str, *more: str, lm: str = "ForCausalLM") -> dict[str, str]:
+    """The usual classes of a family of this name, each with its task.
+
+    >>> classes("Olmo2")["Olmo2ForCausalLM"]
+    'lm'
+    """
+    tasks = {lm: "lm", "Model": "", "ForSequenceClassification": "sequence"}
+    others = {"ForTokenClassification": "token", "ForQuestionAnswering": "questions"}
+    return {name + suffix: task for suffix, task in {**tasks, **{key: others[key] for key in more}}.items()}
+
+
+def decoder_only(
+    layers: Iterable[Layers],
+    final_norm: Layer | None,
+    task: str,
+    tied: bool,
+    head_bias: bool = False,
+    embed: Callable[[Variable], Variable] | None = None,
+    text: str = "W_E[ids]",
+    width: Expr | None = None,
+) -> Callable[[], Variable]:
+    """The model function: token ids [B S] → logits [B S V], or what the task asks for.
+
+    `embed` is what happens to the token vectors before the first layer, `text` the equation of both; `width` is that of
+    the tokens' table if it is not d_model.
+    """
+    stack = tuple(layers)
+
+    @block(role="stack")
+    def decoder(ids: Variable, table: Variable) -> Variable:
+        """y = DecoderLayer^N(W_E[ids])      (Radford et al. 2018, eq. 2)"""
+        inner = f"DecoderLayer^N({text})"
+        restate(f"y = Norm({inner})" if final_norm else f"y = {inner}")
+        x = embedding(ids, table, V)
+        x = embed(x) if embed else x
+        for some in stack:
+            x = repeat(some.times, some.layer, x, name=some.name, title=some.title)
+        return final_norm(x, name="final_norm", title="Final norm") if final_norm else x
+
+    @block(role="model")
+    def language_model() -> Variable:
+        """y = Decoder(ids)"""
+        table = param("W_E", V, d_model if width is None else width)
+        y = decoder(source("token_ids", B, S, dtype="int64"), table)
+        match task:
+            case "lm":
+                restate(f"logits = Decoder(ids) {'W_Eᵀ' if tied else 'W_Hᵀ'}")
+                return head(y, table if tied else param("W_H", V, table.shape[-1]), V, head_bias)
+            case "sequence":
+                return classifier(y, C, bias=False, name="classifier")
+            case "token":
+                return classifier(y, C, name="classifier")
+            case "questions":
+                return classifier(y, 2, name="classifier")
+        return y
+
+    return language_model

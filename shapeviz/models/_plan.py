@@ -1,0 +1,158 @@
+"""Plan: what a family makes of a configuration; the letters that families share, and helpers to check their keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shapeviz.errors import SizeError, nearest
+from shapeviz.expr import Expr, floor, minimum
+from shapeviz.ir import Condition
+from shapeviz.lang import Variable
+
+Count = int  # in a Config: an integer that may be zero
+Layer = Callable[..., Variable]
+
+B, S, T, V, P, N, C, E, k, h, g, w = map(Expr.of, ("B", "S", "T", "V", "P", "N", "C", "E", "k", "h", "g", "w"))
+d_model, d_k, d_v, d_ff, d_e, d_s, N_enc, N_dec = map(
+    Expr.of, ("d_model", "d_k", "d_v", "d_ff", "d_e", "d_s", "N_enc", "N_dec")
+)
+
+LEGEND = {
+    "B": "batch", "S": "sequence length", "T": "target length", "V": "vocabulary", "P": "rows of the position table",
+    "N": "layers", "N_enc": "encoder layers", "N_dec": "decoder layers", "N_dense": "dense layers",
+    "N_moe": "layers with experts", "N_full": "layers that attend to all", "N_sliding": "layers with a sliding window",
+    "d_model": "model width", "h": "heads", "g": "key/value heads", "d_k": "query and key width of a head",
+    "d_v": "value width of a head", "d_ff": "feed-forward width", "d_e": "width of one expert",
+    "d_s": "width of the shared experts", "E": "experts", "k": "experts that a token meets", "w": "sliding window",
+    "C": "labels", "b_kv": "bytes of a cached element",
+}  # fmt: skip
+
+TITLES = {
+    "sliding": "Layer with a sliding window",
+    "full": "Layer that attends to all",
+    "dense": "Dense layer",
+    "moe": "Layer with experts",
+}
+LAYER_TYPES = {"sliding_attention": "sliding", "full_attention": "full"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The model function, and what is known of its sizes besides the keys of SYMBOLS.
+
+    `rules` derive sizes that were not given, `aliases` name sizes that are another one, `values` are numbers without a
+    key; `legend` explains letters of this family alone. `longest` is the longest sequence that the configuration
+    speaks of, a `limit` on S if `limited`. `conditions` must hold of all sizes.
+    """
+
+    function: Callable[[], Variable]
+    rules: Mapping[str, Expr] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, int] = field(default_factory=dict)
+    legend: Mapping[str, str] = field(default_factory=dict)
+    longest: int | None = None
+    limited: bool = False
+    conditions: tuple[Condition, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Some of a stack's layers: those that are alike, how many there are, and how one is written."""
+
+    times: Expr
+    layer: Layer
+    name: str = "layer"
+    title: str = "Layer"
+
+
+def heads(c: Any) -> tuple[Expr, Expr, dict[str, Expr], dict[str, str]]:
+    """g and d_k of a configuration in the usual keys, with the rules and aliases that they stand for.
+
+    g is h where every head has keys of its own, d_k is d_model / h where no head_dim is given.
+    """
+    shared = c.num_key_value_heads not in (None, c.num_attention_heads)
+    rules = {} if c.head_dim else {"d_k": d_model / h}
+    return g if shared else h, d_k, rules, {} if shared else {"g": "h"}
+
+
+def grouped() -> Condition:
+    """g divides h."""
+    return Condition("h is a multiple of g", floor(h / g) * g, "=", h, rule=True)
+
+
+def chosen() -> Condition:
+    """A token meets no more experts than there are."""
+    return Condition("k ≤ E", k, "≤", E, rule=True)
+
+
+def divides(c: Any, part: str, whole: str) -> None:
+    """Raises SizeError unless the key `part` divides the key `whole`, with the nearest numbers that do."""
+    small, large = getattr(c, part), getattr(c, whole)
+    if small and large and large % small:
+        less = next(n for n in range(min(small, large), 0, -1) if large % n == 0) if small < 10**6 else 1
+        down = large - large % small
+        near = " or ".join(str(n) for n in (down, down + small) if n)
+        raise SizeError(
+            f"{whole} = {large} is no multiple of {part} = {small}; nearest: {part} {less}, or {whole} {near}"
+        )
+
+
+def at_most(c: Any, part: str, whole: str) -> None:
+    """Raises SizeError unless the key `part` is at most the key `whole`."""
+    if getattr(c, part) > getattr(c, whole):
+        raise SizeError(f"{part} = {getattr(c, part)} is more than {whole} = {getattr(c, whole)}")
+
+
+def usual_heads(c: Any) -> None:
+    """The checks of a configuration in the usual keys: heads divide the width, key/value heads the heads."""
+    if not getattr(c, "head_dim", None):
+        divides(c, "num_attention_heads", "hidden_size")
+    if getattr(c, "num_key_value_heads", None):
+        divides(c, "num_key_value_heads", "num_attention_heads")
+
+
+def pattern(
+    counts: Mapping[str, int], layer: Callable[[str], Layer], rules: Mapping[str, Expr] | None = None
+) -> tuple[tuple[Layers, ...], dict[str, int], dict[str, Expr]]:
+    """Layers of several kinds, those alike taken together, with the values and the rules of their counts N_<kind>.
+
+    The most frequent kind has the rest of N. `rules` say how the count of another follows from N; one is used where it
+    agrees with `counts`. A single kind is N layers called `layer`.
+    """
+    counts = {kind: count for kind, count in counts.items() if count}
+    if len(counts) == 1:
+        return (Layers(N, layer(*counts)),), {}, {}
+    rest = max(counts, key=lambda kind: counts[kind])
+    depth = sum(counts.values())
+    known = {kind: rule for kind, rule in (rules or {}).items() if kind != rest and kind in counts}
+    derived = {f"N_{kind}": rule for kind, rule in known.items() if rule.at(N=depth) == counts[kind]}
+    values = {f"N_{kind}": n for kind, n in counts.items() if kind != rest and f"N_{kind}" not in derived}
+    derived[f"N_{rest}"] = N - sum((Expr.of(f"N_{kind}") for kind in counts if kind != rest), Expr())
+    kinds = (Layers(Expr.of(f"N_{kind}"), layer(kind), f"{kind}_layer", TITLES[kind]) for kind in counts)
+    return tuple(kinds), values, derived
+
+
+def layer_counts(c: Any, usual: Mapping[str, Expr], rest: str) -> dict[str, int]:
+    """How many layers are `sliding` and `full`: by the key layer_types, or as the rules in N say where it is left out.
+
+    Raises SizeError for a list of another length, or of other kinds.
+    """
+    depth = c.num_hidden_layers
+    if c.layer_types is None:
+        counts = {kind: int(rule.at(N=depth)) for kind, rule in usual.items()}
+        return counts | {rest: depth - sum(counts.values())}
+    if len(c.layer_types) != depth:
+        raise SizeError(f"layer_types has {len(c.layer_types)} entries, num_hidden_layers = {depth}")
+    for kind in c.layer_types:
+        if kind not in LAYER_TYPES:
+            raise SizeError(f"layer_types has {kind!r}; {nearest(kind, LAYER_TYPES)}")
+    return dict(Counter(LAYER_TYPES[kind] for kind in c.layer_types))
+
+
+def kept(window: Expr | None = None) -> Expr:
+    """The tokens of which a layer keeps keys and values: all, or those in its window."""
+    return B * (S if window is None else minimum(S, window))

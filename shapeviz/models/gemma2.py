@@ -1,0 +1,82 @@
+"""Gemma 2: norms before and after each sublayer, every other layer with a sliding window, GeGLU, a tied head
+(Gemma Team 2024, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.blocks.sandwich import sandwich_layer
+from shapeviz.expr import ceil
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import (
+    Layer,
+    N,
+    Plan,
+    d_ff,
+    grouped,
+    h,
+    heads,
+    kept,
+    layer_counts,
+    pattern,
+    usual_heads,
+    w,
+)  # fmt: skip
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
+}  # fmt: skip
+ALIASES = {"hidden_act": "hidden_activation"}
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "query_pre_attn_scalar",
+    "final_logit_softcapping", "attn_logit_softcapping", "use_bidirectional_attention",
+}  # fmt: skip
+CLASSES = classes("Gemma2", "ForTokenClassification")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Gemma 2 configuration; the defaults are those of the 2 billion model."""
+
+    vocab_size: int = 256000
+    hidden_size: int = 2304
+    intermediate_size: int = 9216
+    num_hidden_layers: int = 26
+    num_attention_heads: int = 8
+    num_key_value_heads: int = 4
+    head_dim: int = 256
+    hidden_activation: str = "gelu_pytorch_tanh"
+    max_position_embeddings: int = 8192
+    sliding_window: int | None = 4096
+    layer_types: tuple[str, ...] | None = None
+    attention_bias: bool = False
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
+    usual_heads(c)
+    layer_counts(c, {}, "full")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Gemma 2; layers take turns, the first with a window, unless layer_types says otherwise."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary)
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_activation)
+
+    def layer(kind: str) -> Layer:
+        cache = kept(w if kind == "sliding" else None)
+        return partial(sandwich_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+
+    rule = {"sliding": ceil(N / 2)}
+    layers, values, counts = pattern(layer_counts(c, rule, "full"), layer, rule)
+    function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=(grouped(),))

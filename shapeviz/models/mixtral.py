@@ -1,0 +1,68 @@
+"""Mixtral: a Mistral whose feed-forward networks are mixtures of experts (Jiang et al. 2024, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import E, Layers, N, Plan, at_most, chosen, d_e, grouped, h, heads, k, kept, usual_heads, w
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_e": "intermediate_size", "E": "num_local_experts",
+    "k": "num_experts_per_tok", "w": "sliding_window",
+}  # fmt: skip
+ALIASES = {"num_experts": "num_local_experts"}
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "router_aux_loss_coef",
+    "router_jitter_noise",
+}  # fmt: skip
+CLASSES = classes("Mixtral", "ForTokenClassification", "ForQuestionAnswering")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Mixtral configuration; the defaults are those of Mixtral 8x7B."""
+
+    vocab_size: int = 32000
+    hidden_size: int = 4096
+    intermediate_size: int = 14336
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = 8
+    head_dim: int | None = None
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 131072
+    sliding_window: int | None = None
+    num_local_experts: int = 8
+    num_experts_per_tok: int = 2
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, and for more chosen experts than there are."""
+    usual_heads(c)
+    at_most(c, "num_experts_per_tok", "num_local_experts")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Mixtral."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary)
+    expert = partial(gated_feed_forward, widths=(d_e,), bias=False, activation=c.hidden_act)
+    layer = partial(
+        pre_norm_encoder_layer,
+        attend=partial(attend, cache=kept(w if c.sliding_window else None)),
+        feed=partial(mixture_of_experts, E=E, k=k, expert=expert),
+        norm=rms_norm,
+    )
+    function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(), chosen()))

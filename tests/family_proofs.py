@@ -1,0 +1,203 @@
+"""A family against transformers: random configurations, built there on the meta device, here as formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatch
+from random import Random
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from transformers import CONFIG_MAPPING
+from transformers.initialization import no_init_weights
+
+import shapeviz
+from shapeviz import plugins
+from shapeviz.frontends import from_huggingface
+from shapeviz.ir import Model
+from shapeviz.report import Report, measure
+
+Sample = Callable[[Random], dict[str, Any]]
+CHUNKS = range(4)
+EACH = 26  # configurations of a chunk: more than a hundred in all
+LEFT_OUT = 0.08  # of all keys, to be filled by a default
+
+
+def drawn(family: str, sample: Sample, seed: int, left_out: float = LEFT_OUT) -> dict[str, Any]:
+    """A random configuration with one of the family's classes; some keys are left out, if transformers takes it so."""
+    random = Random(f"{family} {seed}")
+    data = {"model_type": family, **sample(random)}
+    names = list(plugins.load("shapeviz.models", family).CLASSES)
+    data.setdefault("architectures", [random.choice([names[0], *names])])
+    fewer = {key: value for key, value in data.items() if key in KEPT or random.random() >= left_out}
+    try:
+        build(fewer)
+        read(fewer)
+    except Exception:  # sizes that do not go together, now that some are defaults
+        return data
+    return fewer
+
+
+def usual_sizes(random: Random, head_dim: bool = True) -> dict[str, Any]:
+    """The keys that most decoders share: sizes, grouped heads, heads of a width of their own if `head_dim`, tying."""
+    g, groups, d_k = random.choice([1, 2, 3]), random.choice([1, 2, 4]), 2 * random.randint(1, 8)
+    wide = head_dim and random.random() < 0.4
+    return {
+        "vocab_size": random.randint(3, 300),
+        "hidden_size": g * groups * (random.randint(1, 16) if wide else d_k),
+        "intermediate_size": random.randint(1, 200),
+        "num_hidden_layers": random.randint(1, 5),
+        "num_attention_heads": g * groups,
+        "num_key_value_heads": g,
+        **({"head_dim": d_k} if wide else {}),
+        "tie_word_embeddings": random.random() < 0.5,
+        "num_labels": random.randint(1, 5),
+    }
+
+
+KEPT = ("model_type", "architectures", "num_labels", "layer_types")
+
+
+def build(data: Mapping[str, Any], device: str = "meta") -> nn.Module:
+    """The model of transformers of that configuration, without weights."""
+    keys = {key: value for key, value in data.items() if key != "model_type"}
+    config = CONFIG_MAPPING[data["model_type"]](**keys)
+    if "tie_word_embeddings" in data:
+        config.tie_word_embeddings = data["tie_word_embeddings"]  # T5's would force it
+    config.pad_token_id = 0 if config.pad_token_id is None else config.pad_token_id  # for classifiers of batches
+    config._experts_implementation = "eager" if device == "cpu" else None
+    with torch.device(device), no_init_weights():
+        module = getattr(transformers, data["architectures"][0])(config).eval()
+    module.tie_weights()
+    return module
+
+
+def read(data: Mapping[str, Any]) -> Model:
+    """Our model of that configuration."""
+    return from_huggingface.model(data, "random", "random config")
+
+
+def check_counts(family: str, sample: Sample, chunk: int) -> None:
+    """Parameters in all, of every top module and active; buffers; of a chunk of random configurations."""
+    for seed in range(chunk * EACH, (chunk + 1) * EACH):
+        data = drawn(family, sample, seed)
+        found = differences(data)
+        assert {} == found, f"(theirs, ours): {found}, {data}"
+
+
+def differences(data: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """What transformers says and we do not: name of the count, their figure, ours."""
+    module, model = build(data), read(data)
+    report = measure(model, ["params", "active", "buffers"])
+    theirs = {
+        "params": sum(weight.numel() for weight in module.parameters()),
+        "active": active(module, data),
+        "buffers": persistent(module),
+    }
+    ours = {name: report.total[name].value for name in theirs}
+    for name, paths in modules(model).items():
+        part = inner(module, name)
+        if part is not None:
+            theirs[name] = owned(module, part)
+            ours[name] = sum(of_paths(report, paths))
+    return {name: (theirs[name], ours[name]) for name in theirs if theirs[name] != ours[name]}
+
+
+def modules(model: Model) -> dict[str, list[str]]:
+    """Which of our paths make up a module of transformers."""
+    family = model.config.family
+    found: dict[str, list[str]] = {}
+    for path, name in family.MODULES.items():
+        found.setdefault(name, []).append(path)
+    return found
+
+
+def inner(module: nn.Module, name: str) -> nn.Module | None:
+    """The part of that name, of the model or of the base model in it; None if this class has none."""
+    base = getattr(module, module.base_model_prefix, module)
+    for start in (base, module):
+        try:
+            return start.get_submodule(name)
+        except AttributeError:
+            continue
+    return None
+
+
+def owned(module: nn.Module, part: nn.Module) -> int:
+    """The parameters of a part, those left out that an earlier module has as well."""
+    prefix = next(name for name, child in module.named_modules() if child is part)
+    return sum(weight.numel() for name, weight in module.named_parameters() if name.startswith(prefix + "."))
+
+
+def of_paths(report: Report, patterns: Iterable[str]) -> list[int]:
+    """The parameters of the blocks at those paths, in the whole model."""
+    return [
+        row.in_model("params")
+        for row in report.rows
+        if any(fnmatch(row.path, pattern) and row.path.count(".") == pattern.count(".") for pattern in patterns)
+    ]
+
+
+def active(module: nn.Module, data: Mapping[str, Any]) -> int:
+    """Parameters that a token meets: all but the experts that it is not sent to."""
+    config, whole = module.config, sum(weight.numel() for weight in module.parameters())
+    routed = [part for name, part in module.named_modules() if name.endswith(".experts")]
+    for part in routed:
+        weights = sum(weight.numel() for weight in part.parameters())
+        experts = next(iter(part.parameters())).shape[0] if not isinstance(part, nn.ModuleList) else len(part)
+        whole -= weights * (experts - config.num_experts_per_tok) // experts
+    return whole
+
+
+def persistent(module: nn.Module) -> int:
+    """Elements of the buffers that a checkpoint stores."""
+    return sum(
+        tensor.numel()
+        for part in module.modules()
+        for name, tensor in part._buffers.items()
+        if tensor is not None and name not in part._non_persistent_buffers_set
+    )
+
+
+def check_flops(
+    family: str, sample: Sample, seed: int, inputs: Mapping[str, str] | None = None, points: bool = False
+) -> None:
+    """FLOPs as a polynomial in the dimensions of the inputs, equal to the trace; or, if asked, at three points."""
+    data = drawn(family, sample, seed, left_out=0)
+    specs = dict(inputs or {"input_ids": "int64[B,S]"})
+    ours = fixed(read(data))
+    if points:
+        for B, S in ((1, 16), (2, 33), (3, 64)):
+            sizes = {name: size for name, size in (("B", B), ("S", S), ("T", S + 3)) if name in ours.names}
+            assert traced(data, specs, sizes).at(sizes) == ours.at(sizes), data
+    else:
+        assert traced(data, specs) == ours, data
+
+
+def traced(data: Mapping[str, Any], specs: Mapping[str, str], sizes: Mapping[str, int] | None = None) -> Any:
+    """The FLOPs that a trace of transformers' model counts."""
+    module = build(data)
+    module.config.use_cache = False
+    model = shapeviz.trace(module, sizes=dict(sizes or {}), forward=dict(specs))
+    numbers = {name: number for name, number in model.sizes.numbers.items() if name not in ("B", "S", "T")}
+    return measure(model, ["flops"]).total["flops"].subs(numbers)
+
+
+def fixed(model: Model) -> Any:
+    """Our FLOPs with the numbers of the architecture put in: a polynomial in the batch and the lengths."""
+    sizes = {name: n for name, n in model.sizes.resolve().items() if name not in ("B", "S", "T")}
+    return measure(model, ["flops"]).total["flops"].subs(sizes)
+
+
+def check_cache(family: str, sample: Sample, seed: int) -> None:
+    """KV-cache bytes a token, against the cache that transformers fills for a few tokens on the CPU."""
+    data = drawn(family, sample, seed, left_out=0)
+    data["architectures"] = list(plugins.load("shapeviz.models", family).CLASSES)[:1]
+    module, tokens = build(data, "cpu"), 5
+    with torch.no_grad():
+        cache = module(torch.zeros(1, tokens, dtype=torch.int64), use_cache=True).past_key_values
+    elements = sum(layer.keys.numel() + layer.values.numel() for layer in cache.layers)
+    report = measure(read(data), ["kv_cache"])
+    assert 2 * elements == tokens * report.total["kv_cache"].value, data

@@ -1,0 +1,38 @@
+"""GPT-2 against transformers, on random configurations."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from family_proofs import CHUNKS, check_cache, check_counts, check_flops
+
+
+def sample(random: Random) -> dict[str, Any]:
+    """Sizes, widths given or left at their default, tying."""
+    h = random.choice([1, 2, 3, 4])
+    return {
+        "vocab_size": random.randint(3, 300),
+        "n_positions": random.randint(128, 300),
+        "n_embd": h * random.randint(1, 16),
+        "n_layer": random.randint(1, 5),
+        "n_head": h,
+        "n_inner": random.choice([None, random.randint(1, 200)]),
+        "activation_function": random.choice(["gelu_new", "relu"]),
+        "tie_word_embeddings": random.random() < 0.7,
+        "num_labels": random.randint(1, 5),
+    }
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_counts_equal_transformers(chunk: int) -> None:
+    check_counts("gpt2", sample, chunk)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flops_equal_the_trace_as_polynomials(seed: int) -> None:
+    check_flops("gpt2", sample, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_cache_equals_the_one_that_is_filled(seed: int) -> None:
+    check_cache("gpt2", sample, seed)
