@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
-from shapeviz.errors import ConditionError
+from shapeviz.errors import ConditionError, InputError
 from shapeviz.expr import Expr
 from shapeviz.ir import Sizes
+
+SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
+COUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?) ?([KMBGTPE]?)", re.IGNORECASE)
 
 
 class Quantity(Expr):
@@ -40,3 +45,18 @@ class Quantity(Expr):
     def value(self) -> int:
         """The value at the model's own sizes: an exact integer."""
         return int(Expr.at(self, self.sizes.numbers))
+
+
+def counted(number: Any, label: str) -> int | None:
+    """A number of things: 8_000_000, "8M" or "1.5B". Raises InputError for anything else, with the label first.
+
+    >>> counted("1.5B", "max_params")
+    1500000000
+    """
+    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
+        return number
+    found = COUNT.fullmatch(number.strip()) if isinstance(number, str) else None
+    value = Fraction(re.sub("[_,]", "", found[1])) * SUFFIXES[found[2].upper()] if found else Fraction(1, 2)
+    if value.denominator != 1:
+        raise InputError(f"{label}={number!r}: a whole number is needed, or a text such as '8M' or '1.5B'")
+    return int(value)

@@ -22,9 +22,9 @@ COUNTS = ("repeat", "copies", "active")
 class Row:
     """One block or step of the walk.
 
-    `silent` is one without a result. `times` is how often it runs within its parent, `repeat` and `copies` how often in
-    the whole model, `instances` which of the two counts for a column. A cell is the cost of one instance, without what
-    cannot be counted: that is in `not_counted`.
+    `silent` is one without a result. `times` is how often it runs within its parent, `sets` how many sets of weights it
+    has there, `repeat` and `copies` are the same in the whole model, `instances` which of the two counts for a column.
+    A cell is the cost of one instance, without what cannot be counted: that is in `not_counted`.
     """
 
     path: str
@@ -37,6 +37,7 @@ class Row:
     caption: str
     step: bool
     times: Quantity
+    sets: Quantity
     repeat: Quantity
     copies: Quantity
     instances: Mapping[str, Quantity]
@@ -170,6 +171,7 @@ def _rows(
             caption=_with_numbers(block.caption, sizes) if block else "",
             step=not block or block.step,
             times=Quantity(times, sizes),
+            sets=Quantity(block.copies if block else ONE, sizes),
             repeat=Quantity(here["repeat"], sizes),
             copies=Quantity(here["copies"], sizes),
             instances={name: Quantity(here.get(book.analysis.times, ONE), sizes) for name, book in ledger.items()},

@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from fractions import Fraction
 from math import comb
 from operator import add, floordiv, mul, sub, truediv
 from typing import Any, NoReturn
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 from shapeviz.errors import InputError, ShapevizError, TraceError, nearest
 from shapeviz.expr import Expr, ceil, floor, maximum, minimum
 from shapeviz.ir import Model, Shape, Sizes, Tensor
+from shapeviz.quantity import counted
 from shapeviz.report import Report, measure
 from shapeviz.tracing import trace
 from shapeviz.tracing.specs import TensorSpec, names, parse
@@ -22,8 +22,6 @@ __all__ = ["check"]
 
 LONGEST = 2000  # characters of a formula
 MOST = 1000  # terms of a power in a formula, and bits of its numbers
-SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
-COUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?) ?([KMBGTPE]?)", re.IGNORECASE)
 SIGNS = str.maketrans({"·": "*", "×": "*", "−": "-", "^": "**", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")"})
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 OPERATORS: Mapping[type, Any] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv, ast.FloorDiv: floordiv}
@@ -60,8 +58,8 @@ def check(
     """
     __tracebackhide__ = True
     wanted = _read(returns, "returns")
-    most = {name: _count(text, name) for name, text in (("max_params", max_params), ("max_flops", max_flops))}
-    exact = _count(params, "params")
+    most = {name: counted(text, name) for name, text in (("max_params", max_params), ("max_flops", max_flops))}
+    exact = counted(params, "params")
     formula = None if flops is None else _formula(flops)
     keys: list[str] = []
     try:
@@ -228,17 +226,6 @@ def _read(wanted: Any, label: str) -> Any:
         case tuple() | list():
             return tuple(_read(part, f"{label}[{i}]") for i, part in enumerate(wanted))
     raise InputError(f"{label}: a spec such as float32[B,S,512] is needed, or a tuple or dict of them, not {wanted!r}")
-
-
-def _count(number: Any, label: str) -> int | None:
-    """A number of things: 8_000_000, "8M" or "1.5B"."""
-    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
-        return number
-    found = COUNT.fullmatch(number.strip()) if isinstance(number, str) else None
-    value = Fraction(re.sub("[_,]", "", found[1])) * SUFFIXES[found[2].upper()] if found else Fraction(1, 2)
-    if value.denominator != 1:
-        raise InputError(f"{label}={number!r}: a whole number is needed, or a text such as '8M' or '1.5B'")
-    return int(value)
 
 
 def _formula(text: str | int | Expr) -> Expr:

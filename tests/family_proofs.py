@@ -10,13 +10,13 @@ from typing import Any
 import torch
 import transformers
 from torch import nn
-from transformers import CONFIG_MAPPING
+from transformers import CONFIG_MAPPING, DynamicCache
 from transformers.initialization import no_init_weights
 
 import shapeviz
 from shapeviz import plugins
 from shapeviz.frontends import from_huggingface
-from shapeviz.ir import Model
+from shapeviz.ir import Block, Model
 from shapeviz.report import Report, measure
 
 Sample = Callable[[Random], dict[str, Any]]
@@ -66,7 +66,8 @@ def build(data: Mapping[str, Any], device: str = "meta") -> nn.Module:
     config = CONFIG_MAPPING[data["model_type"]](**keys)
     if "tie_word_embeddings" in data:
         config.tie_word_embeddings = data["tie_word_embeddings"]  # T5's would force it
-    config.pad_token_id = 0 if config.pad_token_id is None else config.pad_token_id  # for classifiers of batches
+    if getattr(config, "pad_token_id", None) is None:
+        config.pad_token_id = 0  # for classifiers of batches
     config._experts_implementation = "eager" if device == "cpu" else None
     with torch.device(device), no_init_weights():
         module = getattr(transformers, data["architectures"][0])(config).eval()
@@ -106,11 +107,12 @@ def differences(data: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def modules(model: Model) -> dict[str, list[str]]:
-    """Which of our paths make up a module of transformers."""
+    """Which of our paths make up a module of transformers, whose name may differ from class to class: `one|other`."""
     family = model.config.family
     found: dict[str, list[str]] = {}
     for path, name in family.MODULES.items():
-        found.setdefault(name, []).append(path)
+        for one in name.split("|"):
+            found.setdefault(one, []).append(path)
     return found
 
 
@@ -201,3 +203,18 @@ def check_cache(family: str, sample: Sample, seed: int) -> None:
     elements = sum(layer.keys.numel() + layer.values.numel() for layer in cache.layers)
     report = measure(read(data), ["kv_cache"])
     assert 2 * elements == tokens * report.total["kv_cache"].value, data
+
+
+def check_windows(family: str, sample: Sample, seed: int, tokens: int = 200) -> None:
+    """How many of some tokens all layers keep, against the windows of the cache that transformers sets up."""
+    data = drawn(family, sample, seed, left_out=0)
+    windows = [getattr(layer, "sliding_window", tokens) for layer in DynamicCache(config=build(data).config).layers]
+    model = read(data)
+    sizes = {**model.sizes.resolve(), "B": 1, "S": tokens}
+
+    def keeps(node: Block) -> int:
+        own = sum(kept.tokens.at(sizes) for kept in node.cached if kept.what == "keys")
+        inside = sum(keeps(child) for child in node.body if isinstance(child, Block))
+        return int(node.repeat.at(sizes) * (own + inside))
+
+    assert sum(min(tokens, window) for window in windows) == keeps(model.root), data

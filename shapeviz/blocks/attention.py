@@ -26,17 +26,26 @@ Rows = Callable[..., Variable]
 
 @block(role="attention")
 def attention(
-    Q: Variable, K: Variable, V: Variable, mask: str = "", shift: Variable | None = None, sinks: Expr | None = None
+    Q: Variable,
+    K: Variable,
+    V: Variable,
+    mask: str = "",
+    shift: Variable | None = None,
+    sinks: Expr | None = None,
+    scaled: bool = True,
 ) -> Variable:
     """Attention(Q, K, V) = softmax(Q Kᵀ / √d_k) V      (Vaswani et al. 2017, eq. 1)
 
     Q [B h S d_k], K [B h T d_k], V [B h T d_v] → [B h S d_v]. A mask changes no shape, and FLOPs are counted dense.
-    A `shift` [h S T] is added to the scores; with `sinks` every head has a learned logit that no value goes with.
+    A `shift` [h S T] is added to the scores; with `sinks` every head has a learned logit that no value goes with; scores
+    that are not `scaled` stay as they are (Raffel et al. 2020).
     """
-    if shift:
-        restate("Attention(Q, K, V) = softmax(Q Kᵀ / √d_k + b) V")
+    if shift or not scaled:
+        restate(f"Attention(Q, K, V) = softmax(Q Kᵀ{' / √d_k' * scaled}{' + b' if shift else ''}) V")
     d_k = K.shape[-1]
-    scores = matmul(Q, K.T, name="scores") / sqrt(d_k)
+    scores = matmul(Q, K.T, name="scores")
+    if scaled:
+        scores = scores / sqrt(d_k)
     if shift:
         scores = add(scores, shift, name="shifted")
     if mask:
@@ -67,6 +76,7 @@ def multi_head(
     sinks: bool = False,
     cache: Expr | None = None,
     grows: bool = True,
+    scaled: bool = True,
 ) -> Variable:
     """MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  head_i = Attention(x W_Q^i, m W_K^i, m W_V^i)
     (Vaswani et al. 2017, section 3.2.2)
@@ -103,6 +113,6 @@ def multi_head(
     if cache is not None:
         remember("keys", g * d_k, cache, grows)
         remember("values", g * d_v, cache, grows)
-    found = attention(Q, K, V, mask, shift, h if sinks else None)
+    found = attention(Q, K, V, mask, shift, h if sinks else None, scaled)
     heads = merge_heads(found, len(groups), name="concat")
     return linear(heads, x.shape[-1], bias if output_bias is None else output_bias, name="output")

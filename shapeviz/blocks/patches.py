@@ -7,14 +7,15 @@ from shapeviz.expr import Expr
 from shapeviz.lang import Variable, block, param, prepend, reshape
 
 
-@block(role="embedding", title="Patch embedding", caption="{p} × {p} × {channels} → {d_model}")
-def patches(image: Variable, p: Expr, n: Expr, channels: Expr, d_model: Expr) -> Variable:
+@block(role="embedding", title="Patch embedding", caption="{height} × {width} × {channels} → {d_model}")
+def patches(image: Variable, height: Expr, width: Expr, channels: Expr, n: Expr, d_model: Expr) -> Variable:
     """z = [x_p^1 E; …; x_p^n E]      (Dosovitskiy et al. 2021, eq. 1)
 
-    image [B C H W] → [B n d_model]: n patches of p × p pixels, each flattened and mapped by E [p²·C d_model] with a
+    image [B c H W] → [B n d_model]: n patches of p × p pixels, each flattened and mapped by E [p²·c d_model] with a
     bias, which is a convolution of stride p.
     """
-    flat = reshape("unfold", "cut into patches, flattened", image, image.shape[0], n, p**2 * channels, name="patches")
+    pixels = height * width * channels
+    flat = reshape("unfold", "cut into patches, flattened", image, image.shape[0], n, pixels, name="patches")
     return linear(flat, d_model, name="projection")
 
 

@@ -12,7 +12,7 @@ from shapeviz.cli._frame import say
 from shapeviz.cli._options import command
 from shapeviz.errors import nearest
 
-ORDER = ["trace", "params", "flops", "memory", "explain", "report", "verify"]
+ORDER = ["trace", "params", "flops", "memory", "cache", "explain", "report", "diff", "models", "verify"]
 
 
 class Verbs(TyperGroup):

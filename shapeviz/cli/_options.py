@@ -40,7 +40,7 @@ SWITCHES = {
 }
 TORCH = {
     "input": ("SPEC", "An input of a PyTorch module, 'x:float32[B,S,512]', without x: positional. Repeatable."),
-    "size": ("NAME=N", "The size of a dimension of the inputs, B=32. Repeatable."),
+    "size": ("NAME=N", "A size of a published model, N=16, or of a dimension of a module's inputs, B=32. Repeatable."),
     "name": ("NAME=N", "A number of the module that is to be written by name, d_model=512. Repeatable."),
 }
 TORCH_SWITCHES = {
@@ -48,7 +48,18 @@ TORCH_SWITCHES = {
     "input_grad": ("--input-grad/--no-input-grad", "The inputs require gradients as well. Default: for memory only."),
 }
 
-MODEL = "A TOML file of sizes, or a PyTorch module: file.py:factory. Default: the 6 + 8 model."
+CONFIGURATION = {
+    "head": (
+        "--head/--no-head",
+        "A published model with its head, or without. Default: as its config.json says.",
+    ),
+}
+WAYS = {
+    "via": ("torch", "Build a config.json's model with transformers, and trace it: for types that are not known here."),
+    "ignore": ("KEY", "Pass over a key of a config.json that cannot matter. Repeatable."),
+}
+
+MODEL = "A bundled model (gpt2), a config.json, a TOML file of sizes, or file.py:factory. Default: the 6 + 8 model."
 OUTPUT = "Write to a file; its suffix tells the format. Repeatable."
 FIGURE = "What dot, svg, png and pdf draw: model, multi_head, attention, or a block's path."
 
@@ -67,6 +78,9 @@ class Request:
     extra: Mapping[str, Any]
     torch: Options
     strict: bool
+    head: bool | None = None
+    via: str | None = None
+    ignore: tuple[str, ...] = ()
 
 
 def _option(name: str, kind: Any, *flags: str, default: Any = None, **settings: Any) -> Parameter:
@@ -84,6 +98,13 @@ def _with_default(name: str, text: str) -> str:
 
 
 def _parameters(verb: ModuleType) -> list[Parameter]:
+    """Of a verb: its own, and the common ones unless it names those ONLY or those WITHOUT which it does."""
+    only, without = getattr(verb, "ONLY", None), getattr(verb, "WITHOUT", ())
+    common = [one for one in _common(verb) if (only is None or one.name in only) and one.name not in without]
+    return [*getattr(verb, "PARAMETERS", ()), *common]
+
+
+def _common(verb: ModuleType) -> list[Parameter]:
     model = typer.Argument(None, metavar="[MODEL]", help=MODEL)
     common = [Parameter("model", Parameter.KEYWORD_ONLY, default=model, annotation=str | None)]
     for name, (metavar, text) in SIZES.items():
@@ -95,6 +116,11 @@ def _parameters(verb: ModuleType) -> list[Parameter]:
         common.append(_option(name, list[str] | None, f"--{name}", metavar=metavar, help=text))
     for name, (flags, text) in TORCH_SWITCHES.items():
         common.append(_option(name, bool | None, flags, help=text))
+    for name, (flags, text) in CONFIGURATION.items():
+        common.append(_option(name, bool | None, flags, help=text))
+    for name, (metavar, text) in WAYS.items():
+        kind = list[str] | None if name == "ignore" else str | None
+        common.append(_option(name, kind, f"--{name}", metavar=metavar, help=text))
     common += [
         _option("strict", bool, "--strict", default=False, help="Exit 1 if something cannot be counted."),
         _option("format", str | None, "--format", "-f", help="table, md, json, csv, dot, svg, png or pdf."),
@@ -116,7 +142,7 @@ def _parameters(verb: ModuleType) -> list[Parameter]:
         _option("theme", str, "--theme", default="light", help="light, dark or colorblind."),
         _option("debug", bool, "--debug", default=False, help="Show the traceback of an error."),
     ]
-    return [*getattr(verb, "PARAMETERS", ()), *common]
+    return common
 
 
 def _torch(values: Mapping[str, Any]) -> Options:
@@ -134,8 +160,10 @@ def command(verb: ModuleType) -> Callable[..., None]:
     name = verb.__name__.rpartition(".")[2]
     parameters = _parameters(verb)
     own = {parameter.name for parameter in getattr(verb, "PARAMETERS", ())}
+    absent = {one.name: one.default.default for one in _common(verb)}
 
-    def requested(values: Mapping[str, Any]) -> Request:
+    def requested(given: Mapping[str, Any]) -> Request:
+        values = {**absent, **given}
         if values["json"] and values["format"] not in (None, "json"):
             raise InputError(f"--json and -f {values['format']} contradict each other: give one of them")
         return Request(
@@ -149,6 +177,9 @@ def command(verb: ModuleType) -> Callable[..., None]:
             extra={key: values[key] for key in own},
             torch=_torch(values),
             strict=values["strict"],
+            head=values["head"],
+            via=values["via"],
+            ignore=tuple(values["ignore"] or ()),
         )
 
     def call(**values: Any) -> None:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from inspect import Parameter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from shapeviz.cli._frame import say
 from shapeviz.cli._options import SIZES, SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.errors import CheckFailedError, InputError, MissingToolError, TraceError, nearest
 from shapeviz.files import write_all
-from shapeviz.frontends import from_torch, read
+from shapeviz.frontends import from_torch, is_configuration, read
 from shapeviz.ir import Model
 from shapeviz.renderers import SUFFIXES, View, by_suffix, render
 from shapeviz.report import Check, Report, measure
 
+if TYPE_CHECKING:
+    from shapeviz.renderers.listing import Listing
+
+BY_KIND = Parameter(
+    "by_kind",
+    Parameter.KEYWORD_ONLY,
+    default=typer.Option(False, "--by-kind", help="By kind of module: embedding, attention, feed-forward, norm, head."),
+    annotation=bool,
+)
 DRAWN = {"dot", "svg", "png", "pdf"}
 DIMENSIONS = {"batch": "B", "seq": "S", "tgt_seq": "T"}
 SYMBOLS = {
@@ -26,14 +39,41 @@ SYMBOLS = {
 
 def model_of(request: Request) -> Model:
     """The model that the user named, hints about it on standard error."""
-    if request.model is not None and from_torch.is_source(request.model):
+    if is_configuration(request.model):
+        model = read(request.model, **_configuration_options(request))
+    elif request.model is not None and from_torch.is_source(request.model):
+        _refuse_configuration_options(request)
         model = from_torch.model(request.model, _torch_options(request, request.model))
     else:
+        _refuse_configuration_options(request)
         _refuse_torch_options(request)
         model = read(request.model, **request.sizes)
     for note in model.notes:
         say(f"note: {note}")
     return model
+
+
+def _configuration_options(request: Request) -> dict[str, Any]:
+    """What was asked of a configuration: sizes, a head or none, keys to be passed over; or how it is to be traced."""
+    for name, value in request.sizes.items():
+        if name in SWITCHES or name in ("norm", "norm_position", "positions"):
+            raise InputError(f"{_flag(name, value)} is for models built from sizes: {request.model} says it itself")
+    if request.via is None:
+        _refuse_module_options(request, "is for a PyTorch module; --via torch builds the configuration's and traces it")
+        return {**request.sizes, "sizes": request.torch.sizes, "head": request.head, "ignore": request.ignore}
+    if request.head is not None or request.ignore:
+        raise InputError("--head, --no-head and --ignore have no effect with --via torch")
+    asked = vars(_torch_options(request, str(request.model)))
+    return {**asked, "via": request.via}
+
+
+def _refuse_configuration_options(request: Request) -> None:
+    """Options of published models have no meaning for others."""
+    head = "--head" if request.head else "--no-head"
+    given = {"--via": request.via is not None, "--ignore": bool(request.ignore), head: request.head is not None}
+    for flag, is_given in given.items():
+        if is_given:
+            raise InputError(f"{flag} is for a published model: name a bundled one or a config.json as MODEL")
 
 
 def _torch_options(request: Request, source: str) -> from_torch.Options:
@@ -56,6 +96,11 @@ def _refuse_torch_options(request: Request) -> None:
         size = SYMBOLS.get(name, name)
         hint = f"use {_flag(size)} {number}" if size in SIZES else nearest(_flag(name), map(_flag, SIZES))
         raise InputError(f"--size {name}={number} is for a PyTorch module, file.py:factory; here {hint}")
+    _refuse_module_options(request, "is for a PyTorch module: name one as MODEL, file.py:factory")
+
+
+def _refuse_module_options(request: Request, why: str) -> None:
+    asked = request.torch
     given = {
         **{f"--input {text}": True for text in asked.inputs},
         **{f"--name {name}={number}": True for name, number in asked.names.items()},
@@ -64,17 +109,16 @@ def _refuse_torch_options(request: Request) -> None:
     }
     for flag, is_given in given.items():
         if is_given:
-            shown = flag if len(flag) <= 60 else flag[:60] + "…"
-            raise InputError(f"{shown} is for a PyTorch module: name one as MODEL, file.py:factory")
+            raise InputError(f"{flag if len(flag) <= 60 else flag[:60] + '…'} {why}")
 
 
 def _flag(name: str, value: object = True) -> str:
     return f"--{'no-' if name in SWITCHES and not value else ''}{name.replace('_', '-')}"
 
 
-def show(request: Request, path: str = "") -> None:
-    """Reads, measures and puts out one view of a model: the whole of most verbs."""
-    view = View(request.verb, path, request.figure, request.theme)
+def show(request: Request, columns: tuple[str, ...] | None = None, **choices: Any) -> Report:
+    """Reads, measures and puts out one view of a model: the whole of most verbs. Gives the report."""
+    view = View(request.verb, "", request.figure, request.theme, **choices)
     try:
         model = model_of(request)
     except TraceError as error:
@@ -82,7 +126,9 @@ def show(request: Request, path: str = "") -> None:
             emit(measure(error.model), replace(request, strict=False), view)
             sys.stdout.flush()
         raise
-    emit(measure(model), request, view)
+    report = measure(model, columns)
+    emit(report, request, view)
+    return report
 
 
 def emit(report: Report, request: Request, view: View) -> None:
@@ -117,6 +163,20 @@ def emit(report: Report, request: Request, view: View) -> None:
         finish()
     if request.strict:
         check_counted(report)
+
+
+def put(title: str, listings: Sequence[Listing], request: Request) -> None:
+    """Lists in files for every -o, else on standard output. Raises InputError before anything is written."""
+    from shapeviz.renderers.listing import render_listings
+
+    kinds = {Path(name): _kind(name, request.format) for name in request.output}
+    contents: dict[Path, str | bytes] = {path: render_listings(title, listings, kind) for path, kind in kinds.items()}
+    text = render_listings(title, listings, request.format or "table")
+    write_all(contents)
+    for path in contents:
+        say(f"wrote {path}")
+    if not contents:
+        _puts(text)
 
 
 def check_counted(report: Report) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit, model_of
-from shapeviz.frontends import from_torch
+from shapeviz.frontends import from_torch, is_configuration
 from shapeviz.renderers import View
 from shapeviz.report import measure
 
@@ -37,4 +37,6 @@ def run(request: Request) -> None:
 
 
 def _is_model(text: str) -> bool:
-    return text.endswith((".toml", ".json")) or Path(text).is_file() or from_torch.is_source(text)
+    if is_configuration(text) or text.endswith(".toml"):
+        return True
+    return Path(text).is_file() or from_torch.is_source(text)

@@ -18,16 +18,20 @@ COLUMNS = ("saved", "weights", "gradients", "largest")
 
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
-    traced = _twin(model) if isinstance(model.config, Config) else model
+    traced = model if model.again else _twin(model, request)
     emit(measure(traced, COLUMNS), request, View("memory", "", request.figure, request.theme))
 
 
-def _twin(model: Model) -> Model:
+def _twin(model: Model, request: Request) -> Model:
     """The PyTorch module of the same sizes, traced: what is saved for backward is not in the formulas of a model."""
     try:
         import_module("torch")
     except ImportError as error:
         raise MissingToolError("memory needs torch, which is not installed: pip install 'shapeviz[torch]'") from error
-    from shapeviz.verify.twin import twin
+    if isinstance(model.config, Config):
+        from shapeviz.verify.twin import twin
 
-    return twin(model)
+        return twin(model)
+    from shapeviz.verify import configured
+
+    return configured.twin(model, saved=True, input_grad=request.torch.input_grad is not False)

@@ -3,47 +3,74 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shapeviz import published
 from shapeviz.errors import InputError, nearest
-from shapeviz.frontends import from_sizes, from_torch
+from shapeviz.frontends import _sources, from_sizes, from_torch
+from shapeviz.frontends._sources import Source, is_, is_configuration
 from shapeviz.ir import Model
 
+__all__ = ["is_configuration", "read"]
 
-def read(model: str | Path | Mapping[str, Any] | None = None, **sizes: Any) -> Model:
-    """The symbolic model of a source: nothing (the default 6 + 8 model), a TOML file's path, a dict of sizes, or a
-    PyTorch module as "file.py:factory" or "package.module:factory".
 
-    Sizes given by keyword (`d_model=512`, `ff="2048"`, `bias=False`) beat those of the source. A PyTorch module takes
-    `inputs=["ids:int64[B,S]"]`, `sizes={"B": 32}`, `names={"d_model": 512}` and `training=True` instead.
+def read(model: str | Path | Mapping[str, Any] | None = None, **given: Any) -> Model:
+    """The symbolic model of a source: nothing (the default 6 + 8 model), the name of a bundled model, the path of a
+    config.json (or of its folder) or of a TOML file, a dict of sizes or of a configuration (it has a `model_type`), or
+    a PyTorch module as "file.py:factory" or "package.module:factory".
+
+    Sizes given by keyword (`d_model=512`, `ff="2048"`, `bias=False`) beat those of the source. A configuration takes
+    `sizes={"N": 16}` by letter or key, `batch`, `seq`, `head=False` and `ignore=["key"]`; with `via="torch"` the model
+    is built by transformers on the meta device and traced. A PyTorch module takes `inputs=["ids:int64[B,S]"]`,
+    `sizes={"B": 32}`, `names={"d_model": 512}` and `training=True` instead.
     Raises InputError for a source that cannot be read, SizeError for impossible sizes.
 
     >>> read({"enc": 12, "dec": 0}, d_model=768, heads=12).sizes.numbers["d_k"]
     64
     """
     if model is None:
-        return from_sizes.model({}, sizes, "default sizes")
+        return from_sizes.model({}, given, "default sizes")
     if isinstance(model, Mapping):
-        return from_sizes.model(model, sizes, "sizes")
+        if "model_type" in model or "architectures" in model:
+            return _configured(Source(model, str(model.get("model_type", "model")), "configuration"), given)
+        return from_sizes.model(model, given, "sizes")
     if not isinstance(model, str | Path):
         raise InputError(f"a model is a file's name or a dict of sizes, not {type(model).__name__}")
+    if source := _sources.find(model):
+        return _configured(source, given)
     if isinstance(model, str) and from_torch.is_source(model):
-        return from_torch.model(model, _options(model, sizes))
-    path = Path(model)
-    if path.suffix == ".py" and _is(path, os.path.isfile):
+        return from_torch.model(model, _options(model, given))
+    return _from_file(Path(model), str(model), given)
+
+
+def _configured(source: Source, given: Mapping[str, Any]) -> Model:
+    """The model of a configuration, from its keys alone or, via torch, built and traced."""
+    via = given.get("via")
+    if via not in (None, "torch"):
+        raise InputError(f"via = {via!r}: the only other way is via torch")
+    rest = {name: value for name, value in given.items() if name != "via"}
+    if via:
+        return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
+    from shapeviz.frontends import from_huggingface
+    from shapeviz.frontends._asked import asked
+
+    return from_huggingface.model(source.data, source.name, source.text, asked(rest, source.class_name))
+
+
+def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
+    """The model of a TOML file. Raises InputError, with what is there instead, for anything else."""
+    if path.suffix == ".py" and is_(path, Path.is_file):
         raise InputError(f"{path} is a Python file: name what builds the module in it, {_builders(path)}")
-    if path.suffix == ".toml" or _is(path, os.path.isfile):
-        if path.suffix == ".json":
-            raise InputError(f"{path}: a config.json cannot be read yet; give the sizes as flags or in a TOML file")
-        if not _is(path, os.path.lexists):
+    if path.suffix == ".toml" or is_(path, Path.is_file):
+        if not is_(path, os.path.lexists):
             raise InputError(f"cannot read {path}: No such file or directory; {_others(path)}")
         return from_sizes.model(from_sizes.toml(path), sizes, path.name)
-    if str(model) and _is(path, os.path.isdir):
-        raise InputError(f"{str(model)!r} is a directory: name a TOML file in it; {_others(path / 'x')}")
-    name = str(model) if len(str(model)) <= 200 else str(model)[:200] + "…"
-    raise InputError(f"{name!r} is neither a file nor a known model; {_others(path)}")
+    if name and is_(path, Path.is_dir):
+        raise InputError(f"{name!r} is a directory without a config.json: name a file; {_others(path / 'x')}")
+    shown = name if len(name) <= 200 else name[:200] + "…"
+    raise InputError(f"{shown!r} is neither a file nor a known model; {_others(path)}")
 
 
 def _options(source: str, given: Mapping[str, Any]) -> from_torch.Options:
@@ -62,20 +89,15 @@ def _builders(path: Path) -> str:
     return " or ".join(f"{path}:{name}" for name in factories(path)[:5]) or f"{path}:build"
 
 
-def _is(path: Path, test: Callable[[Path], bool]) -> bool:
-    """A question about a path, False for one that no file can have."""
-    try:
-        return test(path)
-    except (OSError, ValueError):
-        return False
-
-
 def _others(path: Path) -> str:
-    """The TOML files beside a path that is none."""
+    """What is nearest to a path that is none: among the TOML files beside it, and for a mere name the bundled models."""
     try:
         files = sorted(file.name for file in path.parent.glob("*.toml"))
     except (OSError, ValueError):
         files = []
+    bundled = published.names() if str(path) == path.name and not path.suffix else []
+    if bundled:
+        return f"{nearest(path.name, [*bundled, *files])}; `shapeviz models` lists the bundled ones"
     if files:
         return f"TOML files there: {nearest(path.name, files)}"
-    return "give sizes in a TOML file, or as flags with no MODEL at all"
+    return "give a config.json, a TOML file of sizes, or sizes as flags with no MODEL at all"

@@ -35,11 +35,11 @@ def config(family: ModuleType, data: Mapping[str, Any], where: str, ignore: Iter
         name = aliases.get(key, key)
         label = f"{where}: {shown(key)} = {shown(value)}"
         if name in types:
-            parsed = _parsed(types[name], value, label)
-            if name in found and found[name][1] != parsed:
+            read = parsed(types[name], value, label)
+            if name in found and found[name][1] != read:
                 other, before = found[name]
                 raise InputError(f"{label}: {other} = {shown(before)} is another name of it: keep one")
-            found[name] = key, parsed
+            found[name] = key, read
         elif key in only:
             if value is not None and value not in only[key]:
                 allowed = " or ".join(map(shown, only[key])) or "null"
@@ -47,17 +47,18 @@ def config(family: ModuleType, data: Mapping[str, Any], where: str, ignore: Iter
         elif key not in harmless and value is not None:
             known = [*types, *aliases]
             raise InputError(
-                f"{label}: this key of {_type(family)} is not understood, it may change shapes or cost; "
+                f"{label}: this key of {model_type(family)} is not understood, it may change shapes or cost; "
                 f"{nearest(key, known)}; if it cannot matter, --ignore {key}"
             )
-    return family.Config(**{name: parsed for name, (_, parsed) in found.items()})
+    return family.Config(**{name: value for name, (_, value) in found.items()})
 
 
-def _type(family: ModuleType) -> str:
+def model_type(family: ModuleType) -> str:
+    """The family's name."""
     return family.__name__.rpartition(".")[2]
 
 
-def _parsed(kind: str, value: Any, label: str) -> Any:
+def parsed(kind: str, value: Any, label: str) -> Any:
     """The value as its type says. Raises InputError or SizeError."""
     optional, kind = kind.endswith(" | None"), kind.removesuffix(" | None")
     if value is None:

@@ -12,13 +12,14 @@ from shapeviz import plugins
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
 from shapeviz.frontends import _json, _keys
+from shapeviz.frontends._asked import Choice
 from shapeviz.ir import Block, Condition, Model, Op, Sizes
 from shapeviz.lang import record
 from shapeviz.models import _plan
 
 COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
 LENGTH = 4096  # the longest sequence that is assumed, where a configuration speaks of a longer one
-RUNS = {"B": "batch", "S": "seq", "T": "tgt_seq"}
+RUNS = ("B", "S", "T", "b_kv")
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,6 @@ class Origin:
     family: ModuleType = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What was asked of a configuration: sizes by letter or key, a head or none, a class, keys to be ignored."""
-
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    head: bool | None = None
-    class_name: str | None = None
-    ignore: tuple[str, ...] = ()
-
-
 def families() -> list[str]:
     """The model types that are known."""
     return [name for name in plugins.names("shapeviz.models") if name != "transformer"]
@@ -51,9 +42,9 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
     asked = choice or Choice()
     family = _family(data, source)
     config = _keys.config(family, data, source, asked.ignore)
-    runs, config = _overridden(family, config, asked.sizes)
+    runs, config = _overridden(family, config, asked)
     class_name = _class(family, data, asked, source)
-    labels = _labels(data, source)
+    labels = _labels(data, source, getattr(family, "LABELS", 2))
     try:
         family.check(config)
     except SizeError as error:
@@ -63,7 +54,7 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
     sizes = _sizes(family, config, plan, {"C": labels, "b_kv": 2, **runs}, source)
     root = record(plan.function, sizes=sizes.resolve())
     sizes = _used(root, sizes)
-    changed = " + ".join([source, *(f"--size {key}={value}" for key, value in asked.sizes.items())])
+    changed = " + ".join([source, *asked.typed.values()])
     letters = {**_plan.LEGEND, **plan.legend}
     return Model(
         name=name,
@@ -85,8 +76,9 @@ def _family(data: Mapping[str, Any], source: str) -> ModuleType:
     hint = f"; it has parts: point at one as {source}:{parts[0]}" if parts else ""
     if kind is None:
         what = _json.other_kind(data)
-        told = f"this is {what}; the model's own is the config.json beside it" if what else "it has no model_type"
-        raise InputError(f"{source}: {told}{hint}; {nearest('', families())}")
+        if what and not hint:
+            raise InputError(f"{source}: this is {what}; the model's own is the config.json beside it")
+        raise InputError(f"{source}: it has no model_type{hint}; {nearest('', families())}")
     if not isinstance(kind, str):
         raise InputError(f"{source}: model_type = {_keys.shown(kind)}: a text is needed")
     if kind not in families():
@@ -95,23 +87,24 @@ def _family(data: Mapping[str, Any], source: str) -> ModuleType:
     return plugins.load("shapeviz.models", kind)
 
 
-def _overridden(family: ModuleType, config: Any, sizes: Mapping[str, int]) -> tuple[dict[str, int], Any]:
+def _overridden(family: ModuleType, config: Any, asked: Choice) -> tuple[dict[str, int], Any]:
     """The sizes of a run, and the configuration with the sizes of the architecture set anew."""
-    runs = {name: size for name, size in sizes.items() if name in (*RUNS, "b_kv")}
+    runs = {name: size for name, size in asked.sizes.items() if name in RUNS}
     known = {entry.name for entry in fields(config)}
     keys = {**family.SYMBOLS, **{key: key for key in known}}
     changes: dict[str, Any] = {}
-    for name, size in sizes.items():
+    for name, size in asked.sizes.items():
+        label = asked.typed.get(name, f"{name} = {size}")
         if name in runs:
             continue
         if name not in keys:
-            raise SizeError(f"--size {name}={size}: no size of {_keys._type(family)}; {nearest(name, [*keys, *RUNS])}")
-        if isinstance(getattr(config, keys[name]), bool | str):
-            raise SizeError(f"--size {name}={size}: {keys[name]} is no size")
+            raise SizeError(f"{label}: {_keys.model_type(family)} has no size {name}; {nearest(name, [*keys, *RUNS])}")
+        if not isinstance(getattr(config, keys[name]), int | None) or isinstance(getattr(config, keys[name]), bool):
+            raise SizeError(f"{label}: {keys[name]} is no size, it is {_keys.shown(getattr(config, keys[name]))}")
         changes[keys[name]] = size
     depth = family.SYMBOLS.get("N")
     if depth in changes:
-        for key in known:
+        for key in known - set(family.SYMBOLS.values()):
             value = getattr(config, key)
             if isinstance(value, tuple) and len(value) == getattr(config, depth):
                 changes[key] = tuple(islice(cycle(value), changes[depth]))
@@ -129,7 +122,7 @@ def _class(family: ModuleType, data: Mapping[str, Any], asked: Choice, source: s
         return next(name for name, task in classes.items() if bool(task) == asked.head)
     if found not in classes:
         raise InputError(
-            f"{source}: architectures = {found} is no class of {_keys._type(family)} that is known; "
+            f"{source}: architectures = {found} is no class of {_keys.model_type(family)} that is known; "
             f"{nearest(found, classes)}; --head and --no-head choose {_heads(classes)}"
         )
     return found
@@ -139,16 +132,16 @@ def _heads(classes: Mapping[str, str]) -> str:
     return " and ".join(next(name for name, task in classes.items() if bool(task) == head) for head in (True, False))
 
 
-def _labels(data: Mapping[str, Any], source: str) -> int:
-    """The labels of a classifier: two unless the configuration names or counts them."""
+def _labels(data: Mapping[str, Any], source: str, usual: int) -> int:
+    """The labels of a classifier: as many as usual unless the configuration names or counts them."""
     names, number = data.get("id2label"), data.get("num_labels")
     if names is not None:
         if not isinstance(names, dict) or not names:
             raise InputError(f"{source}: id2label = {_keys.shown(names)}: an object of labels is needed")
         return len(names)
     if number is None:
-        return 2
-    return int(_keys._parsed("int", number, f"{source}: num_labels = {_keys.shown(number)}"))
+        return usual
+    return int(_keys.parsed("int", number, f"{source}: num_labels = {_keys.shown(number)}"))
 
 
 def _sizes(family: ModuleType, config: Any, plan: _plan.Plan, runs: Mapping[str, int], source: str) -> Sizes:
@@ -208,5 +201,6 @@ def _notes(data: Mapping[str, Any], class_name: str) -> tuple[str, ...]:
 def _as_built(data: Mapping[str, Any], family: ModuleType, config: Any, labels: int) -> dict[str, Any]:
     """The configuration with every key that the family knows, as PyTorch's implementation is to be given it."""
     values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
-    known = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    given = {entry.name for entry in fields(config) if (values[entry.name], entry.default) != (None, None)}
+    known = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items() if key in given}
     return {"model_type": data["model_type"], **known, "num_labels": labels}

@@ -7,10 +7,10 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.errors import InputError, MissingToolError, SizeError, nearest
 from shapeviz.expr import Expr
 from shapeviz.ir import Model
 from shapeviz.tracing import LARGEST
@@ -60,20 +60,58 @@ def model(source: str, options: Options | None = None) -> Model:
     TraceError for a trace that cannot be finished.
     """
     asked = options or Options()
-    positional, by_name = _inputs(asked.inputs)
-    sizes, names = checked(asked.sizes, "size"), checked(asked.names, "name")
-    _check(sizes, names, (*positional, *by_name.values()))
+    positional, by_name = _prepared(asked)
     from shapeviz.tracing.load import load
 
     module, name = load(source)
+    return _traced(module, name, source, asked, positional, by_name)
+
+
+def configuration(
+    data: Mapping[str, Any], name: str, source: str, class_name: str | None, given: Mapping[str, Any]
+) -> Model:
+    """The Model of a configuration's module, built by transformers on the meta device and traced.
+
+    `given` are the keywords of Options. Raises as `model` does, and InputError for what transformers cannot build.
+    """
+    known = {entry.name for entry in fields(Options)}
+    if other := next((key for key in given if key not in known), None):
+        raise InputError(f"{other} has no effect via torch: {source} is built as its configuration says")
+    asked = Options(**given)
+    positional, by_name = _prepared(asked)
+    _need_torch()
+    from shapeviz.tracing.configuration import build
+
+    module = build(data, class_name, source)
+    return _traced(module, f"{name}: {type(module).__name__}", f"{source} via torch", asked, positional, by_name)
+
+
+def _need_torch() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise MissingToolError("tracing needs torch, which is not installed: pip install 'shapeviz[torch]'")
+
+
+def _prepared(asked: Options) -> tuple[list[Any], dict[str, Any]]:
+    """The inputs by position and by name, all names checked before anything is loaded."""
+    positional, by_name = _inputs(asked.inputs)
+    sizes, names = checked(asked.sizes, "size"), checked(asked.names, "name")
+    _check(sizes, names, (*positional, *by_name.values()))
+    return positional, by_name
+
+
+def _traced(
+    module: Any, name: str, source: str, asked: Options, positional: list[Any], by_name: Mapping[str, Any]
+) -> Model:
     from shapeviz.tracing import trace
 
     with redirect_stdout(sys.stderr):
         traced: Model = trace(
             module,
             *positional,
-            sizes=sizes,
-            names=names,
+            sizes=checked(asked.sizes, "size"),
+            names=checked(asked.names, "name"),
             training=asked.training,
             saved=asked.saved,
             input_grad=asked.saved if asked.input_grad is None else asked.input_grad,

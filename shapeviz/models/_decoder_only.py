@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from shapeviz.blocks.embedding import embedding
-from shapeviz.blocks.linear import classifier, head
+from shapeviz.blocks.linear import classifier, head, linear
 from shapeviz.expr import Expr
 from shapeviz.lang import Variable, block, param, repeat, restate, source
 from shapeviz.models._plan import B, C, Layer, Layers, S, V, d_model
@@ -38,11 +38,12 @@ def decoder_only(
     embed: Callable[[Variable], Variable] | None = None,
     text: str = "W_E[ids]",
     width: Expr | None = None,
+    project: Expr | None = None,
 ) -> Callable[[], Variable]:
     """The model function: token ids [B S] → logits [B S V], or what the task asks for.
 
     `embed` is what happens to the token vectors before the first layer, `text` the equation of both; `width` is that of
-    the tokens' table if it is not d_model.
+    the tokens' table if it is not d_model, `project` the width to which the stack's output is mapped, if to any.
     """
     stack = tuple(layers)
 
@@ -50,12 +51,13 @@ def decoder_only(
     def decoder(ids: Variable, table: Variable) -> Variable:
         """y = DecoderLayer^N(W_E[ids])      (Radford et al. 2018, eq. 2)"""
         inner = f"DecoderLayer^N({text})"
-        restate(f"y = Norm({inner})" if final_norm else f"y = {inner}")
+        restate((f"y = Norm({inner})" if final_norm else f"y = {inner}") + " W_out" * (project is not None))
         x = embedding(ids, table, V)
         x = embed(x) if embed else x
         for some in stack:
             x = repeat(some.times, some.layer, x, name=some.name, title=some.title)
-        return final_norm(x, name="final_norm", title="Final norm") if final_norm else x
+        x = final_norm(x, name="final_norm", title="Final norm") if final_norm else x
+        return x if project is None else linear(x, project, bias=False, name="project_out")
 
     @block(role="model")
     def language_model() -> Variable:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shapeviz.errors import SizeError, nearest
-from shapeviz.expr import Expr, floor, minimum
+from shapeviz.expr import Expr, floor, maximum, minimum
 from shapeviz.ir import Condition
 from shapeviz.lang import Variable
 
@@ -151,6 +151,15 @@ def layer_counts(c: Any, usual: Mapping[str, Expr], rest: str) -> dict[str, int]
         if kind not in LAYER_TYPES:
             raise SizeError(f"layer_types has {kind!r}; {nearest(kind, LAYER_TYPES)}")
     return dict(Counter(LAYER_TYPES[kind] for kind in c.layer_types))
+
+
+def late_windows(c: Any, layer: Callable[[str], Layer]) -> tuple[tuple[Layers, ...], dict[str, int], dict[str, Expr]]:
+    """The `pattern` of a Qwen: if use_sliding_window, layers have a window but for the first max_window_layers."""
+    first = Expr.of(c.max_window_layers)
+    rules = {"full": minimum(N, first), "sliding": maximum(N - first, 0)}
+    counts = layer_counts(c, {"full": rules["full"]}, "sliding")
+    windows = counts if c.use_sliding_window and c.sliding_window else {"full": c.num_hidden_layers}
+    return pattern(windows, layer, rules)
 
 
 def kept(window: Expr | None = None) -> Expr:

@@ -37,12 +37,16 @@ def tables(report: Report, view: View) -> list[Table]:
             return [checks(report)]
         case "memory":
             return [costs(report, "saved"), memory(report)]
+        case "cache":
+            return [by_kind(report, c) if view.by_kind else costs(report, c) for c in report.columns]
         case "all":
             return [walk(report), *(costs(report, column) for column in report.columns)]
     if view.verb not in report.columns:
-        known = ["trace", "explain", "verify", "memory", "all", *report.columns]
+        known = ["trace", "explain", "verify", "memory", "cache", "all", *report.columns]
         raise InputError(f"unknown view {view.verb!r}; {nearest(view.verb, known)}")
-    return [costs(report, view.verb)]
+    if view.by_kind:
+        return [by_kind(report, name) for name in (view.verb, *(["active"] if view.active else []))]
+    return [costs(report, view.verb, "active" if view.active else None)]
 
 
 def walk(report: Report) -> Table:
@@ -51,11 +55,29 @@ def walk(report: Report) -> Table:
     return _tree("Shapes", ("step", "shape", "sizes", "what happens"), report.rows, cells)
 
 
-def costs(report: Report, column: str) -> Table:
-    """Every block that has a cost, with its formula, value and share of the model; the total below."""
+def by_kind(report: Report, column: str) -> Table:
+    """A cost of the whole model by kind of module: embedding, attention, feed-forward, norm, head."""
+    whole, title = report.total[column].value, report.columns[column]
+    cells = tuple(
+        (kind.replace("_", "-"), f"{q.value:,}", share(q.value, whole), q.written(notation.TEXT, factored=True))
+        for kind, q in report.kinds[column].items()
+    )
+    sums = " + ".join(cell[1] for cell in cells)
+    below = (f"{title}: {sums} = {whole:,}", f"{column}: {report.conventions[column]}")
+    heading = f"{title[0].upper()}{title[1:]} by kind of module"
+    flat = (0,) * len(cells)
+    columns = ("kind", title, "share of model", "formula")
+    return Table(columns, cells, flat, (False,) * len(cells), frozenset({title}), heading, (), below)
+
+
+def costs(report: Report, column: str, beside: str | None = None) -> Table:
+    """Every block that has a cost, with its formula, value and share of the model; the total below.
+
+    The value of a second column may stand `beside` the first.
+    """
     rows = [row for row in report.rows if row.cells[column].terms or column in row.not_counted]
     whole = report.total[column].value
-    cells = [
+    cells: list[tuple[str, ...]] = [
         (
             _named(row),
             output(row),
@@ -67,6 +89,9 @@ def costs(report: Report, column: str) -> Table:
         )
         for row in rows
     ]
+    more = (report.columns[beside],) if beside else ()
+    if beside:
+        cells = [(*c[:3], f"{row.cells[beside].value:,}", *c[3:]) for c, row in zip(cells, rows, strict=True)]
     title = report.columns[column]
     lines = report.derivations[column]
     total = f"{title}: {_total(lines)} = {whole:,}" + (
@@ -75,12 +100,19 @@ def costs(report: Report, column: str) -> Table:
     notes = [text for text in (missing(report, column), f"{column}: {report.conventions[column]}") if text]
     return _tree(
         f"{title[0].upper()}{title[1:]} of one instance of every block, and the share of all its instances",
-        ("block", "output", title, "share of model", "formula of one"),
+        ("block", "output", title, *more, "share of model", "formula of one"),
         rows,
         cells,
-        right=frozenset({title}),
-        below=(total, *notes),
+        right=frozenset({title, *more}),
+        below=(total, *([_active(report, beside, whole)] if beside else []), *notes),
     )
+
+
+def _active(report: Report, column: str, whole: int) -> str:
+    """The total of the column beside, its formula, and which part of the whole it is."""
+    cell = report.total[column]
+    part = share(cell.value, whole, 0).strip()
+    return f"{report.columns[column]}: {cell.value:,}  ({rounded(cell.value, '')}, {part} of all)"
 
 
 def memory(report: Report) -> Table:
@@ -178,7 +210,7 @@ def _total(lines: Iterable[Line]) -> str:
 
 def _named(row: Row) -> str:
     mark = "✗ " if row.role == "failed" else ""
-    return f"{mark}{row.name} {times(row.times)}".rstrip()
+    return f"{mark}{row.name} {times(row)}".rstrip()
 
 
 def _tree(

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from shapeviz.expr import Expr
 from shapeviz.ir import ONE
-from shapeviz.quantity import Quantity
 from shapeviz.report import Line, Report, Row
 
 PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
@@ -75,20 +74,33 @@ def sizes(report: Report, names: frozenset[str] | None = None) -> list[str]:
     return [f"{name} = {report.sizes.numbers[name]}" for name in shown]
 
 
+def spoken(report: Report, shown: Iterable[str]) -> frozenset[str]:
+    """The letters of a view that shows some columns: all but those that stand in other columns alone."""
+    usual = {"params", "flops", *shown} & set(report.columns)
+    here = frozenset[str]().union(*(report.total[column].names for column in usual))
+    elsewhere = frozenset[str]().union(*(cell.names for cell in report.total.values()))
+    return frozenset({*report.legend, *report.sizes.numbers}) - (elsewhere - here)
+
+
 def derived(report: Report) -> list[str]:
     """What was not given and follows: `T = S`, `d_k = d_model/h`, `d_v = d_k`."""
     rules = {name: str(rule) for name, rule in report.sizes.rules.items()}
     return [f"{name} = {rule}" for name, rule in {**rules, **report.sizes.aliases}.items()]
 
 
-def legend(report: Report) -> list[str]:
+def legend(report: Report, names: frozenset[str] | None = None) -> list[str]:
     """`B batch`, `S source length`, …"""
-    return [f"{letter} {meaning}" for letter, meaning in report.legend.items()]
+    return [f"{letter} {meaning}" for letter, meaning in report.legend.items() if names is None or letter in names]
 
 
-def times(quantity: Quantity) -> str:
-    """`× 6`, nothing for once."""
-    return "" if quantity == ONE else f"× {quantity.value}"
+def times(row: Row) -> str:
+    """`× 6`, nothing for once; `× 2 of 8` for two of eight experts, `× 12, 1 set` for layers that share weights."""
+    runs, sets = row.times, row.sets
+    if runs == sets:
+        return "" if runs == ONE else f"× {runs.value}"
+    if sets.value > runs.value:
+        return f"× {runs.value} of {sets.value}"
+    return f"× {runs.value}, {sets.value} set" + "s" * (sets.value > 1)
 
 
 def label(line: Line) -> str:

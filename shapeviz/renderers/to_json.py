@@ -30,6 +30,10 @@ def as_object(report: Report) -> dict[str, Any]:
         "legend": dict(report.legend),
         "total": {name: _cell(cell) for name, cell in report.total.items()},
         "not_counted": _uncounted(report, report.not_counted),
+        "kinds": {
+            kind: {column: _cell(kinds[kind]) for column, kinds in report.kinds.items() if kind in kinds}
+            for kind in dict.fromkeys(kind for kinds in report.kinds.values() for kind in kinds)
+        },
         "rows": [_row(report, row) for row in report.rows],
     }
     if report.checks:

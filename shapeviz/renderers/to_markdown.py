@@ -48,9 +48,9 @@ def _document(report: Report, view: View) -> list[str]:
     parts = ["## Totals", *_totals(report)]
     for title, link in view.figures:
         parts += [f"## Figure: {escape(title)}", f"![{escape(title)}]({link})"]
-    parts += ["## The walk of shapes", _grid(walk)]
+    parts += ["## The walk of shapes", grid(walk)]
     for table in costs:
-        parts += [f"## {escape(table.heading)}", _grid(table), *map(_line, table.below)]
+        parts += [f"## {escape(table.heading)}", grid(table), *map(_line, table.below)]
     parts += ["## Derivations", "Formula, substitution and value of one instance of every block."]
     seen: set[tuple[str, str]] = set()
     for row in report.rows:
@@ -78,7 +78,7 @@ def _derivation(report: Report, path: str) -> list[str]:
     shown = [table for table in (first, *others) if table.rows]
     parts = ["  \n".join(map(_line, first.above[1:]))] if first.above[1:] else []
     for table in shown:
-        parts += [f"**{table.heading}**", _grid(table), "  \n".join(map(_line, table.below))]
+        parts += [f"**{table.heading}**", grid(table), "  \n".join(map(_line, table.below))]
     return parts
 
 
@@ -87,12 +87,13 @@ def _section(table: Table) -> list[str]:
     return (
         ["  \n".join(map(_line, table.above))] * bool(table.above)
         + head
-        + [_grid(table)] * bool(table.rows)
+        + [grid(table)] * bool(table.rows)
         + [*map(_line, table.below)]
     )
 
 
-def _grid(table: Table) -> str:
+def grid(table: Table) -> str:
+    """A table in Markdown."""
     rule = ["---:" if name in table.right else "---" for name in table.columns]
     lines = [_bar(table.columns), _bar(rule)]
     for depth, row in zip(table.depths, table.rows, strict=True):

@@ -21,13 +21,19 @@ def verify(model: Model) -> tuple[Check, ...]:
     """Every block's parameters, shapes and FLOPs against PyTorch, then the totals, then a real forward and backward.
 
     The checks come in the order of the walk; those of the whole have the path "model". A model that was traced is
-    compared with torch's own counter over the same module. Raises InputError for a model that is neither built from
+    compared with torch's own counter over the same module, one of a configuration with the model that transformers
+    builds of it. Raises InputError for a model that is neither built from
     sizes nor traced, MissingToolError if torch, torchinfo or fvcore is not installed.
     """
     if model.again is not None:
         from shapeviz.verify.traced import traced_checks
 
         return traced_checks(model, model.config)
+    if hasattr(model.config, "class_name"):
+        _need("torch")
+        from shapeviz.verify.configured import configured_checks
+
+        return configured_checks(model)
     if not isinstance(model.config, Config):
         raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
     for tool in TOOLS:

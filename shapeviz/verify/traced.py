@@ -56,7 +56,7 @@ def traced_checks(model: Model, job: Job) -> tuple[Check, ...]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            seen = _run(job)
+            seen = run(job)
     except Exception as error:
         known = isinstance(error, UncountedError)
         why = f"not comparable: {error if known else f'torch raises {type(error).__name__}: {error}'}".splitlines()[0]
@@ -131,7 +131,7 @@ def _forward(node: Block | Op) -> Expr:
     return sum((_forward(c) * (c.repeat if isinstance(c, Block) else 1) for c in node.body), Expr())
 
 
-def _run(job: Job) -> Seen:
+def run(job: Job) -> Seen:
     """One forward pass under torch's own counter; experts run as batched products, which it knows."""
     if recurrent := [name for name, m in job.module.named_modules() if isinstance(m, nn.RNNBase)]:
         raise UncountedError(f"no formula for the recurrent layer {recurrent[0] or 'itself'}")

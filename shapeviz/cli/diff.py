@@ -1,0 +1,69 @@
+"""What changed between two models, where, and what it costs; exit 1 if they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from inspect import Parameter
+
+import typer
+
+from shapeviz.cli._options import Request
+from shapeviz.cli._output import model_of, put
+from shapeviz.comparison import Difference, compare
+from shapeviz.errors import CheckFailedError, InputError
+from shapeviz.renderers.listing import Column, Listing
+from shapeviz.report import Report, measure
+
+PARAMETERS = [
+    Parameter(
+        "first",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Argument(None, metavar="MODEL", help="The model that is changed: a name or a path."),
+        annotation=str | None,
+    ),
+    Parameter(
+        "second",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Argument(None, metavar="OTHER", help="What it is changed to."),
+        annotation=str | None,
+    ),
+]
+WITHOUT = ("model", "figure", "theme", "strict", "input", "name", "training", "input_grad")
+SHOWN = ("params", "block", "equation")
+
+
+def run(request: Request) -> None:
+    first, second = request.extra["first"], request.extra["second"]
+    if first is None or second is None:
+        raise InputError("diff takes two models: shapeviz diff llama-2-7b llama-3-8b")
+    one, other = _measured(replace(request, model=first), replace(request, model=second))
+    found = compare(one, other)
+    titles = {"sizes": "Sizes", "costs": "Costs of the whole model", "blocks": "Blocks, all instances of each"}
+    listings = [_listing(part, title, found, one, other) for part, title in titles.items()]
+    head = f"{one.title} → {other.title}: " + ("what differs" if found else "no difference")
+    put(head, [listing for listing in listings if listing.entries], request)
+    if found:
+        raise CheckFailedError(f"{one.name} and {other.name} differ")
+
+
+def _measured(first: Request, second: Request) -> tuple[Report, Report]:
+    """Both reports, at the same length: the shorter one of the two, unless one is given."""
+    models = [model_of(first), model_of(second)]
+    lengths = [model.sizes.values.get("S") for model in models]
+    if "seq" not in first.sizes and "S" not in first.torch.sizes and None not in lengths:
+        shorter = {"S": min(length for length in lengths if length)}
+        models = [replace(m, sizes=replace(m.sizes, values={**m.sizes.values, **shorter})) for m in models]
+    one, other = map(measure, models)
+    return one, other
+
+
+def _listing(part: str, title: str, found: Iterable[Difference], one: Report, other: Report) -> Listing:
+    """The differences of one part; equations and the costs of blocks other than parameters are for JSON alone."""
+    columns = (
+        Column("what", "what"), Column("where", "where"), Column("before", one.name, number=True),
+        Column("after", other.name, number=True), Column("change", "change", number=True),
+    )  # fmt: skip
+    entries = tuple({**asdict(d), "change": d.change} for d in found if d.part == part)
+    long = frozenset(i for i, e in enumerate(entries) if part == "blocks" and e["what"] not in ("params", "block"))
+    return Listing(part, title, columns, entries, long)

@@ -1,0 +1,54 @@
+"""The bundled models: family, layers, parameters, what each token meets and keeps, and where it is from."""
+
+from __future__ import annotations
+
+from inspect import Parameter
+
+import typer
+
+from shapeviz import published
+from shapeviz.cli._options import Request
+from shapeviz.cli._output import put
+from shapeviz.errors import InputError, nearest
+from shapeviz.frontends import read
+from shapeviz.renderers.listing import Column, Listing
+from shapeviz.report import measure
+
+ONLY = ("format", "json", "output", "debug")
+PARAMETERS = [
+    Parameter(
+        "pattern",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Argument(None, metavar="[TEXT]", help="Only models of this family, or with this in their name."),
+        annotation=str | None,
+    )
+]
+COLUMNS = ("params", "active", "kv_cache")
+
+
+def run(request: Request) -> None:
+    wanted = (request.extra["pattern"] or "").lower()
+    rows = [row for row in map(_row, published.names()) if wanted in str(row["name"]) or wanted == row["family"]]
+    if not rows:
+        raise InputError(f"no bundled model has {wanted!r} in its name; {nearest(wanted, published.names())}")
+    columns = (
+        Column("name", "name"), Column("family", "family"), Column("layers", "layers", number=True),
+        Column("params", "parameters", number=True), Column("active", "active", number=True),
+        Column("kv_cache", "KV B/token", number=True), Column("source", "source"),
+    )  # fmt: skip
+    put(f"{len(rows)} bundled models", [Listing("models", "", columns, tuple(rows))], request)
+
+
+def _row(name: str) -> dict[str, str | int]:
+    model = read(name)
+    report = measure(model, COLUMNS)
+    sizes = model.sizes.numbers
+    layers = sizes.get("N") or sizes.get("N_enc", 0) + sizes.get("N_dec", 0)
+    return {
+        "name": name,
+        "family": model.config.data["model_type"],
+        "class": model.config.class_name,
+        "layers": layers,
+        **{column: cell.value for column, cell in report.total.items()},
+        "source": model.source,
+    }

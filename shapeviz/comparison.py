@@ -1,0 +1,74 @@
+"""Two reports side by side: sizes, totals, kinds of module and blocks that are not the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shapeviz.report import Report, Row
+
+Value = int | str | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs (`size`, `params`, `block`, …), where (a letter, `total`, a kind, a path), and both values.
+
+    A value is None where one of the two has none; `part` says what the difference is one of: `sizes`, `costs` of the
+    whole model, or `blocks`, whose costs are those of all their instances.
+    """
+
+    part: str
+    what: str
+    where: str
+    before: Value
+    after: Value
+
+    @property
+    def change(self) -> int | None:
+        """The second less the first, where both are numbers."""
+        if isinstance(self.before, int) and isinstance(self.after, int):
+            return self.after - self.before
+        return None
+
+
+def compare(one: Report, other: Report) -> tuple[Difference, ...]:
+    """Every difference: the sizes first, then the totals by kind, then the blocks in the order of the walk."""
+    return tuple(d for d in (*_sizes(one, other), *_totals(one, other), *_blocks(one, other)) if d.before != d.after)
+
+
+def _sizes(one: Report, other: Report) -> Iterator[Difference]:
+    for name in dict.fromkeys((*one.sizes.numbers, *other.sizes.numbers)):
+        meaning = one.legend.get(name) or other.legend.get(name, "")
+        where = f"{name}, {meaning}" if meaning else name
+        yield Difference("sizes", "size", where, one.sizes.numbers.get(name), other.sizes.numbers.get(name))
+
+
+def _totals(one: Report, other: Report) -> Iterator[Difference]:
+    for column in dict.fromkeys((*one.total, *other.total)):
+        totals = (report.total[column].value if column in report.total else None for report in (one, other))
+        yield Difference("costs", column, "total", *totals)
+        kinds = [report.kinds.get(column, {}) for report in (one, other)]
+        for kind in dict.fromkeys((*kinds[0], *kinds[1])):
+            yield Difference("costs", column, kind, *(k[kind].value if kind in k else 0 for k in kinds))
+
+
+def _blocks(one: Report, other: Report) -> Iterator[Difference]:
+    """Blocks that only one of them has, and those whose equation or costs are not the same."""
+    rows = [{row.path: row for row in report.rows} for report in (one, other)]
+    for path in dict.fromkeys((*rows[0], *rows[1])):
+        before, after = (table.get(path) for table in rows)
+        parent = path.rpartition(".")[0]
+        if before is None or after is None:
+            if not parent or all(parent in table for table in rows):
+                kinds = (row.block if row else None for row in (before, after))
+                yield Difference("blocks", "block", path, *kinds)
+        else:
+            yield Difference("blocks", "equation", path, before.equation, after.equation)
+            yield from _costs(path, before, after)
+
+
+def _costs(path: str, before: Row, after: Row) -> Iterator[Difference]:
+    for column in before.cells:
+        if column in after.cells:
+            yield Difference("blocks", column, path, before.in_model(column), after.in_model(column))

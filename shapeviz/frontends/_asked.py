@@ -1,0 +1,50 @@
+"""What was asked of a configuration beside its name: flags and keywords, made a Choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shapeviz.errors import InputError, nearest
+from shapeviz.frontends.from_torch import checked, positive
+
+LETTERS = {
+    "batch": "B", "seq": "S", "tgt_seq": "T", "enc": "N_enc", "dec": "N_dec", "d_model": "d_model", "heads": "h",
+    "kv_heads": "g", "d_k": "d_k", "d_v": "d_v", "ff": "d_ff", "vocab": "V", "max_len": "P",
+}  # fmt: skip
+"""The sizes that have a flag or keyword of their own, with the letter that each sets."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Sizes by letter or key, a head or none, a class, keys to be passed over; `typed` is how the sizes were given."""
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    head: bool | None = None
+    class_name: str | None = None
+    ignore: tuple[str, ...] = ()
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+
+def asked(given: Mapping[str, Any], class_name: str | None = None) -> Choice:
+    """The choice that keywords make: `sizes={"N": 16}`, `batch=8`, `head=False`, `ignore=["key"]`.
+
+    Raises InputError for other keywords and for a size that is given twice, SizeError for what is no size.
+    """
+    sizes = checked(given.get("sizes") or {}, "--size")
+    typed = {name: f"--size {name}={size}" for name, size in sizes.items()}
+    for name, value in given.items():
+        if name in ("sizes", "head", "ignore"):
+            continue
+        if name not in LETTERS:
+            known = [*LETTERS, "sizes", "head", "ignore"]
+            raise InputError(
+                f"{name} is for models that are built from sizes; a configuration takes {nearest(name, known)}"
+            )
+        letter, label = LETTERS[name], f"--{name.replace('_', '-')} {value}"
+        if letter in sizes:
+            raise InputError(f"{label}: {letter} is given by --size as well: keep one")
+        sizes[letter] = positive(value, label)
+        typed[letter] = label
+    return Choice(sizes, given.get("head"), class_name, tuple(given.get("ignore") or ()), typed)

@@ -1,0 +1,79 @@
+"""Where a configuration is: bundled under a name, in a config.json, in the folder of one, or a part of a larger one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shapeviz import published
+from shapeviz.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Source:
+    """A configuration, the name of its model, where it is from, and the class that is meant if that is known."""
+
+    data: Mapping[str, Any]
+    name: str
+    text: str
+    class_name: str | None = None
+
+
+def find(model: str | Path) -> Source | None:
+    """The configuration that a name or a path stands for; None if it stands for something else.
+
+    `gpt2` is bundled, `DIR/config.json` a file, `DIR` the folder of one, `config.json:text_config` a part of one.
+    Raises InputError for a file that cannot be read.
+    """
+    if isinstance(model, str) and model in published.names():
+        return bundled(model)
+    path = Path(model)
+    file, colon, part = str(model).rpartition(".json:")
+    if colon and not is_(path, Path.exists):
+        return _part(Path(f"{file}.json"), part)
+    if is_(path, Path.is_dir):
+        inner = path / "config.json"
+        return _file(inner) if is_(inner, Path.is_file) else None
+    return _file(path) if path.suffix == ".json" else None
+
+
+def is_configuration(model: str | None) -> bool:
+    """True for what `find` would read, without reading it."""
+    if model is None:
+        return False
+    path = Path(model)
+    bundled_or_file = model in published.names() or path.suffix == ".json" or ".json:" in model
+    return bundled_or_file or (is_(path, Path.is_dir) and is_(path / "config.json", Path.is_file))
+
+
+def is_(path: Path, test: Callable[[Path], bool]) -> bool:
+    """A question about a path, False for one that no file can have."""
+    try:
+        return test(path)
+    except (OSError, ValueError):
+        return False
+
+
+def bundled(name: str) -> Source:
+    """The configuration that is bundled under a name. Raises InputError with the nearest one."""
+    entry = published.load(name)
+    return Source(entry["config"], name, entry["source"], entry["class"])
+
+
+def _file(path: Path) -> Source:
+    from shapeviz.frontends import _json
+
+    data = _json.load(path)
+    folder = path.resolve().parent.name
+    return Source(data, (folder if path.stem == "config" else path.stem) or "model", str(path))
+
+
+def _part(path: Path, part: str) -> Source:
+    whole = _file(path)
+    data = whole.data.get(part)
+    if not isinstance(data, dict):
+        parts = [key for key, value in whole.data.items() if isinstance(value, dict)]
+        raise InputError(f"{path}: no part {part!r} in it; {nearest(part, parts) if parts else 'it has no parts'}")
+    return Source(data, f"{whole.name}.{part}", f"{path}:{part}")

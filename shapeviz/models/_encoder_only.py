@@ -1,0 +1,159 @@
+"""A stack of encoder layers under one of the usual heads, as BERT and its descendants are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.embedding import embedding
+from shapeviz.blocks.encoder import encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.linear import classifier, head
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.pooling import pooler, transform, unread
+from shapeviz.blocks.position import learned, token_types
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable, block, param, repeat, restate, source
+from shapeviz.models._plan import B, C, Layer, Layers, P, S, V, d_ff, d_k, d_model, h
+
+TASKS = {
+    "Model": "", "ForMaskedLM": "mlm", "ForCausalLM": "mlm", "LMHeadModel": "mlm", "ForPreTraining": "pretraining",
+    "ForNextSentencePrediction": "next", "ForSequenceClassification": "sequence", "ForTokenClassification": "token",
+    "ForQuestionAnswering": "questions", "ForMultipleChoice": "choice",
+}  # fmt: skip
+USUAL = ("ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
+n_types = Expr.of("n_types")
+
+Inputs = tuple[Variable, Variable | None]
+Embed = Callable[[Variable, Variable | None], Variable]
+
+
+def classes(name: str, *more: str) -> dict[str, str]:
+    """The usual classes of a family of this name, each with its task: the bare model first.
+
+    >>> classes("Bert", "ForMultipleChoice")["BertForMultipleChoice"]
+    'choice'
+    """
+    return {name + suffix: TASKS[suffix] for suffix in ("Model", *USUAL, "ForMultipleChoice", *more)}
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What a family's classes put on the encoder's output.
+
+    `pooled` says whether the bare model has a pooler, `pools` how the vector that a task reads is called and `pool` the
+    function in it; `width` is that of the token table; `pair` is the second head of pretraining, which tells how two
+    sentences belong together, and `pairs` its labels. An untied head of PyTorch's keeps a bias that is read by nothing
+    (`spare`).
+    """
+
+    activation: str
+    tied: bool
+    pooled: bool = True
+    pools: Mapping[str, str] = field(default_factory=dict)
+    pool: str = "tanh"
+    width: Expr = d_model
+    pair: str = "next_sentence"
+    pairs: Expr = field(default_factory=lambda: Expr.of(2))
+    spare: bool = True
+
+    def read(self, task: str, y: Variable, table: Variable | None) -> Variable:
+        """Pooled vector, logits or scores: what the task asks for of y [B S d_model]."""
+        match task:
+            case "mlm":
+                return self._logits(y, table)
+            case "pretraining":
+                vector = pooler(y, d_model)
+                logits = self._logits(y, table)
+                classifier(vector, self.pairs, name=self.pair, title=_words(self.pair))
+                return logits
+            case "token" | "questions":
+                restate("scores = Encoder(ids) W + b")
+                return classifier(y, C, name="classifier")
+            case "next" | "sequence" | "choice":
+                restate("scores = Pooler(Encoder(ids)) W + b")
+                vector = pooler(y, d_model, self.pool, name=self.pools.get(task, "pooler"))
+                labels = {"next": Expr.of(2), "choice": Expr.of(1)}.get(task, C)
+                name = self.pair if task == "next" else "classifier"
+                return classifier(vector, labels, name=name, title=_words(name))
+        if not self.pooled:
+            return y
+        restate("p = Pooler(Encoder(ids))")
+        return pooler(y, d_model)
+
+    def _logits(self, y: Variable, table: Variable | None) -> Variable:
+        """The masked language model's logits over the vocabulary."""
+        restate(f"logits = Transform(Encoder(ids)) {'W_Eᵀ' if self.tied else 'W_Hᵀ'} + b")
+        words = table if table and self.tied else param("W_H", V, self.width)
+        logits = head(transform(y, self.width, self.activation), words, V, bias=True)
+        return logits if self.tied or not self.spare else unread(logits, V, name="spare_bias")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def token_inputs(width: Expr = d_model) -> Inputs:
+    """Token ids [B S], and the table [V width] of their vectors."""
+    return source("token_ids", B, S, dtype="int64"), param("W_E", V, width)
+
+
+def sum_of_tables(ids: Variable, table: Variable | None, types: bool = True) -> Variable:
+    """LayerNorm(W_E[ids] + W_T[types] + W_P), the types only if there are any."""
+    assert table is not None
+    x = embedding(ids, table, V)
+    x = token_types(x, n_types, name="token_types") if types else x
+    return layer_norm(learned(x, P, name="positions"), name="embedding_norm", title="Embedding norm")
+
+
+def encoder_only(
+    layers: Iterable[Layers],
+    embed: Embed,
+    text: str,
+    read: Callable[[Variable, Variable | None], Variable],
+    take: Callable[[], Inputs] = token_inputs,
+    final_norm: Layer | None = None,
+    copies: Expr | None = None,
+) -> Callable[[], Variable]:
+    """The model function: token ids [B S], or what else it takes → what is read of the encoder's output.
+
+    `embed` makes vectors of the input, `text` is its equation; `copies` is how many sets of weights all layers share.
+    """
+    stack = tuple(layers)
+
+    @block(role="stack")
+    def encoder(x: Variable, table: Variable | None = None) -> Variable:
+        """y = EncoderLayer^N(W_E[ids])      (Vaswani et al. 2017, figure 1)"""
+        inner = f"EncoderLayer^N({text})"
+        restate(f"y = Norm({inner})" if final_norm else f"y = {inner}")
+        y = embed(x, table)
+        for some in stack:
+            y = repeat(some.times, some.layer, y, copies=copies, name=some.name, title=some.title)
+        return final_norm(y, name="final_norm", title="Final norm") if final_norm else y
+
+    @block(role="model")
+    def encoder_model() -> Variable:
+        """y = Encoder(ids)"""
+        x, table = take()
+        return read(encoder(x, table), table)
+
+    return encoder_model
+
+
+def post_norm(activation: str) -> Layer:
+    """A layer of BERT's kind: attention and feed-forward network with biases, the norm after each."""
+    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k)
+    feed = partial(feed_forward, widths=(d_ff,), activation=activation)
+    return partial(encoder_layer, attend=attend, feed=feed, norm=layer_norm)
+
+
+def letters(task: str) -> dict[str, str]:
+    """What the letters mean that only these families have, or mean otherwise."""
+    return {"n_types": "token types"} | ({"B": "batch × choices"} if task == "choice" else {})
+
+
+def tables(types: bool = True) -> tuple[Embed, str]:
+    """How token ids become vectors in BERT and its descendants, with the equation."""
+    return partial(sum_of_tables, types=types), f"LayerNorm(W_E[ids]{' + W_T' * types} + W_P)"

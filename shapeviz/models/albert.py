@@ -1,0 +1,96 @@
+"""ALBERT: a BERT whose layers share their weights, with a narrow token table (Lan et al. 2020, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.linear import linear
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable, block, repeat
+from shapeviz.models._encoder_only import (
+    Heads,
+    classes,
+    encoder_only,
+    letters,
+    post_norm,
+    sum_of_tables,
+    token_inputs,
+)  # fmt: skip
+from shapeviz.models._plan import C, Layer, Layers, N, Plan, d_model, divides, h
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "max_position_embeddings", "n_types": "type_vocab_size", "N": "num_hidden_layers",
+    "G": "num_hidden_groups", "N_in": "inner_group_num", "d_model": "hidden_size", "d_emb": "embedding_size",
+    "h": "num_attention_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob", "layer_norm_eps", "_num_labels",
+    "is_encoder_decoder", "down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks",
+}  # fmt: skip
+ONLY = {"position_embedding_type": ("absolute",)}
+CLASSES = classes("Albert", "ForPreTraining")
+PREFIX = "albert"
+MODULES = {
+    "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
+    "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
+    "encoder.mapping": "encoder.embedding_hidden_mapping_in", "encoder.layer*": "encoder.albert_layer_groups",
+    "pooler": "pooler", "transform": "predictions", "head": "predictions", "spare_bias": "predictions",
+    "sentence_order": "sop_classifier", "classifier": "classifier|qa_outputs",
+}  # fmt: skip
+LEGEND = {"G": "groups of layers that share weights", "N_in": "layers of a group", "d_emb": "token vectors' width"}
+G, N_in, d_emb = map(Expr.of, LEGEND)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of an ALBERT configuration; the defaults are those of ALBERT-xxlarge."""
+
+    vocab_size: int = 30000
+    embedding_size: int = 128
+    hidden_size: int = 4096
+    num_hidden_layers: int = 12
+    num_hidden_groups: int = 1
+    num_attention_heads: int = 64
+    intermediate_size: int = 16384
+    inner_group_num: int = 1
+    hidden_act: str = "gelu_new"
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "num_attention_heads", "hidden_size")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of an ALBERT: N layers run, the weights of G of them are kept."""
+    layer = post_norm(c.hidden_act)
+    layers = Layers(N, _group(layer), "layer_group", "Group of layers") if c.inner_group_num > 1 else Layers(N, layer)
+    heads = Heads(c.hidden_act, c.tie_word_embeddings, width=d_emb, pair="sentence_order", pairs=C)
+    text = "LayerNorm(W_E[ids] + W_T + W_P) W + b"
+    take = partial(token_inputs, d_emb)
+    function = encoder_only([layers], _mapped, text, partial(heads.read, task), take, copies=G)
+    legend = letters(task) | LEGEND
+    return Plan(function, {"d_k": d_model / h}, legend=legend, longest=c.max_position_embeddings, limited=True)
+
+
+def _mapped(ids: Variable, table: Variable | None) -> Variable:
+    """The token vectors, made as wide as the model."""
+    return linear(sum_of_tables(ids, table), d_model, name="mapping")
+
+
+def _group(layer: Layer) -> Layer:
+    """Several layers as one."""
+
+    @block(role="layer")
+    def layer_group(x: Variable) -> Variable:
+        """x ← EncoderLayer^N_in(x)
+
+        x [B S d_model] → the same.
+        """
+        return repeat(N_in, layer, x)
+
+    return layer_group

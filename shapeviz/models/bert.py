@@ -1,0 +1,57 @@
+"""BERT: an encoder with the norm after each sublayer, learned positions and token types
+(Devlin et al. 2019, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.models._encoder_only import Heads, classes, encoder_only, letters, post_norm, tables
+from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "max_position_embeddings", "n_types": "type_vocab_size", "N": "num_hidden_layers",
+    "d_model": "hidden_size", "h": "num_attention_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "layer_norm_eps", "_num_labels",
+    "is_encoder_decoder", "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
+    "pooler_size_per_head", "pooler_type",
+}  # fmt: skip
+ONLY = {"position_embedding_type": ("absolute",)}
+CLASSES = classes("Bert", "ForPreTraining", "LMHeadModel", "ForNextSentencePrediction")
+PREFIX = "bert"
+MODULES = {
+    "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
+    "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
+    "encoder.layer": "encoder", "pooler": "pooler", "transform": "cls", "head": "cls", "spare_bias": "cls",
+    "next_sentence": "cls", "classifier": "classifier|qa_outputs",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a BERT configuration; the defaults are those of BERT-base, uncased."""
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "num_attention_heads", "hidden_size")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a BERT."""
+    read = partial(Heads(c.hidden_act, c.tie_word_embeddings).read, task)
+    function = encoder_only([Layers(N, post_norm(c.hidden_act))], *tables(), read)
+    rules = {"d_k": d_model / h}
+    return Plan(function, rules, legend=letters(task), longest=c.max_position_embeddings, limited=True)

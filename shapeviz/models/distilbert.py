@@ -1,0 +1,55 @@
+"""DistilBERT: a BERT of half the layers, without token types and pooler (Sanh et al. 2019, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.models._encoder_only import Heads, classes, encoder_only, letters, post_norm, tables
+from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "max_position_embeddings", "N": "n_layers", "d_model": "dim", "h": "n_heads",
+    "d_ff": "hidden_dim",
+}  # fmt: skip
+ALIASES = {"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"}
+IGNORED = {
+    "dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout", "sinusoidal_pos_embds", "tie_weights_",
+    "_num_labels", "is_encoder_decoder",
+}  # fmt: skip
+CLASSES = classes("DistilBert")
+PREFIX = "distilbert"
+MODULES = {
+    "encoder.embedding": "embeddings.word_embeddings", "encoder.positions": "embeddings.position_embeddings",
+    "encoder.embedding_norm": "embeddings.LayerNorm", "encoder.layer": "transformer",
+    "transform.linear": "vocab_transform", "transform.norm": "vocab_layer_norm", "head": "vocab_projector",
+    "pre_classifier": "pre_classifier", "classifier": "classifier|qa_outputs",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a DistilBERT configuration; the defaults are those of DistilBERT-base, uncased."""
+
+    vocab_size: int = 30522
+    max_position_embeddings: int = 512
+    n_layers: int = 6
+    n_heads: int = 12
+    dim: int = 768
+    hidden_dim: int = 3072
+    activation: str = "gelu"
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "n_heads", "dim")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a DistilBERT; a classifier of sequences maps the first token's vector once more."""
+    pools = dict.fromkeys(("sequence", "choice"), "pre_classifier")
+    heads = Heads(c.activation, c.tie_word_embeddings, pooled=False, pools=pools, pool="relu", spare=False)
+    function = encoder_only([Layers(N, post_norm(c.activation))], *tables(types=False), partial(heads.read, task))
+    rules = {"d_k": d_model / h}
+    return Plan(function, rules, legend=letters(task), longest=c.max_position_embeddings, limited=True)

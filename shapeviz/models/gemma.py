@@ -1,0 +1,64 @@
+"""Gemma: a decoder with RMSNorm before each sublayer, rotary positions, GeGLU, wide heads and a tied head
+(Gemma Team 2024, "Gemma: Open Models Based on Gemini Research and Technology", section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "hidden_activation",
+    "pretraining_tp",
+}  # fmt: skip
+ONLY = {"mlp_bias": (False,)}
+CLASSES = classes("Gemma", "ForTokenClassification")
+PREFIX, MODULES = "model", USUAL_MODULES
+TANH = "gelu_pytorch_tanh"
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Gemma configuration; the defaults are those of Gemma 7B."""
+
+    vocab_size: int = 256000
+    hidden_size: int = 3072
+    intermediate_size: int = 24576
+    num_hidden_layers: int = 28
+    num_attention_heads: int = 16
+    num_key_value_heads: int = 16
+    head_dim: int = 256
+    hidden_act: str | None = TANH
+    max_position_embeddings: int = 8192
+    attention_bias: bool = False
+    use_bidirectional_attention: bool | None = None
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide."""
+    usual_heads(c)
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Gemma. The first releases say `gelu`, or null, where its approximation is meant."""
+    groups, d_k, rules, aliases = heads(c)
+    activation = TANH if c.hidden_act in (None, "gelu") else c.hidden_act
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, rotate=rotary)
+    if not c.use_bidirectional_attention:  # a token that sees later ones has no keys and values to keep
+        attend = partial(attend, mask="causal", cache=kept())
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=activation)
+    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=rms_norm)
+    function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

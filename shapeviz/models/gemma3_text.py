@@ -1,0 +1,90 @@
+"""Gemma 3 without its image encoder: Gemma 2 with norms of the queries and keys of each head, and five layers with a
+sliding window for each that attends to all (Gemma Team 2025, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.blocks.sandwich import sandwich_layer
+from shapeviz.expr import floor
+from shapeviz.models._decoder_only import USUAL_MODULES, decoder_only
+from shapeviz.models._plan import (
+    Layer,
+    N,
+    Plan,
+    d_ff,
+    grouped,
+    h,
+    heads,
+    kept,
+    layer_counts,
+    pattern,
+    usual_heads,
+    w,
+)  # fmt: skip
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
+}  # fmt: skip
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq", "attention_dropout",
+    "query_pre_attn_scalar", "final_logit_softcapping", "attn_logit_softcapping", "hidden_act",
+    "_sliding_window_pattern",
+}  # fmt: skip
+CLASSES = {"Gemma3ForCausalLM": "lm", "Gemma3TextModel": "", "Gemma3TextForSequenceClassification": "sequence"}
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Gemma 3 configuration of text; the defaults are those that its documentation states."""
+
+    vocab_size: int = 262208
+    hidden_size: int = 2304
+    intermediate_size: int = 9216
+    num_hidden_layers: int = 26
+    num_attention_heads: int = 8
+    num_key_value_heads: int = 4
+    head_dim: int = 256
+    hidden_activation: str = "gelu_pytorch_tanh"
+    max_position_embeddings: int = 131072
+    sliding_window: int | None = 4096
+    sliding_window_pattern: int = 6
+    layer_types: tuple[str, ...] | None = None
+    attention_bias: bool = False
+    use_bidirectional_attention: bool | None = False
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
+    usual_heads(c)
+    layer_counts(c, {}, "sliding")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Gemma 3; the last of every sliding_window_pattern layers attends to all, unless layer_types says
+    otherwise."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, rotate=rotary, norm=rms_norm)
+    if not c.use_bidirectional_attention:
+        attend = partial(attend, mask="causal")
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_activation)
+
+    def layer(kind: str) -> Layer:
+        # a token that sees later ones has no keys and values to keep
+        cache = None if c.use_bidirectional_attention else kept(w if kind == "sliding" else None)
+        return partial(sandwich_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+
+    full = floor(N / c.sliding_window_pattern)
+    usual = {"sliding": N - full}
+    windows = layer_counts(c, usual, "full") if c.sliding_window else {"full": c.num_hidden_layers}
+    layers, values, counts = pattern(windows, layer, {**usual, "full": full})
+    function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=(grouped(),))

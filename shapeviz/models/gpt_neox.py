@@ -1,0 +1,64 @@
+"""GPT-NeoX: attention and feed-forward network side by side, each behind a LayerNorm of its own, rotary positions
+(Black et al. 2022, section 2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.parallel import parallel_layer_of_two_norms
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "layer_norm_eps", "rotary_pct", "rotary_emb_base", "partial_rotary_factor", "rope_theta", "rope_scaling",
+    "rope_parameters", "attention_dropout", "hidden_dropout", "attention_probs_dropout_prob", "hidden_dropout_prob",
+    "classifier_dropout", "custom_pipelines", "num_steps",
+}  # fmt: skip
+CLASSES = classes("GPTNeoX", "ForTokenClassification", "ForQuestionAnswering")
+PREFIX = "gpt_neox"
+MODULES = {
+    "decoder.embedding": "embed_in", "decoder.*layer": "layers", "decoder.final_norm": "final_layer_norm",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a GPT-NeoX configuration; the defaults are those of GPT-NeoX-20B."""
+
+    vocab_size: int = 50432
+    hidden_size: int = 6144
+    intermediate_size: int = 24576
+    num_hidden_layers: int = 44
+    num_attention_heads: int = 64
+    hidden_act: str = "gelu"
+    max_position_embeddings: int = 2048
+    use_parallel_residual: bool = True
+    attention_bias: bool = True
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "num_attention_heads", "hidden_size")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a GPT-NeoX; without use_parallel_residual the two sublayers follow one another."""
+    attend = partial(
+        multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary, cache=kept()
+    )
+    feed = partial(feed_forward, widths=(d_ff,), activation=c.hidden_act)
+    one = parallel_layer_of_two_norms if c.use_parallel_residual else pre_norm_encoder_layer
+    layer = partial(one, attend=attend, feed=feed, norm=layer_norm)
+    function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
+    return Plan(function, {"d_k": d_model / h}, longest=c.max_position_embeddings)

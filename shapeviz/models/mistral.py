@@ -1,0 +1,65 @@
+"""Mistral: a Llama whose layers all have a sliding window (Jiang et al. 2023, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layer, Plan, d_ff, grouped, h, heads, kept, layer_counts, pattern, usual_heads, w
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
+}  # fmt: skip
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "pretraining_tp",
+}  # fmt: skip
+ONLY = {"attention_bias": (False,), "mlp_bias": (False,)}
+CLASSES = classes("Mistral", "ForTokenClassification", "ForQuestionAnswering")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Mistral configuration; the defaults are those of Mistral 7B, with a longer context."""
+
+    vocab_size: int = 32000
+    hidden_size: int = 4096
+    intermediate_size: int = 14336
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = 8
+    head_dim: int | None = None
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 131072
+    sliding_window: int | None = 4096
+    layer_types: tuple[str, ...] | None = None
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
+    usual_heads(c)
+    layer_counts(c, {}, "sliding")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Mistral: every layer has the window, unless there is none or layer_types says otherwise."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary)
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
+
+    def layer(kind: str) -> Layer:
+        cache = kept(w if kind == "sliding" else None)
+        return partial(pre_norm_encoder_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+
+    windows = layer_counts(c, {}, "sliding") if c.sliding_window else {"full": c.num_hidden_layers}
+    layers, values, counts = pattern(windows, layer)
+    function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -1,0 +1,66 @@
+"""Phi: attention and feed-forward network side by side behind one LayerNorm, biases everywhere, the head's too
+(Li et al. 2023, section 2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.parallel import parallel_layer
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, g, grouped, h, kept, usual_heads
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "layer_norm_eps", "partial_rotary_factor", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout",
+    "resid_pdrop", "embd_pdrop",
+}  # fmt: skip
+CLASSES = classes("Phi", "ForTokenClassification")
+PREFIX = "model"
+MODULES = {
+    "decoder.embedding": "embed_tokens", "decoder.*layer": "layers", "decoder.final_norm": "final_layernorm",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Phi configuration; the defaults are those of Phi-1."""
+
+    vocab_size: int = 51200
+    hidden_size: int = 2048
+    intermediate_size: int = 8192
+    num_hidden_layers: int = 24
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = None
+    hidden_act: str = "gelu_new"
+    max_position_embeddings: int = 2048
+    qk_layernorm: bool = False
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide."""
+    usual_heads(c)
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Phi."""
+    shared = c.num_key_value_heads not in (None, c.num_attention_heads)
+    attend = partial(
+        multi_head, h=h, g=g if shared else h, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, cache=kept(),
+        norm=layer_norm if c.qk_layernorm else None,
+    )  # fmt: skip
+    feed = partial(feed_forward, widths=(d_ff,), activation=c.hidden_act)
+    layer = partial(parallel_layer, attend=attend, feed=feed, norm=layer_norm)
+    function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings, head_bias=True)
+    aliases = {} if shared else {"g": "h"}
+    return Plan(
+        function, {"d_k": d_model / h}, aliases, longest=c.max_position_embeddings, conditions=(grouped(),)
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Phi-3: the block structure of a Llama, with a sliding window where one is given (Abdin et al. 2024, section 2).
+
+PyTorch's implementation keeps queries, keys and values in one matrix, and the gate beside the way up: as many weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads, w
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
+}  # fmt: skip
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "partial_rotary_factor", "attention_dropout",
+    "resid_pdrop", "embd_pdrop", "original_max_position_embeddings", "pretraining_tp",
+}  # fmt: skip
+ONLY = {
+    "attention_bias": (False,), "mlp_bias": (False,), "lm_head_bias": (False,), "full_attn_mod": (1,),
+    "interpolate_factor": (1,),
+}  # fmt: skip
+CLASSES = classes("Phi3", "ForTokenClassification")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Phi-3 configuration; the defaults are those of Phi-3-mini."""
+
+    vocab_size: int = 32064
+    hidden_size: int = 3072
+    intermediate_size: int = 8192
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = None
+    head_dim: int | None = None
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 4096
+    sliding_window: int | None = None
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide."""
+    usual_heads(c)
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Phi-3; a part of each head may stay unturned by the position, which costs the same."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary)
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
+    cache = kept(w if c.sliding_window else None)
+    layer = partial(pre_norm_encoder_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+    function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -1,0 +1,81 @@
+"""Qwen2: a decoder with RMSNorm before each sublayer, rotary positions, SwiGLU, grouped queries, and biases of the
+queries, keys and values alone (Yang et al. 2024, section 2.2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import (
+    Count,
+    Layer,
+    Plan,
+    d_ff,
+    grouped,
+    h,
+    heads,
+    kept,
+    late_windows,
+    layer_counts,
+    usual_heads,
+    w,
+)  # fmt: skip
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
+}  # fmt: skip
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "use_mrope", "is_causal",
+    "dual_chunk_attention_config", "pretraining_tp",
+}  # fmt: skip
+ONLY = {"attention_bias": (True,), "qkv_bias": (True,), "mlp_bias": (False,)}
+CLASSES = classes("Qwen2", "ForTokenClassification", "ForQuestionAnswering")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Qwen2 configuration; the defaults are those that its documentation states."""
+
+    vocab_size: int = 151936
+    hidden_size: int = 4096
+    intermediate_size: int = 22016
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = 32
+    head_dim: int | None = None
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 32768
+    use_sliding_window: bool = False
+    sliding_window: int | None = 4096
+    max_window_layers: Count = 28
+    layer_types: tuple[str, ...] | None = None
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
+    usual_heads(c)
+    layer_counts(c, {}, "full")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Qwen2; the last layers have a window if use_sliding_window says so."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, output_bias=False)
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
+
+    def layer(kind: str) -> Layer:
+        cache = kept(w if kind == "sliding" else None)
+        return partial(pre_norm_encoder_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+
+    layers, values, counts = late_windows(c, layer)
+    function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=(grouped(),))

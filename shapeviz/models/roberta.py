@@ -1,0 +1,62 @@
+"""RoBERTa: a BERT whose positions are counted from behind the padding token's, with other heads (Liu et al. 2019)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.errors import SizeError
+from shapeviz.models._encoder_only import Heads, classes, encoder_only, letters, post_norm, tables
+from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "max_position_embeddings", "n_types": "type_vocab_size", "N": "num_hidden_layers",
+    "d_model": "hidden_size", "h": "num_attention_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "layer_norm_eps", "_num_labels",
+    "is_encoder_decoder",
+}  # fmt: skip
+ONLY = {"position_embedding_type": ("absolute",)}
+CLASSES = classes("Roberta", "ForCausalLM")
+PREFIX = "roberta"
+MODULES = {
+    "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
+    "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
+    "encoder.layer": "encoder", "pooler": "pooler", "transform": "lm_head", "head": "lm_head", "spare_bias": "lm_head",
+    "dense": "classifier", "classifier": "classifier|qa_outputs",
+}  # fmt: skip
+OFFSET = 2  # rows of the position table before the first token's: up to the padding token's own
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a RoBERTa configuration; the defaults are those of its documentation."""
+
+    vocab_size: int = 50265
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width, and for a position table without a free row."""
+    divides(c, "num_attention_heads", "hidden_size")
+    if c.max_position_embeddings <= OFFSET:
+        raise SizeError(
+            f"max_position_embeddings = {c.max_position_embeddings}: more than {OFFSET} rows are needed, "
+            "which come before the first token's"
+        )
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a RoBERTa; its classifier of sequences maps the first token's vector once more."""
+    read = partial(Heads(c.hidden_act, c.tie_word_embeddings, pools={"sequence": "dense"}).read, task)
+    function = encoder_only([Layers(N, post_norm(c.hidden_act))], *tables(), read)
+    rules, longest = {"d_k": d_model / h}, c.max_position_embeddings - OFFSET
+    return Plan(function, rules, legend=letters(task), longest=longest, limited=True)

@@ -1,0 +1,119 @@
+"""T5: an encoder and a decoder without biases, with relative positions and RMSNorm before each sublayer
+(Raffel et al. 2020, section 2.1; version 1.1 has a gated feed-forward network: Shazeer 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.decoder import pre_norm_decoder_layer
+from shapeviz.blocks.embedding import embedding
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward, gated_feed_forward
+from shapeviz.blocks.linear import head
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import relative
+from shapeviz.errors import SizeError
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable, param, restate, sqrt
+from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder
+from shapeviz.models._plan import B, C, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, h
+
+SYMBOLS = {
+    "V": "vocab_size", "N_enc": "num_layers", "N_dec": "num_decoder_layers", "d_model": "d_model", "h": "num_heads",
+    "d_k": "d_kv", "d_ff": "d_ff", "n_buckets": "relative_attention_num_buckets",
+}  # fmt: skip
+ALIASES = {
+    "hidden_size": "d_model", "num_attention_heads": "num_heads", "num_hidden_layers": "num_layers", "head_dim": "d_kv",
+}  # fmt: skip
+IGNORED = {
+    "relative_attention_max_distance", "dropout_rate", "classifier_dropout", "layer_norm_epsilon",
+    "is_encoder_decoder", "scale_decoder_outputs", "_num_labels",
+}  # fmt: skip
+CLASSES = {
+    "T5ForConditionalGeneration": "lm", "T5WithLMHeadModel": "lm", "T5Model": "", "T5EncoderModel": "encoder",
+    "T5ForSequenceClassification": "sequence", "T5ForTokenClassification": "token",
+    "T5ForQuestionAnswering": "questions",
+}  # fmt: skip
+PREFIX = "transformer"
+MODULES = {
+    "encoder.embedding": "shared", "encoder.relative": "encoder.block", "encoder.layer": "encoder.block",
+    "encoder.final_norm": "encoder.final_layer_norm", "decoder.relative": "decoder.block",
+    "decoder.layer": "decoder.block", "decoder.final_norm": "decoder.final_layer_norm", "head": "lm_head",
+    "dense": "classification_head", "classifier": "classification_head|classifier|qa_outputs",
+}  # fmt: skip
+LEGEND = {"n_buckets": "distances that are told apart", "S": "source length"}
+n_buckets = Expr.of("n_buckets")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a T5 configuration; the defaults are those of T5-small.
+
+    is_gated_act and dense_act_fn go before what feed_forward_proj says.
+    """
+
+    vocab_size: int = 32128
+    d_model: int = 512
+    d_kv: int = 64
+    d_ff: int = 2048
+    num_layers: int = 6
+    num_decoder_layers: int | None = None
+    num_heads: int = 8
+    relative_attention_num_buckets: int = 32
+    feed_forward_proj: str = "relu"
+    is_gated_act: bool | None = None
+    dense_act_fn: str | None = None
+    n_positions: int = 512
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for a feed-forward network that has no such name."""
+    gate, _, function = c.feed_forward_proj.rpartition("-")
+    if gate not in ("", "gated") or not function:
+        raise SizeError(f"feed_forward_proj = {c.feed_forward_proj}: relu is a name, and gated-gelu, of any function")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a T5: each stack has one table of relative positions, its layers share it; one token table for all,
+    but a head of its own where tie_word_embeddings is false, as in version 1.1."""
+    gate, _, named = c.feed_forward_proj.rpartition("-")
+    gated = bool(gate) if c.is_gated_act is None else c.is_gated_act
+    function = c.dense_act_fn or ("gelu_new" if c.feed_forward_proj == "gated-gelu" else named)
+    feed = partial(
+        gated_feed_forward if gated else feed_forward, widths=(d_ff,), bias=False, activation=function
+    )
+    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, scaled=False)
+    stack = partial(
+        Stack,
+        embed=partial(embedding, vocabulary=V),
+        text="W_E[ids]",
+        shift=partial(relative, buckets=n_buckets, h=h),
+        final_norm=rms_norm,
+    )
+    encoder_layer = partial(pre_norm_encoder_layer, feed=feed, norm=rms_norm)
+    cross = partial(attend, cache=B * S, grows=False)
+    decoder_layer = partial(pre_norm_decoder_layer, cross=cross, feed=feed, norm=rms_norm)
+    function_of = encoder_decoder(
+        stack(N_enc, encoder_layer, attend),
+        stack(N_dec, decoder_layer, partial(attend, mask="causal", cache=B * T)),
+        task,
+        partial(_read, task, c.tie_word_embeddings),
+    )
+    rules = {} if c.num_decoder_layers else {"N_dec": N_enc}
+    return Plan(function_of, rules, legend=LEGEND, longest=c.n_positions)
+
+
+def _read(task: str, tied: bool, y: Variable, table: Variable) -> Variable:
+    match task:
+        case "lm" if tied:
+            restate("logits = Decoder(target, Encoder(source)) / √d_model W_Eᵀ")
+            return head(y / sqrt(d_model), table, V)
+        case "lm":
+            restate("logits = Decoder(target, Encoder(source)) W_Hᵀ")
+            return head(y, param("W_H", V, d_model), V)
+        case "sequence" | "token" | "questions":
+            return classified(y, task, C)
+    return y

@@ -1,0 +1,108 @@
+"""Vision Transformer: an encoder of image patches with the norm before each sublayer, learned positions and a class
+token (Dosovitskiy et al. 2021, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.linear import classifier
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.patches import class_token, patches
+from shapeviz.blocks.pooling import pooler
+from shapeviz.blocks.position import learned
+from shapeviz.errors import SizeError
+from shapeviz.expr import Expr, floor
+from shapeviz.lang import Variable, first, restate, source
+from shapeviz.models._encoder_only import Inputs, encoder_only
+from shapeviz.models._plan import B, C, Layers, N, Plan, d_ff, d_k, d_model, divides, h
+
+SYMBOLS = {
+    "H": "image_size", "p": "patch_size", "c": "num_channels", "N": "num_hidden_layers", "d_model": "hidden_size",
+    "h": "num_attention_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "d_pool": "pooler_output_size",
+}  # fmt: skip
+IGNORED = {
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "encoder_stride", "classifier_dropout",
+    "_num_labels", "is_encoder_decoder",
+}  # fmt: skip
+CLASSES = {"ViTForImageClassification": "sequence", "ViTModel": ""}
+PREFIX = "vit"
+MODULES = {
+    "encoder.patches": "embeddings", "encoder.class_token": "embeddings", "encoder.positions": "embeddings",
+    "encoder.layer": "layers", "encoder.final_norm": "layernorm", "pooler": "pooler", "classifier": "classifier",
+}  # fmt: skip
+LEGEND = {
+    "H": "image height", "W": "image width", "p": "patch height", "p_w": "patch width", "c": "channels",
+    "n": "patches", "d_pool": "width of the pooled vector",
+}  # fmt: skip
+H, W, p, p_w, c, n, d_pool = map(Expr.of, LEGEND)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a ViT configuration; the defaults are those of ViT-B/16."""
+
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    head_dim: int | None = None
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    image_size: int | tuple[int, ...] = 224
+    patch_size: int | tuple[int, ...] = 16
+    num_channels: int = 3
+    qkv_bias: bool = True
+    pooler_output_size: int | None = None
+    pooler_act: str = "tanh"
+
+
+def check(config: Config) -> None:
+    """Raises SizeError for heads that do not divide the width, and for patches larger than the image."""
+    if not config.head_dim:
+        divides(config, "num_attention_heads", "hidden_size")
+    for patch, image in zip(_sides(config, "patch_size"), _sides(config, "image_size"), strict=True):
+        if patch > image:
+            raise SizeError(f"patch_size = {patch} is more than image_size = {image}")
+
+
+def build(config: Config, task: str) -> Plan:
+    """The plan of a ViT; a side of its own is a letter of its own, for the image as for its patches."""
+    (high, wide), (tall, broad) = _sides(config, "image_size"), _sides(config, "patch_size")
+    width, patch_width = H if high == wide else W, p if tall == broad else p_w
+
+    def pixels() -> Inputs:
+        return source("pixel_values", B, c, H, width), None
+
+    def embed(image: Variable, _: Variable | None) -> Variable:
+        x = class_token(patches(image, p, patch_width, c, n, d_model))
+        return learned(x, n + 1, name="positions")
+
+    def read(y: Variable, _: Variable | None) -> Variable:
+        if task:
+            restate("scores = Encoder(image)_1 W + b")
+            return classifier(first(y), C)
+        restate("p = Pooler(Encoder(image))")
+        return pooler(y, d_pool, config.pooler_act)
+
+    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=config.qkv_bias, output_bias=True)
+    feed = partial(feed_forward, widths=(d_ff,), activation=config.hidden_act)
+    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=layer_norm)
+    text = "[x_class; x_p^1 E; …; x_p^n E] + W_P"
+    function = encoder_only([Layers(N, layer)], embed, text, read, pixels, layer_norm)
+    rules = {"n": floor(H / p) * floor(width / patch_width)}
+    rules |= {} if config.head_dim else {"d_k": d_model / h}
+    rules |= {} if config.pooler_output_size else {"d_pool": d_model}
+    values = {"H": high, "p": tall} | ({} if high == wide else {"W": wide}) | ({} if tall == broad else {"p_w": broad})
+    return Plan(function, rules, values=values, legend=LEGEND)
+
+
+def _sides(config: Config, key: str) -> tuple[int, ...]:
+    """Height and width of a key that may be one number for both. Raises SizeError for any other list."""
+    value = getattr(config, key)
+    sides = value if isinstance(value, tuple) else (value, value)
+    if len(sides) != 2:
+        raise SizeError(f"{key} = {list(sides)}: one number is needed, or a height and a width")
+    return sides

@@ -1,0 +1,110 @@
+"""A configuration's formulas against transformers: its model built on the meta device, counted, run symbolically."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from typing import Any
+
+from torch import nn
+
+from shapeviz.errors import ShapevizError
+from shapeviz.expr import Expr
+from shapeviz.ir import Model
+from shapeviz.report import Check, Report, measure
+from shapeviz.tracing import trace
+from shapeviz.tracing.configuration import build
+from shapeviz.verify.traced import COUNTER, UncountedError, run
+
+LENGTHS = ("B", "S", "T")
+
+
+def configured_checks(model: Model) -> tuple[Check, ...]:
+    """Parameters of every top module and in all, buffers, and FLOPs as a polynomial in the batch and the lengths.
+
+    Raises InputError for a class that transformers does not have, MissingToolError if it is not installed.
+    """
+    module = build(model.config.data, model.config.class_name, model.name)
+    by = f"transformers, {type(module).__name__}"
+    report = measure(model, ["params", "flops", "buffers"])
+    checks = [Check(path, "params", ours, theirs, by) for path, ours, theirs in _modules(model, report, module)]
+    checks.append(
+        Check("model", "params", report.total["params"].value, _count(module), by, "unique nn.Parameter elements")
+    )
+    checks.append(
+        Check("model", "buffers", report.total["buffers"].value, _buffers(module), by, "stored in a checkpoint")
+    )
+    return (*checks, _flops(model, report, module))
+
+
+def twin(model: Model, **options: Any) -> Model:
+    """A configuration's model once more: the module of transformers, traced at the same sizes."""
+    module = build(model.config.data, model.config.class_name, model.name)
+    config: Any = module.config
+    config.use_cache = False
+    lengths = {name: size for name, size in model.sizes.numbers.items() if name in LENGTHS}
+    return trace(module, sizes=lengths, name=model.name, source=model.source, **options)
+
+
+def _modules(model: Model, report: Report, module: nn.Module) -> Iterator[tuple[str, int, int]]:
+    """Every part of the implementation that our paths make up: those paths, our count, theirs."""
+    parts: dict[str, list[str]] = {}
+    for path, name in model.config.family.MODULES.items():
+        parts.setdefault(name, []).append(path)
+    for name, paths in parts.items():
+        part = _part(module, name)
+        rows = [row for row in report.rows if any(_matches(row.path, path) for path in paths)]
+        if part is not None and rows:
+            theirs = sum(w.numel() for n, w in module.named_parameters() if n.startswith(f"{part}."))
+            yield ", ".join(row.path for row in rows), sum(row.in_model("params") for row in rows), theirs
+
+
+def _matches(path: str, pattern: str) -> bool:
+    return fnmatch(path, pattern) and path.count(".") == pattern.count(".")
+
+
+def _part(module: nn.Module, name: str) -> str | None:
+    """The full name of a part, of the base model or of the whole; None if this class has none."""
+    known = {place for place, _ in module.named_modules()}
+    prefix = getattr(module, "base_model_prefix", "")
+    return next((place for place in (f"{prefix}.{name}", name) if place in known), None)
+
+
+def _count(module: nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def _buffers(module: nn.Module) -> int:
+    return sum(
+        tensor.numel()
+        for part in module.modules()
+        for name, tensor in part._buffers.items()
+        if tensor is not None and name not in part._non_persistent_buffers_set
+    )
+
+
+def _flops(model: Model, report: Report, module: nn.Module) -> Check:
+    """Ours with the numbers of the architecture put in, and what the traced module costs."""
+    numbers: Mapping[str, int] = {n: size for n, size in model.sizes.numbers.items() if n not in LENGTHS}
+    ours = report.total["flops"].subs(numbers)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            traced = twin(model)
+            theirs, by = _counted(traced)
+    except (ShapevizError, UncountedError) as error:
+        why = f"not comparable: {error}".splitlines()[0]
+        return Check("model", "flops", ours, None, "trace", why, explained=True)
+    theirs = theirs.subs({n: size for n, size in traced.sizes.numbers.items() if n not in LENGTHS})
+    if ours == theirs:
+        return Check("model", "flops", ours, theirs, by, "equal as polynomials")
+    return Check("model", "flops", ours, theirs, by)
+
+
+def _counted(traced: Model) -> tuple[Expr, str]:
+    """FLOPs by torch's own counter, symbolic; by our trace where that counter cannot run the module."""
+    try:
+        return run(traced.config).flops[""], COUNTER
+    except Exception:  # an operation without symbolic sizes, or a branch on them
+        return measure(traced, ["flops"]).total["flops"], "trace of the module"

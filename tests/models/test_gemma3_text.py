@@ -1,0 +1,42 @@
+"""Gemma 3 against transformers, on random configurations."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from family_proofs import CHUNKS, check_cache, check_counts, check_flops, check_windows, usual_sizes
+
+
+def sample(random: Random) -> dict[str, Any]:
+    """Sizes, grouped heads, head sizes, biases, patterns and lists of layers, and tying."""
+    sizes = usual_sizes(random)
+    kinds = random.choices(["full_attention", "sliding_attention"], k=sizes["num_hidden_layers"])
+    return {
+        **sizes,
+        "head_dim": 2 * random.randint(1, 8),
+        "attention_bias": random.random() < 0.3,
+        "hidden_activation": random.choice(["gelu_pytorch_tanh", "silu"]),
+        "sliding_window": random.randint(8, 100),
+        "sliding_window_pattern": random.randint(1, 6),
+        **({"layer_types": kinds} if random.random() < 0.4 else {}),
+    }
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_counts_equal_transformers(chunk: int) -> None:
+    check_counts("gemma3_text", sample, chunk)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flops_equal_the_trace_as_polynomials(seed: int) -> None:
+    check_flops("gemma3_text", sample, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_cache_equals_the_one_that_is_filled(seed: int) -> None:
+    check_cache("gemma3_text", sample, seed)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_layers_have_the_windows_of_transformers(seed: int) -> None:
+    check_windows("gemma3_text", sample, seed)

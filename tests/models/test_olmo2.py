@@ -1,0 +1,31 @@
+"""OLMo 2 against transformers, on random configurations."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from family_proofs import CHUNKS, check_cache, check_counts, check_flops, usual_sizes
+
+
+def sample(random: Random) -> dict[str, Any]:
+    """Sizes, grouped heads, head sizes, biases and tying."""
+    return {
+        **usual_sizes(random),
+        "attention_bias": random.random() < 0.3,
+        "hidden_act": random.choice(["silu", "gelu", "relu"]),
+    }
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_counts_equal_transformers(chunk: int) -> None:
+    check_counts("olmo2", sample, chunk)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flops_equal_the_trace_as_polynomials(seed: int) -> None:
+    check_flops("olmo2", sample, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_cache_equals_the_one_that_is_filled(seed: int) -> None:
+    check_cache("olmo2", sample, seed)
