@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from shapeviz.expr import Expr, maximum, notation, total
 from shapeviz.ir import ONE, Block, Model, Node
 from shapeviz.quantity import Quantity
 
+T = TypeVar("T")
+ZERO = Expr()
 KINDS = ("embedding", "attention", "feed_forward", "norm", "head")
 OTHER = "other"
 
@@ -45,6 +48,25 @@ class Line:
         return " × ".join(f"{number:,}" for number in [*factors, self.each.value])
 
 
+class Lazy(Mapping[str, T]):
+    """A mapping whose values are made when they are asked for, each once."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], T]]) -> None:
+        self.makers = makers
+        self.made: dict[str, T] = {}
+
+    def __getitem__(self, key: str) -> T:
+        if key not in self.made:
+            self.made[key] = self.makers[key]()
+        return self.made[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.makers)
+
+    def __len__(self) -> int:
+        return len(self.makers)
+
+
 @dataclass
 class Ledger:
     """One analysis applied to one model: the cost of every node, added up once from the leaves."""
@@ -54,11 +76,18 @@ class Ledger:
     totals: dict[Node, Expr] = field(default_factory=dict)
     splits: dict[Node, tuple[Quantity, Expr]] = field(default_factory=dict)
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The sizes that have a number."""
+        return frozenset(self.model.sizes.names)
+
     def total(self, node: Node) -> Expr:
         if node not in self.totals:
             children = node.body if isinstance(node, Block) else ()
             parts = [own for _, own in self.analysis.own(node)]
-            if getattr(self.analysis, "greatest", False):
+            if not parts and not children:
+                self.totals[node] = ZERO
+            elif getattr(self.analysis, "greatest", False):
                 self.totals[node] = _greatest([*parts, *map(self.total, children)])
             else:
                 self.totals[node] = total([*parts, *(self.times(child) * self.total(child) for child in children)])
@@ -86,7 +115,7 @@ class Ledger:
 
     def _split(self, node: Node) -> tuple[Quantity, Expr]:
         if node not in self.splits:
-            known, rest = self.total(node).split(self.model.sizes.names)
+            known, rest = self.total(node).split(self.names)
             self.splits[node] = Quantity(known, self.model.sizes), rest
         return self.splits[node]
 
@@ -104,8 +133,7 @@ class Ledger:
                     walk(child, kind, times)
 
         walk(self.model.root, OTHER, ONE)
-        names = self.model.sizes.names
-        sums = {kind: total(costs).split(names)[0] for kind, costs in found.items()}
+        sums = {kind: total(costs).split(self.names)[0] for kind, costs in found.items()}
         return {kind: Quantity(cost, self.model.sizes) for kind, cost in sums.items() if cost.terms}
 
     def lines(self, block: Node) -> tuple[Line, ...]:
@@ -119,9 +147,8 @@ class Ledger:
         )
 
     def _parts(self, node: Node) -> Iterator[tuple[str, tuple[Expr, Expr, bool]]]:
-        names = self.model.sizes.names
         for label, cost in self.analysis.own(node):
-            if (known := cost.split(names)[0]).terms:
+            if (known := cost.split(self.names)[0]).terms:
                 yield label, (ONE, known, False)
         for child in node.body if isinstance(node, Block) else ():
             if (cost := self.counted(child)).terms:

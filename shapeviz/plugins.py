@@ -20,9 +20,16 @@ def names(package: str, prefix: str = "") -> list[str]:
     return [file.stem[len(prefix) :] for file in files if not file.stem.startswith("_")]
 
 
+def has(package: str, name: str, prefix: str = "") -> bool:
+    """True for the name of an entry."""
+    root = Path(import_module(package).__path__[0])
+    return name.isidentifier() and not name.startswith("_") and (root / f"{prefix}{name}.py").is_file()
+
+
 def load(package: str, name: str, prefix: str = "") -> ModuleType:
     """The module of an entry. Raises InputError with the nearest name if there is none."""
-    if name not in (known := names(package, prefix)):
+    if not has(package, name, prefix):
         kind = package.rpartition(".")[2]
+        known = names(package, prefix)
         raise InputError(f"unknown {kind[:-1] if kind.endswith('s') else kind} {name!r}; {nearest(name, known)}")
     return import_module(f"{package}.{prefix}{name}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr
 from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Op, Shape, Sizes
-from shapeviz.ledger import Ledger, Line
+from shapeviz.ledger import Lazy, Ledger, Line
 from shapeviz.quantity import Quantity
 from shapeviz.wiring import Wire, wires
 
@@ -139,8 +140,10 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
         not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(model.root)).terms},
         reasons=model.missing,
         notes=model.notes,
-        derivations={name: book.lines(model.root) for name, book in ledger.items()},
-        kinds={name: book.kinds() for name, book in ledger.items() if not getattr(book.analysis, "greatest", False)},
+        derivations=Lazy({name: partial(book.lines, model.root) for name, book in ledger.items()}),
+        kinds=Lazy(
+            {name: book.kinds for name, book in ledger.items() if not getattr(book.analysis, "greatest", False)}
+        ),
     )
 
 
@@ -183,7 +186,7 @@ def _rows(
             tied={weight.name: owners[weight] for weight in block.tied} if block else {},
             cells={name: book.counted(node) for name, book in ledger.items()},
             not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(node)).terms},
-            derivations={name: book.lines(node) for name, book in ledger.items()},
+            derivations=Lazy({name: partial(book.lines, node) for name, book in ledger.items()}),
         )
         if block and not block.step:
             yield from _rows(model, block, path + ".", here, ledger, wired, owners)

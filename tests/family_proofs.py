@@ -72,6 +72,8 @@ def build(data: Mapping[str, Any], device: str = "meta") -> nn.Module:
     with torch.device(device), no_init_weights():
         module = getattr(transformers, data["architectures"][0])(config).eval()
     module.tie_weights()
+    if data["model_type"] == "t5":  # both stacks read one table, even where the head has its own
+        module.set_input_embeddings(module.get_input_embeddings())
     return module
 
 
@@ -107,12 +109,11 @@ def differences(data: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def modules(model: Model) -> dict[str, list[str]]:
-    """Which of our paths make up a module of transformers, whose name may differ from class to class: `one|other`."""
+    """Which of our paths make up a module of transformers."""
     family = model.config.family
     found: dict[str, list[str]] = {}
     for path, name in family.MODULES.items():
-        for one in name.split("|"):
-            found.setdefault(one, []).append(path)
+        found.setdefault(name, []).append(path)
     return found
 
 

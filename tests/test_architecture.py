@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "shapeviz"
 LEFT_TO_RIGHT = """
-errors files plugins published expr ir lang blocks models analyses wiring quantity ledger report comparison tracing testing frontends
-renderers claims verify cli
+errors files plugins published expr ir lang blocks models analyses wiring quantity ledger report comparison tracing
+testing frontends renderers claims verify cli
 """
 ORDER = LEFT_TO_RIGHT.split()
 FILES = sorted(ROOT.rglob("*.py"))

@@ -37,11 +37,13 @@ def attention(
     """Attention(Q, K, V) = softmax(Q Kᵀ / √d_k) V      (Vaswani et al. 2017, eq. 1)
 
     Q [B h S d_k], K [B h T d_k], V [B h T d_v] → [B h S d_v]. A mask changes no shape, and FLOPs are counted dense.
-    A `shift` [h S T] is added to the scores; with `sinks` every head has a learned logit that no value goes with; scores
-    that are not `scaled` stay as they are (Raffel et al. 2020).
+    A `shift` [h S T] is added to the scores; with `sinks` every head has a learned logit that no value goes with.
+    Unless they are `scaled`, the scores are not divided by anything.
     """
     if shift or not scaled:
         restate(f"Attention(Q, K, V) = softmax(Q Kᵀ{' / √d_k' * scaled}{' + b' if shift else ''}) V")
+    if sinks is not None:
+        restate("Attention(Q, K, V) = P V,  [P; p_s] = softmax([Q Kᵀ / √d_k; s])")
     d_k = K.shape[-1]
     scores = matmul(Q, K.T, name="scores")
     if scaled:

@@ -9,19 +9,34 @@ from shapeviz.lang import Variable, apply, block, buffer, matmul, multiply, para
 
 
 @block(role="feed_forward", caption="{E} → {k}", step=True)
-def router(x: Variable, E: Expr, k: Expr, bias: bool = False, correction: bool = False) -> Variable:
+def router(
+    x: Variable,
+    E: Expr,
+    k: Expr,
+    bias: bool = False,
+    correction: bool = False,
+    scores: str = "",
+    normalised: bool = False,
+) -> Variable:
     """p = softmax(TopK(x W_r))      (Shazeer et al. 2017, eq. 3–5)
 
-    x [B S d_model] → [B S k], the weights of the k experts that are chosen; W_r [d_model E]. A `correction` [E] is
-    added for the choice alone and is no parameter (DeepSeek-AI 2024, eq. 16).
+    x [B S d_model] → [B S k], the weights of the k experts that are chosen; W_r [d_model E]. With `scores`, softmax or
+    sigmoid, every expert has one before the choice (Dai et al. 2024, section 2), and those chosen may be `normalised`.
+    A `correction` [E] is added for the choice alone and is no parameter (DeepSeek-V3: DeepSeek-AI 2024, eq. 16).
     """
-    restate("p = softmax(TopK(x W_r" + " + b_r" * bias + "))")
-    scores = matmul(x, param("W_r", x.shape[-1], E), name="scores")
+    linear_map = "x W_r" + " + b_r" * bias
+    chosen = "TopK(s + e)" if correction else "TopK(s)"
+    weights = f"s_i / Σ_j s_j,  i, j ∈ {chosen}" if normalised else f"s_i,  i ∈ {chosen}"
+    letters = {"softmax": "softmax", "sigmoid": "σ"}
+    restate(f"s = {letters[scores]}({linear_map});  p_i = {weights}" if scores else f"p = softmax(TopK({linear_map}))")
+    s = matmul(x, param("W_r", x.shape[-1], E), name="scores")
     if bias:
-        scores = scores + param("b_r", E)
+        s = s + param("b_r", E)
+    if scores:
+        s = apply(scores, f"{letters[scores]} of all {E}", s)
     if correction:
-        scores = apply("correct", "choose by score + e", scores, buffer("e", E))
-    return reshape("top_k", f"the {k} largest of {E}", scores, *x.shape[:-1], k, name="weights")
+        s = apply("correct", "choose by score + e", s, buffer("e", E))
+    return reshape("top_k", f"the {k} largest of {E}", s, *x.shape[:-1], k, name="weights")
 
 
 @block(role="feed_forward", caption="{k} of {E} experts")
@@ -34,6 +49,8 @@ def mixture_of_experts(
     shared_gate: bool = False,
     router_bias: bool = False,
     correction: bool = False,
+    scores: str = "",
+    normalised: bool = False,
 ) -> Variable:
     """MoE(x) = Σ_{i ∈ TopK} p_i·Expert_i(x)      (Shazeer et al. 2017, eq. 1)
 
@@ -43,7 +60,7 @@ def mixture_of_experts(
     if shared:
         gate = "σ(x w)·" * shared_gate
         restate(f"MoE(x) = Σ_{{i ∈ TopK}} p_i·Expert_i(x) + {gate}Shared(x)")
-    p = router(x, E, k, router_bias, correction)
+    p = router(x, E, k, router_bias, correction, scores, normalised)
     y = repeat(k, expert, x, copies=E, routed=True, name="expert")
     y = apply("combine", f"weighted by p, summed over the {k} chosen", y, p)
     if shared:

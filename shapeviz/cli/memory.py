@@ -18,7 +18,8 @@ COLUMNS = ("saved", "weights", "gradients", "largest")
 
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
-    traced = model if model.again else _twin(model, request)
+    analytic = isinstance(model.config, Config) or hasattr(model.config, "class_name")
+    traced = _twin(model, request) if analytic else model
     emit(measure(traced, COLUMNS), request, View("memory", "", request.figure, request.theme))
 
 

@@ -32,7 +32,7 @@ class Expr:
 
     def __init__(self, terms: Mapping[Monomial, Number] | None = None) -> None:
         kept = [(m, _exact(c)) for m, c in (terms or {}).items() if c]
-        self.terms = dict(sorted(kept, key=lambda item: term_rank(item[0])))
+        self.terms = dict(kept if len(kept) < 2 else sorted(kept, key=lambda item: term_rank(item[0])))
 
     @staticmethod
     def symbol(name: str) -> Expr:
@@ -71,8 +71,9 @@ class Expr:
 
     def __mul__(self, other: ExprLike) -> Expr:
         terms: dict[Monomial, Number] = {}
+        factor = Expr.of(other).terms
         for m1, c1 in self.terms.items():
-            for m2, c2 in Expr.of(other).terms.items():
+            for m2, c2 in factor.items():
                 monomial = times(m1, m2)
                 terms[monomial] = terms.get(monomial, 0) + c1 * c2
         return Expr(terms)
@@ -189,6 +190,8 @@ class Expr:
         ['d', 'V·d']
         """
         known = frozenset(names)
+        if self.names <= known:
+            return self, Expr()
         parts: tuple[dict[Monomial, Number], dict[Monomial, Number]] = {}, {}
         for monomial, coefficient in self.terms.items():
             parts[not Expr({monomial: 1}).names <= known][monomial] = coefficient

@@ -90,12 +90,12 @@ def _builders(path: Path) -> str:
 
 
 def _others(path: Path) -> str:
-    """What is nearest to a path that is none: among the TOML files beside it, and for a mere name the bundled models."""
+    """What is nearest to a path that is none: of the TOML files beside it, for a mere name of the bundled models."""
     try:
         files = sorted(file.name for file in path.parent.glob("*.toml"))
     except (OSError, ValueError):
         files = []
-    bundled = published.names() if str(path) == path.name and not path.suffix else []
+    bundled = published.names() if str(path) == path.name and path.suffix not in (".toml", ".json") else []
     if bundled:
         return f"{nearest(path.name, [*bundled, *files])}; `shapeviz models` lists the bundled ones"
     if files:

@@ -21,6 +21,7 @@ NEEDED = {
     "tuple[str, ...]": "a list of texts",
     "tuple[int, ...]": "a list of integers",
     "int | tuple[int, ...]": "a positive integer, or a list of them",
+    "Turns": 'a list of kinds and how often they take turns, such as [[["global", "local"], 12]],',
 }
 
 
@@ -82,6 +83,11 @@ def parsed(kind: str, value: Any, label: str) -> Any:
             if isinstance(value, list) and value:
                 return tuple(_integer(item, label, NEEDED[kind], True) for item in value)
             return _integer(value, label, NEEDED[kind], True)
+        case "Turns" if isinstance(value, list) and all(isinstance(item, list) and len(item) == 2 for item in value):
+            return tuple(
+                (parsed("tuple[str, ...]", kinds, label), _integer(times, label, NEEDED[kind], False))
+                for kinds, times in value
+            )
     raise InputError(f"{label}: {NEEDED[kind]} is needed")
 
 

@@ -27,7 +27,7 @@ def find(model: str | Path) -> Source | None:
     `gpt2` is bundled, `DIR/config.json` a file, `DIR` the folder of one, `config.json:text_config` a part of one.
     Raises InputError for a file that cannot be read.
     """
-    if isinstance(model, str) and model in published.names():
+    if isinstance(model, str) and published.has(model):
         return bundled(model)
     path = Path(model)
     file, colon, part = str(model).rpartition(".json:")
@@ -44,7 +44,7 @@ def is_configuration(model: str | None) -> bool:
     if model is None:
         return False
     path = Path(model)
-    bundled_or_file = model in published.names() or path.suffix == ".json" or ".json:" in model
+    bundled_or_file = published.has(model) or path.suffix == ".json" or ".json:" in model
     return bundled_or_file or (is_(path, Path.is_dir) and is_(path / "config.json", Path.is_file))
 
 

@@ -18,6 +18,7 @@ from shapeviz.lang import record
 from shapeviz.models import _plan
 
 COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
+SIZES = "transformer"  # the family that is built from sizes, of which there are no configurations
 LENGTH = 4096  # the longest sequence that is assumed, where a configuration speaks of a longer one
 RUNS = ("B", "S", "T", "b_kv")
 
@@ -34,7 +35,7 @@ class Origin:
 
 def families() -> list[str]:
     """The model types that are known."""
-    return [name for name in plugins.names("shapeviz.models") if name != "transformer"]
+    return [name for name in plugins.names("shapeviz.models") if name != SIZES]
 
 
 def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None = None) -> Model:
@@ -54,6 +55,7 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
     sizes = _sizes(family, config, plan, {"C": labels, "b_kv": 2, **runs}, source)
     root = record(plan.function, sizes=sizes.resolve())
     sizes = _used(root, sizes)
+    _hold(sizes, source)
     changed = " + ".join([source, *asked.typed.values()])
     letters = {**_plan.LEGEND, **plan.legend}
     return Model(
@@ -69,10 +71,14 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
     )
 
 
+def _known(kind: Any) -> bool:
+    return isinstance(kind, str) and kind != SIZES and plugins.has("shapeviz.models", kind)
+
+
 def _family(data: Mapping[str, Any], source: str) -> ModuleType:
     """The file of the model type. Raises InputError, with the nearest types that are known."""
     kind = data.get("model_type")
-    parts = [key for key, value in data.items() if isinstance(value, dict) and value.get("model_type") in families()]
+    parts = [key for key, value in data.items() if isinstance(value, dict) and _known(value.get("model_type"))]
     hint = f"; it has parts: point at one as {source}:{parts[0]}" if parts else ""
     if kind is None:
         what = _json.other_kind(data)
@@ -81,7 +87,7 @@ def _family(data: Mapping[str, Any], source: str) -> ModuleType:
         raise InputError(f"{source}: it has no model_type{hint}; {nearest('', families())}")
     if not isinstance(kind, str):
         raise InputError(f"{source}: model_type = {_keys.shown(kind)}: a text is needed")
-    if kind not in families():
+    if not _known(kind):
         others = "" if parts else "; with transformers installed, --via torch builds it and traces it"
         raise InputError(f"{source}: unknown model_type {kind!r}; {nearest(kind, families())}{hint}{others}")
     return plugins.load("shapeviz.models", kind)
@@ -157,7 +163,7 @@ def _sizes(family: ModuleType, config: Any, plan: _plan.Plan, runs: Mapping[str,
         if values["S"] > plan.longest:
             raise SizeError(f"{source}: a sequence of S = {values['S']} does not fit: it has {plan.longest} positions")
     order = [name for name in _plan.LEGEND if name in {*values, *plan.rules, *plan.aliases}]
-    others = [name for name in (*values, *plan.rules) if name not in order]
+    others = [name for name in (*values, *plan.rules, *plan.aliases) if name not in order]
     return Sizes(values, plan.rules, plan.aliases, (*order, *others), conditions=conditions)
 
 
@@ -189,6 +195,15 @@ def _used(root: Block, sizes: Sizes) -> Sizes:
     )
 
 
+def _hold(sizes: Sizes, source: str) -> None:
+    """Raises SizeError where the numbers break a rule of the architecture."""
+    numbers = sizes.resolve()
+    for rule in sizes.conditions:
+        if not rule.holds(numbers):
+            known = ", ".join(f"{name} = {numbers[name]}" for name in sorted(rule.names))
+            raise SizeError(f"{source}: {known}: {rule.text} is needed")
+
+
 def _notes(data: Mapping[str, Any], class_name: str) -> tuple[str, ...]:
     """What a reader should know of how the configuration was taken."""
     notes = {
@@ -203,4 +218,5 @@ def _as_built(data: Mapping[str, Any], family: ModuleType, config: Any, labels: 
     values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
     given = {entry.name for entry in fields(config) if (values[entry.name], entry.default) != (None, None)}
     known = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items() if key in given}
-    return {"model_type": data["model_type"], **known, "num_labels": labels}
+    padding = {key: data[key] for key in ("pad_token_id",) if data.get(key) is not None}
+    return {"model_type": data["model_type"], **known, **padding, "num_labels": labels}

@@ -11,6 +11,7 @@ from shapeviz.blocks.pooling import pooler
 from shapeviz.expr import Expr
 from shapeviz.ir import Condition
 from shapeviz.lang import Variable, block, param, repeat, restate, source
+from shapeviz.models._encoder_only import scored
 from shapeviz.models._plan import B, Layer, S, T, V, d_model
 
 ENCODER_ALONE = ("encoder", "token")
@@ -84,7 +85,8 @@ def classified(y: Variable, task: str, labels: Expr) -> Variable:
     """Scores for the whole sequence (by a second layer's vector of its last token), or for every token."""
     if task == "sequence":
         y = pooler(y, d_model, last=True, name="dense")
-    return classifier(y, labels, name="classifier")
+        return classifier(y, labels, name="sequence_classifier", title="Classifier")
+    return scored(y, task, labels)
 
 
 def target_limit(longest: int) -> Condition:

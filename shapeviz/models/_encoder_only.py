@@ -39,6 +39,12 @@ def classes(name: str, *more: str) -> dict[str, str]:
     return {name + suffix: TASKS[suffix] for suffix in ("Model", *USUAL, "ForMultipleChoice", *more)}
 
 
+def scored(y: Variable, task: str, labels: Expr) -> Variable:
+    """Scores of every token: for its label, or for being the first and the last of an answer."""
+    name, title = ("span", "Answer span") if task == "questions" else ("classifier", "Classifier")
+    return classifier(y, labels, name=name, title=title)
+
+
 @dataclass(frozen=True)
 class Heads:
     """What a family's classes put on the encoder's output.
@@ -71,7 +77,7 @@ class Heads:
                 return logits
             case "token" | "questions":
                 restate("scores = Encoder(ids) W + b")
-                return classifier(y, C, name="classifier")
+                return scored(y, task, C)
             case "next" | "sequence" | "choice":
                 restate("scores = Pooler(Encoder(ids)) W + b")
                 vector = pooler(y, d_model, self.pool, name=self.pools.get(task, "pooler"))

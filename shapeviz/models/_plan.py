@@ -13,6 +13,7 @@ from shapeviz.ir import Condition
 from shapeviz.lang import Variable
 
 Count = int  # in a Config: an integer that may be zero
+Turns = tuple[tuple[tuple[str, ...], int], ...]  # in a Config: kinds of layers, and how often they take turns
 Layer = Callable[..., Variable]
 
 B, S, T, V, P, N, C, E, k, h, g, w = map(Expr.of, ("B", "S", "T", "V", "P", "N", "C", "E", "k", "h", "g", "w"))
@@ -35,6 +36,10 @@ TITLES = {
     "full": "Layer that attends to all",
     "dense": "Dense layer",
     "moe": "Layer with experts",
+    "sliding_dense": "Dense layer with a sliding window",
+    "sliding_moe": "Layer with experts and a sliding window",
+    "full_dense": "Dense layer that attends to all",
+    "full_moe": "Layer with experts that attends to all",
 }
 LAYER_TYPES = {"sliding_attention": "sliding", "full_attention": "full"}
 
@@ -75,7 +80,7 @@ def heads(c: Any) -> tuple[Expr, Expr, dict[str, Expr], dict[str, str]]:
     g is h where every head has keys of its own, d_k is d_model / h where no head_dim is given.
     """
     shared = c.num_key_value_heads not in (None, c.num_attention_heads)
-    rules = {} if c.head_dim else {"d_k": d_model / h}
+    rules = {} if getattr(c, "head_dim", None) else {"d_k": d_model / h}
     return g if shared else h, d_k, rules, {} if shared else {"g": "h"}
 
 

@@ -36,7 +36,7 @@ MODULES = {
     "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
     "encoder.mapping": "encoder.embedding_hidden_mapping_in", "encoder.layer*": "encoder.albert_layer_groups",
     "pooler": "pooler", "transform": "predictions", "head": "predictions", "spare_bias": "predictions",
-    "sentence_order": "sop_classifier", "classifier": "classifier|qa_outputs",
+    "sentence_order": "sop_classifier", "classifier": "classifier", "span": "qa_outputs",
 }  # fmt: skip
 LEGEND = {"G": "groups of layers that share weights", "N_in": "layers of a group", "d_emb": "token vectors' width"}
 G, N_in, d_emb = map(Expr.of, LEGEND)

@@ -25,7 +25,7 @@ MODULES = {
     "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
     "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
     "encoder.layer": "encoder", "pooler": "pooler", "transform": "cls", "head": "cls", "spare_bias": "cls",
-    "next_sentence": "cls", "classifier": "classifier|qa_outputs",
+    "next_sentence": "cls", "classifier": "classifier", "span": "qa_outputs",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ MODULES = {
     "encoder.embedding": "embeddings.word_embeddings", "encoder.positions": "embeddings.position_embeddings",
     "encoder.embedding_norm": "embeddings.LayerNorm", "encoder.layer": "transformer",
     "transform.linear": "vocab_transform", "transform.norm": "vocab_layer_norm", "head": "vocab_projector",
-    "pre_classifier": "pre_classifier", "classifier": "classifier|qa_outputs",
+    "pre_classifier": "pre_classifier", "classifier": "classifier", "span": "qa_outputs",
 }  # fmt: skip
 
 

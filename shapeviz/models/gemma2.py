@@ -32,11 +32,11 @@ SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
     "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
 }  # fmt: skip
-ALIASES = {"hidden_act": "hidden_activation"}
 IGNORED = {
     "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "query_pre_attn_scalar",
-    "final_logit_softcapping", "attn_logit_softcapping", "use_bidirectional_attention",
+    "final_logit_softcapping", "attn_logit_softcapping", "hidden_act",
 }  # fmt: skip
+ONLY = {"use_bidirectional_attention": (False,)}
 CLASSES = classes("Gemma2", "ForTokenClassification")
 PREFIX, MODULES = "model", USUAL_MODULES
 
@@ -77,6 +77,7 @@ def build(c: Config, task: str) -> Plan:
         return partial(sandwich_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
 
     rule = {"sliding": ceil(N / 2)}
-    layers, values, counts = pattern(layer_counts(c, rule, "full"), layer, rule)
+    windows = layer_counts(c, rule, "full") if c.sliding_window else {"full": c.num_hidden_layers}
+    layers, values, counts = pattern(windows, layer, rule)
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -1,5 +1,5 @@
 """Phi: attention and feed-forward network side by side behind one LayerNorm, biases everywhere, the head's too
-(Li et al. 2023, section 2.2)."""
+(Gunasekar et al. 2023)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, g, grouped, h, kept, usual_heads
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
@@ -52,15 +52,10 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a Phi."""
-    shared = c.num_key_value_heads not in (None, c.num_attention_heads)
-    attend = partial(
-        multi_head, h=h, g=g if shared else h, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, cache=kept(),
-        norm=layer_norm if c.qk_layernorm else None,
-    )  # fmt: skip
+    groups, d_k, rules, aliases = heads(c)
+    norm = layer_norm if c.qk_layernorm else None
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, norm=norm, cache=kept())
     feed = partial(feed_forward, widths=(d_ff,), activation=c.hidden_act)
     layer = partial(parallel_layer, attend=attend, feed=feed, norm=layer_norm)
     function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings, head_bias=True)
-    aliases = {} if shared else {"g": "h"}
-    return Plan(
-        function, {"d_k": d_model / h}, aliases, longest=c.max_position_embeddings, conditions=(grouped(),)
-    )  # fmt: skip
+    return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -24,7 +24,7 @@ MODULES = {
     "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
     "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
     "encoder.layer": "encoder", "pooler": "pooler", "transform": "lm_head", "head": "lm_head", "spare_bias": "lm_head",
-    "dense": "classifier", "classifier": "classifier|qa_outputs",
+    "dense": "classifier", "classifier": "classifier", "span": "qa_outputs",
 }  # fmt: skip
 OFFSET = 2  # rows of the position table before the first token's: up to the padding token's own
 

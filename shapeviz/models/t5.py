@@ -41,7 +41,8 @@ MODULES = {
     "encoder.embedding": "shared", "encoder.relative": "encoder.block", "encoder.layer": "encoder.block",
     "encoder.final_norm": "encoder.final_layer_norm", "decoder.relative": "decoder.block",
     "decoder.layer": "decoder.block", "decoder.final_norm": "decoder.final_layer_norm", "head": "lm_head",
-    "dense": "classification_head", "classifier": "classification_head|classifier|qa_outputs",
+    "dense": "classification_head", "sequence_classifier": "classification_head", "classifier": "classifier",
+    "span": "qa_outputs",
 }  # fmt: skip
 LEGEND = {"n_buckets": "distances that are told apart", "S": "source length"}
 n_buckets = Expr.of("n_buckets")
@@ -82,9 +83,7 @@ def build(c: Config, task: str) -> Plan:
     gate, _, named = c.feed_forward_proj.rpartition("-")
     gated = bool(gate) if c.is_gated_act is None else c.is_gated_act
     function = c.dense_act_fn or ("gelu_new" if c.feed_forward_proj == "gated-gelu" else named)
-    feed = partial(
-        gated_feed_forward if gated else feed_forward, widths=(d_ff,), bias=False, activation=function
-    )
+    feed = partial(gated_feed_forward if gated else feed_forward, widths=(d_ff,), bias=False, activation=function)
     attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, scaled=False)
     stack = partial(
         Stack,

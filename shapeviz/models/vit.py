@@ -92,11 +92,13 @@ def build(config: Config, task: str) -> Plan:
     layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=layer_norm)
     text = "[x_class; x_p^1 E; …; x_p^n E] + W_P"
     function = encoder_only([Layers(N, layer)], embed, text, read, pixels, layer_norm)
+    pairs = (("H", width), ("p", patch_width))
     rules = {"n": floor(H / p) * floor(width / patch_width)}
     rules |= {} if config.head_dim else {"d_k": d_model / h}
     rules |= {} if config.pooler_output_size else {"d_pool": d_model}
     values = {"H": high, "p": tall} | ({} if high == wide else {"W": wide}) | ({} if tall == broad else {"p_w": broad})
-    return Plan(function, rules, values=values, legend=LEGEND)
+    square = {letter: LEGEND[letter].replace("height", "side") for letter, other in pairs if other.names == {letter}}
+    return Plan(function, rules, values=values, legend=LEGEND | square)
 
 
 def _sides(config: Config, key: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ def names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.json"))
 
 
+def has(name: str) -> bool:
+    """True for the name of a bundled model."""
+    return re.fullmatch(r"[\w.-]+", name) is not None and (FOLDER / f"{name}.json").is_file()
+
+
 def load(name: str) -> dict[str, Any]:
     """What is bundled under a name. Raises InputError with the nearest name if there is nothing."""
-    known = names()
-    if name not in known:
-        raise InputError(f"no bundled model {name!r}; {nearest(name, known)}")
+    if not has(name):
+        raise InputError(f"no bundled model {name!r}; {nearest(name, names())}")
     data: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return data

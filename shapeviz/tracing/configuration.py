@@ -46,4 +46,7 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
     except Exception as error:
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{where}: transformers cannot build it: {first[0]}") from error
+    if kind == "t5":  # both stacks read one table, also where the head has its own
+        stacks: Any = module
+        stacks.set_input_embeddings(stacks.get_input_embeddings())
     return module.eval()

@@ -4,7 +4,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from family_proofs import CHUNKS, check_cache, check_counts, check_flops, check_windows, usual_sizes
+from family_proofs import CHUNKS, check_cache, check_counts, check_flops, check_windows, read, usual_sizes
+
+from shapeviz.report import measure
 
 
 def sample(random: Random) -> dict[str, Any]:
@@ -40,3 +42,14 @@ def test_the_cache_equals_the_one_that_is_filled(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_layers_have_the_windows_of_transformers(seed: int) -> None:
     check_windows("gemma3_text", sample, seed)
+
+
+def test_a_model_whose_tokens_see_later_ones_keeps_none() -> None:
+    data = {"model_type": "gemma3_text", "use_bidirectional_attention": True}
+    assert 0 == measure(read(data)).total["kv_cache"].value
+
+
+def test_the_pattern_is_a_rule_at_any_depth() -> None:
+    sizes = read({"model_type": "gemma3_text", "num_hidden_layers": 10**9}).sizes
+    assert {"N_full": 10**9 // 6, "N_sliding": 10**9 - 10**9 // 6}.items() <= sizes.numbers.items()
+    assert {"N_full": 2, "N_sliding": 11}.items() <= sizes.resolve(N=13).items()

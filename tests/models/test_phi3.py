@@ -10,11 +10,13 @@ from family_proofs import CHUNKS, check_cache, check_counts, check_flops, check_
 def sample(random: Random) -> dict[str, Any]:
     """Sizes, grouped heads, head sizes, windows, partly turned heads and tying."""
     sizes = usual_sizes(random)
+    d_k = sizes.get("head_dim", sizes["hidden_size"] // sizes["num_attention_heads"])
     return {
         **sizes,
+        "pad_token_id": 0,  # the default is beyond a small vocabulary
         "hidden_act": random.choice(["silu", "gelu", "relu"]),
         "sliding_window": random.choice([None, random.randint(8, 100)]),
-        **({"partial_rotary_factor": 0.5} if sizes["hidden_size"] // sizes["num_attention_heads"] % 4 == 0 else {}),
+        **({"partial_rotary_factor": 0.5} if d_k % 4 == 0 else {}),
     }
 
 

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from family_proofs import CHUNKS, check_cache, check_counts, check_flops, check_windows, usual_sizes
+from family_proofs import CHUNKS, check_cache, check_counts, check_flops, check_windows, read, usual_sizes
 
 
 def sample(random: Random) -> dict[str, Any]:
@@ -40,3 +40,9 @@ def test_the_cache_equals_the_one_that_is_filled(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_layers_have_the_windows_of_transformers(seed: int) -> None:
     check_windows("qwen2", sample, seed)
+
+
+def test_windows_are_a_rule_at_any_depth() -> None:
+    sizes = read({"model_type": "qwen2", "use_sliding_window": True, "num_hidden_layers": 10**9}).sizes
+    assert {"N_full": 28, "N_sliding": 10**9 - 28}.items() <= sizes.numbers.items()
+    assert {"N_full": 20, "N_sliding": 0}.items() <= sizes.resolve(N=20).items()

@@ -57,8 +57,7 @@ def test_the_cache_grows_with_the_target_and_holds_the_source_once(seed: int) ->
     )
     report = measure(read(data), ["kv_cache", "cache"])
     assert own == target * report.total["kv_cache"].value
-    sizes = report.sizes.resolve(B=1, S=source, T=target)
-    assert own + cross == report.total["cache"].at(sizes)
+    assert own + cross == report.total["cache"].at(B=1, S=source, T=target)
 
 
 def test_version_1_1_has_a_head_of_its_own() -> None:

@@ -1,0 +1,134 @@
+"""BART: an encoder and a decoder with the norm after each sublayer and learned positions (Lewis et al. 2020,
+section 2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.decoder import decoder_layer
+from shapeviz.blocks.embedding import embedding
+from shapeviz.blocks.encoder import encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.linear import head
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.pooling import unread
+from shapeviz.blocks.position import learned
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable, add, apply, buffer, param, restate
+from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder, target_limit
+from shapeviz.models._plan import B, C, N_dec, N_enc, P, Plan, S, T, V, d_ff, d_k, d_model, divides, h
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "max_position_embeddings", "N_enc": "encoder_layers", "N_dec": "decoder_layers",
+    "d_model": "d_model", "h": "encoder_attention_heads", "h_dec": "decoder_attention_heads",
+    "d_ff": "encoder_ffn_dim", "d_ff_dec": "decoder_ffn_dim",
+}  # fmt: skip
+ALIASES = {
+    "hidden_size": "d_model", "num_attention_heads": "encoder_attention_heads", "num_hidden_layers": "encoder_layers",
+}  # fmt: skip
+IGNORED = {
+    "dropout", "attention_dropout", "activation_dropout", "classifier_dropout", "classif_dropout", "encoder_layerdrop",
+    "decoder_layerdrop", "init_std", "is_encoder_decoder", "force_bos_token_to_be_generated", "save_step",
+    "student_encoder_layers", "student_decoder_layers", "_num_labels",
+}  # fmt: skip
+ONLY = {
+    "add_bias_logits": (False,), "add_final_layer_norm": (False,), "normalize_before": (False,),
+    "normalize_embedding": (True,), "static_position_embeddings": (False,), "extra_pos_embeddings": (2,),
+}  # fmt: skip
+LABELS = 3
+CLASSES = {
+    "BartForConditionalGeneration": "lm", "BartModel": "", "BartForSequenceClassification": "sequence",
+    "BartForQuestionAnswering": "questions",
+}  # fmt: skip
+PREFIX = "model"
+MODULES = {
+    "encoder.embedding": "shared", "encoder.positions": "encoder.embed_positions",
+    "encoder.embedding_norm": "encoder.layernorm_embedding", "encoder.layer": "encoder.layers",
+    "decoder.positions": "decoder.embed_positions", "decoder.embedding_norm": "decoder.layernorm_embedding",
+    "decoder.layer": "decoder.layers", "head": "lm_head", "dense": "classification_head",
+    "sequence_classifier": "classification_head", "span": "qa_outputs",
+}  # fmt: skip
+OFFSET = 2  # rows of a position table before the first token's
+LEGEND = {
+    "h_dec": "heads in the decoder", "d_k_dec": "width of a head in the decoder",
+    "d_ff_dec": "feed-forward width in the decoder", "P": f"longest sequence; a position table has {OFFSET} rows more",
+    "S": "source length",
+}  # fmt: skip
+h_dec, d_k_dec, d_ff_dec = map(Expr.of, ("h_dec", "d_k_dec", "d_ff_dec"))
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a BART configuration; the defaults are those of BART-large."""
+
+    vocab_size: int = 50265
+    max_position_embeddings: int = 1024
+    d_model: int = 1024
+    encoder_layers: int = 12
+    encoder_ffn_dim: int = 4096
+    encoder_attention_heads: int = 16
+    decoder_layers: int = 12
+    decoder_ffn_dim: int = 4096
+    decoder_attention_heads: int = 16
+    activation_function: str = "gelu"
+    scale_embedding: bool = False
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "encoder_attention_heads", "d_model")
+    divides(c, "decoder_attention_heads", "d_model")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a BART; what is equal in encoder and decoder has one letter. Both read one token table, also the
+    head's, or else each has its own and one more is read by nothing."""
+    alike = c.encoder_attention_heads == c.decoder_attention_heads
+    heads, width = (h, d_k) if alike else (h_dec, d_k_dec)
+    wide = d_ff if c.encoder_ffn_dim == c.decoder_ffn_dim else d_ff_dec
+    tied = c.tie_word_embeddings
+
+    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k)
+    other = partial(multi_head, h=heads, g=heads, d_k=width, d_v=width)
+    feed = partial(feed_forward, activation=c.activation_function)
+    cross = partial(other, cache=B * S, grows=False)
+    first = partial(encoder_layer, feed=partial(feed, widths=(d_ff,)), norm=layer_norm)
+    second = partial(decoder_layer, cross=cross, feed=partial(feed, widths=(wide,)), norm=layer_norm)
+    text = "LayerNorm(" + "√d_model " * c.scale_embedding + "W_E[ids] + W_P)"
+    stack = partial(Stack, embed=partial(_embed, c.scale_embedding), text=text)
+    function = encoder_decoder(
+        stack(N_enc, first, attend),
+        stack(N_dec, second, partial(other, mask="causal", cache=B * T)),
+        task,
+        partial(_read, task, tied),
+        shared=tied,
+    )
+    rules = {"d_k": d_model / h} | ({} if alike else {"d_k_dec": d_model / h_dec})
+    aliases = {"h_dec": "h"} if alike else {}
+    aliases |= {"d_ff_dec": "d_ff"} if wide == d_ff else {}
+    longest = c.max_position_embeddings
+    limits = (target_limit(longest),)
+    return Plan(function, rules, aliases, legend=LEGEND, longest=longest, limited=True, conditions=limits)
+
+
+def _embed(scaled: bool, ids: Variable, table: Variable) -> Variable:
+    x = embedding(ids, table, V)
+    x = apply("scale", "√d_model·x", x) if scaled else x
+    return layer_norm(learned(x, P + OFFSET, name="positions"), name="embedding_norm", title="Embedding norm")
+
+
+def _read(task: str, tied: bool, y: Variable, table: Variable) -> Variable:
+    y = y if tied else unread(y, V, d_model, name="spare_table")
+    match task:
+        case "lm":
+            restate(f"logits = Decoder(target, Encoder(source)) {'W_Eᵀ' if tied else 'W_Hᵀ'} + c")
+            logits = head(y, table if tied else param("W_H", V, d_model), V)
+            return add(logits, buffer("c", V), name="logits_bias")
+        case "sequence":
+            return classified(y, task, C)
+        case "questions":
+            return classified(y, task, Expr.of(2))
+    return y

@@ -1,0 +1,65 @@
+"""DeepSeek-V2: multi-head latent attention, shared and routed experts (DeepSeek-AI 2024, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shapeviz.errors import SizeError
+from shapeviz.models import _latent
+from shapeviz.models._decoder_only import USUAL_MODULES, classes
+from shapeviz.models._plan import Count, Plan, at_most, divides
+
+SYMBOLS = _latent.SYMBOLS
+ALIASES = {"num_experts": "n_routed_experts"}
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "pretraining_tp", "head_dim",
+    "qk_head_dim", "n_group", "topk_group", "topk_method", "scoring_func", "norm_topk_prob", "routed_scaling_factor",
+    "aux_loss_alpha", "seq_aux", "ep_size", "router_aux_loss_coef",
+}  # fmt: skip
+ONLY = {"moe_layer_freq": (1,), "use_mla": (True,)}
+CLASSES = classes("DeepseekV2")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a DeepSeek-V2 configuration, with the defaults that its documentation states.
+
+    num_key_value_heads has no effect: latent attention makes keys and values for every head.
+    """
+
+    vocab_size: int = 102400
+    hidden_size: int = 4096
+    intermediate_size: int = 11008
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = None
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 2048
+    attention_bias: bool = False
+    mlp_bias: bool = False
+    first_k_dense_replace: Count = 0
+    kv_lora_rank: int = 512
+    q_lora_rank: int | None = 1536
+    qk_nope_head_dim: int = 128
+    qk_rope_head_dim: int = 64
+    v_head_dim: int = 128
+    n_routed_experts: int = 64
+    n_shared_experts: Count = 2
+    num_experts_per_tok: int | None = None
+    moe_intermediate_size: int = 1407
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, and for chosen experts that are not said or too many."""
+    divides(c, "num_attention_heads", "hidden_size")
+    if c.first_k_dense_replace < c.num_hidden_layers:
+        if c.num_experts_per_tok is None:
+            raise SizeError("num_experts_per_tok is needed, it has no default: how many experts does a token meet?")
+        at_most(c, "num_experts_per_tok", "n_routed_experts")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a DeepSeek-V2."""
+    return _latent.latent_plan(c, task, bias=c.mlp_bias, scores="softmax", normalised=False, correction=False)

@@ -1,0 +1,103 @@
+"""Falcon: attention and feed-forward network side by side, one key/value head or a few
+(Almazrouei et al. 2023)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.alibi import multi_head_with_alibi
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.parallel import parallel_layer, parallel_layer_of_two_norms
+from shapeviz.blocks.position import rotary
+from shapeviz.errors import SizeError
+from shapeviz.models._decoder_only import classes, decoder_only
+from shapeviz.models._plan import Layer, Layers, N, Plan, d_ff, d_k, d_model, divides, g, grouped, h, kept
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_kv_heads", "d_ff": "ffn_hidden_size",
+}  # fmt: skip
+ALIASES = {"n_embed": "hidden_size"}
+IGNORED = {
+    "layer_norm_epsilon", "hidden_dropout", "attention_dropout", "rope_theta", "rope_scaling", "rope_parameters",
+    "apply_residual_connection_post_layernorm", "classifier_dropout",
+}  # fmt: skip
+ONLY = {"ff_factor": (4,)}
+CLASSES = classes("Falcon", "ForTokenClassification", "ForQuestionAnswering")
+PREFIX = "transformer"
+MODULES = {"decoder.embedding": "word_embeddings", "decoder.*layer": "h", "decoder.final_norm": "ln_f"}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Falcon configuration; the defaults are those of Falcon-7B."""
+
+    vocab_size: int = 65024
+    hidden_size: int = 4544
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 71
+    num_kv_heads: int | None = None
+    ffn_hidden_size: int | None = None
+    num_ln_in_parallel_attn: int | None = None
+    new_decoder_architecture: bool = False
+    multi_query: bool = True
+    parallel_attn: bool = True
+    alibi: bool = False
+    bias: bool = False
+    activation: str = "gelu"
+    max_position_embeddings: int = 2048
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, and for norms that the layer does not have."""
+    divides(c, "num_attention_heads", "hidden_size")
+    if c.new_decoder_architecture:
+        divides(c, "num_kv_heads", "num_attention_heads")
+        if not c.parallel_attn:
+            raise SizeError("parallel_attn = false; with new_decoder_architecture a layer is parallel: true is needed")
+    elif not c.multi_query and c.num_kv_heads not in (None, c.num_attention_heads):
+        raise SizeError(
+            f"num_kv_heads = {c.num_kv_heads}; it is num_attention_heads = {c.num_attention_heads} without multi_query "
+            "and new_decoder_architecture"
+        )
+    norms = (None, 1, 2) if c.new_decoder_architecture or not c.parallel_attn else (None, 1)
+    if c.num_ln_in_parallel_attn not in norms:
+        raise SizeError(
+            f"num_ln_in_parallel_attn = {c.num_ln_in_parallel_attn}; a layer has "
+            f"{'one norm or two' if 2 in norms else 'one norm without new_decoder_architecture'}"
+        )
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Falcon; its feed-forward network is 4·d_model wide unless ffn_hidden_size says otherwise."""
+    single = c.multi_query and not c.new_decoder_architecture
+    groups = g if single or c.num_kv_heads not in (None, c.num_attention_heads) else h
+    position = multi_head_with_alibi if c.alibi else partial(multi_head, rotate=rotary)
+    attend = partial(position, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.bias, mask="causal", cache=kept())
+    feed = partial(feed_forward, widths=(d_ff,), bias=c.bias, activation=c.activation)
+    layer = partial(_layer(c), attend=attend, feed=feed, norm=layer_norm)
+    function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
+    rules = {"d_k": d_model / h} | ({} if c.ffn_hidden_size else {"d_ff": 4 * d_model})
+    unread = single and c.num_kv_heads not in (None, 1, c.num_attention_heads)
+    note = f"multi_query: one head of keys and values, num_kv_heads = {c.num_kv_heads} is not read"
+    return Plan(
+        function,
+        rules,
+        {} if groups == g else {"g": "h"},
+        {"g": 1} if single else {},
+        longest=c.max_position_embeddings,
+        conditions=(grouped(),),
+        notes=(note,) if unread else (),
+    )
+
+
+def _layer(c: Config) -> Layer:
+    """One norm for both sublayers, two where the new architecture has them; or one sublayer after the other."""
+    if c.new_decoder_architecture and c.num_ln_in_parallel_attn != 1:
+        return parallel_layer_of_two_norms
+    return parallel_layer if c.parallel_attn else pre_norm_encoder_layer

@@ -1,0 +1,60 @@
+"""GLM-4: norms before and after each sublayer, grouped queries, rotary positions in a part of each head
+(GLM Team 2024)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.blocks.sandwich import sandwich_layer
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "rms_norm_eps", "partial_rotary_factor", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout",
+}  # fmt: skip
+CLASSES = classes("Glm4", "ForTokenClassification")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a GLM-4 configuration; the defaults are those of GLM-4-9B-0414."""
+
+    vocab_size: int = 151552
+    hidden_size: int = 4096
+    intermediate_size: int = 13696
+    num_hidden_layers: int = 40
+    num_attention_heads: int = 32
+    num_key_value_heads: int = 2
+    head_dim: int = 128
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 131072
+    attention_bias: bool = True
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide."""
+    usual_heads(c)
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a GLM-4; attention_bias is that of queries, keys and values, the output has none."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(
+        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, output_bias=False, mask="causal",
+        rotate=rotary, cache=kept(),
+    )  # fmt: skip
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
+    layer = partial(sandwich_layer, attend=attend, feed=feed, norm=rms_norm)
+    function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

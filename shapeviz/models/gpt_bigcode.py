@@ -1,0 +1,71 @@
+"""GPT-BigCode (SantaCoder, StarCoder): a GPT-2 whose heads share one key and one value (Li et al. 2023)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.position import learned
+from shapeviz.models._decoder_only import classes, decoder_only
+from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, g, h, kept
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "n_positions", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner",
+}  # fmt: skip
+ALIASES = {
+    "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
+    "num_hidden_layers": "n_layer",
+}  # fmt: skip
+IGNORED = {
+    "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights", "summary_type",
+    "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+    "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32", "inference_runner", "validate_runner_input",
+    "pre_allocate_kv_cache", "max_sequence_length", "max_batch_size", "pad_key_length", "classifier_dropout",
+    "num_key_value_heads",
+}  # fmt: skip
+CLASSES = classes("GPTBigCode", "ForTokenClassification")
+PREFIX = "transformer"
+MODULES = {
+    "decoder.embedding": "wte", "decoder.positions": "wpe", "decoder.*layer": "h", "decoder.final_norm": "ln_f",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a GPT-BigCode configuration; the defaults are those that its documentation states."""
+
+    vocab_size: int = 50257
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    n_inner: int | None = None
+    activation_function: str = "gelu_pytorch_tanh"
+    multi_query: bool = True
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "n_head", "n_embd")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a GPT-BigCode; its feed-forward network is 4·d_model wide unless n_inner says otherwise."""
+    groups = g if c.multi_query else h
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", cache=kept())
+    feed = partial(feed_forward, widths=(d_ff,), activation=c.activation_function)
+    function = decoder_only(
+        [Layers(N, partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=layer_norm))],
+        layer_norm,
+        task,
+        c.tie_word_embeddings,
+        embed=partial(learned, length=P, name="positions"),
+        text="W_E[ids] + W_P",
+    )
+    rules = {"d_k": d_model / h} | ({} if c.n_inner else {"d_ff": 4 * d_model})
+    return Plan(function, rules, values={"g": 1} if c.multi_query else {}, longest=c.n_positions, limited=True)

@@ -1,0 +1,94 @@
+"""GPT-Neo: a GPT-2 every other layer of which looks no further back than a window (Black et al. 2021)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.position import learned
+from shapeviz.errors import SizeError, nearest
+from shapeviz.expr import floor
+from shapeviz.models._decoder_only import classes, decoder_only
+from shapeviz.models._plan import Layer, N, P, Plan, Turns, d_ff, d_k, d_model, divides, h, kept, pattern, w
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "max_position_embeddings", "N": "num_layers", "d_model": "hidden_size", "h": "num_heads",
+    "d_ff": "intermediate_size", "w": "window_size",
+}  # fmt: skip
+ALIASES = {"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"}
+IGNORED = {
+    "attention_layers", "attention_dropout", "embed_dropout", "resid_dropout", "classifier_dropout",
+    "layer_norm_epsilon", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
+    "summary_first_dropout",
+}  # fmt: skip
+CLASSES = classes("GPTNeo", "ForTokenClassification", "ForQuestionAnswering")
+PREFIX = "transformer"
+MODULES = {
+    "decoder.embedding": "wte", "decoder.positions": "wpe", "decoder.*layer": "h", "decoder.final_norm": "ln_f",
+}  # fmt: skip
+KINDS = {"global": "full", "local": "sliding"}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a GPT-Neo configuration; the defaults are those of the 1.3 billion model."""
+
+    vocab_size: int = 50257
+    max_position_embeddings: int = 2048
+    hidden_size: int = 2048
+    num_layers: int = 24
+    attention_types: Turns | None = None
+    num_heads: int = 16
+    intermediate_size: int | None = None
+    window_size: int = 256
+    activation_function: str = "gelu_new"
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width, and for turns that make up another depth."""
+    divides(c, "num_heads", "hidden_size")
+    counts = _counts(c)
+    for kind in counts:
+        if kind not in KINDS:
+            raise SizeError(f"attention_types has {kind!r}; {nearest(kind, KINDS)}")
+    if counts.total() != c.num_layers:
+        raise SizeError(f"attention_types makes up {counts.total()} layers, num_layers = {c.num_layers}")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a GPT-Neo; its feed-forward network is 4·d_model wide unless intermediate_size says otherwise."""
+    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, output_bias=True, mask="causal")
+    feed = partial(feed_forward, widths=(d_ff,), activation=c.activation_function)
+
+    def layer(kind: str) -> Layer:
+        looks = partial(attend, cache=kept(w if kind == "sliding" else None))
+        return partial(pre_norm_encoder_layer, attend=looks, feed=feed, norm=layer_norm)
+
+    layers, values, counts = pattern(
+        {KINDS[kind]: count for kind, count in _counts(c).items()}, layer, {"sliding": floor(N / 2)}
+    )
+    function = decoder_only(
+        layers,
+        layer_norm,
+        task,
+        c.tie_word_embeddings,
+        embed=partial(learned, length=P, name="positions"),
+        text="W_E[ids] + W_P",
+    )
+    rules = {"d_k": d_model / h} | ({} if c.intermediate_size else {"d_ff": 4 * d_model})
+    return Plan(function, rules | counts, values=values, longest=c.max_position_embeddings, limited=True)
+
+
+def _counts(c: Config) -> Counter[str]:
+    """How many layers are of each kind: `global` and `local` in turn, 24 in all, where attention_types is left out."""
+    turns = ((("global", "local"), 12),) if c.attention_types is None else c.attention_types
+    found: Counter[str] = Counter()
+    for kinds, times in turns:
+        found.update({kind: kinds.count(kind) * times for kind in kinds})
+    return found

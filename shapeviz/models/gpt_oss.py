@@ -1,0 +1,95 @@
+"""gpt-oss: experts in every layer, every other layer with a sliding window, a learned sink for each head, biases
+everywhere (OpenAI 2025)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.clamped_feed_forward import clamped_feed_forward
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.errors import SizeError
+from shapeviz.expr import ceil
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import (
+    E,
+    Layer,
+    N,
+    Plan,
+    at_most,
+    chosen,
+    d_e,
+    grouped,
+    h,
+    heads,
+    k,
+    kept,
+    layer_counts,
+    pattern,
+    usual_heads,
+    w,
+)  # fmt: skip
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_e": "intermediate_size", "E": "num_local_experts",
+    "k": "num_experts_per_tok", "w": "sliding_window",
+}  # fmt: skip
+ALIASES = {"num_experts": "num_local_experts", "experts_per_token": "num_experts_per_tok"}
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "router_aux_loss_coef",
+    "hidden_act", "swiglu_alpha", "swiglu_limit", "initial_context_length",
+}  # fmt: skip
+ONLY = {"mlp_bias": (True,)}
+CLASSES = classes("GptOss", "ForTokenClassification")
+PREFIX, MODULES = "model", USUAL_MODULES
+RULE = {"sliding": ceil(N / 2)}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a gpt-oss configuration; the defaults are those of the 120 billion model."""
+
+    vocab_size: int = 201088
+    hidden_size: int = 2880
+    intermediate_size: int = 2880
+    num_hidden_layers: int = 36
+    num_attention_heads: int = 64
+    num_key_value_heads: int = 8
+    head_dim: int = 64
+    max_position_embeddings: int = 131072
+    sliding_window: int | None = 128
+    layer_types: tuple[str, ...] | None = None
+    attention_bias: bool = True
+    num_local_experts: int = 128
+    num_experts_per_tok: int = 4
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, too many chosen experts, layers that do not fit."""
+    usual_heads(c)
+    at_most(c, "num_experts_per_tok", "num_local_experts")
+    if layer_counts(c, RULE, "full").get("sliding") and not c.sliding_window:
+        raise SizeError("some layers have a sliding window, sliding_window = null: a positive integer is needed")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a gpt-oss; layers take turns, the first with a window, unless layer_types says otherwise."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, sinks=True)
+    expert = partial(clamped_feed_forward, width=d_e)
+    feed = partial(mixture_of_experts, E=E, k=k, expert=expert, router_bias=True)
+
+    def layer(kind: str) -> Layer:
+        attending = partial(attend, bias=c.attention_bias, cache=kept(w if kind == "sliding" else None))
+        return partial(pre_norm_encoder_layer, attend=attending, feed=feed, norm=rms_norm)
+
+    layers, values, counts = pattern(layer_counts(c, RULE, "full"), layer, RULE)
+    function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
+    conditions = (grouped(), chosen())
+    return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=conditions)

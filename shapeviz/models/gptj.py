@@ -1,0 +1,59 @@
+"""GPT-J: attention and feed-forward network side by side behind one LayerNorm, rotary positions
+(Wang & Komatsuzaki 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.parallel import parallel_layer
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept
+
+SYMBOLS = {"V": "vocab_size", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner"}
+ALIASES = {
+    "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
+    "num_hidden_layers": "n_layer",
+}  # fmt: skip
+IGNORED = {
+    "n_ctx", "rotary_dim", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights",
+    "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+}  # fmt: skip
+ONLY = {"rotary": (True,)}
+# its questions have as many scores as there are labels
+CLASSES = {**classes("GPTJ"), "GPTJForQuestionAnswering": "token"}
+PREFIX = "transformer"
+MODULES = {"decoder.embedding": "wte", "decoder.*layer": "h", "decoder.final_norm": "ln_f"}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a GPT-J configuration; the defaults are those of GPT-J-6B."""
+
+    vocab_size: int = 50400
+    n_positions: int = 2048
+    n_embd: int = 4096
+    n_layer: int = 28
+    n_head: int = 16
+    n_inner: int | None = None
+    activation_function: str = "gelu_new"
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "n_head", "n_embd")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a GPT-J; its feed-forward network is 4·d_model wide unless n_inner says otherwise."""
+    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary, cache=kept())
+    feed = partial(feed_forward, widths=(d_ff,), activation=c.activation_function)
+    layer = partial(parallel_layer, attend=attend, feed=feed, norm=layer_norm)
+    function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings, head_bias=True)
+    rules = {"d_k": d_model / h} | ({} if c.n_inner else {"d_ff": 4 * d_model})
+    return Plan(function, rules, longest=c.n_positions)

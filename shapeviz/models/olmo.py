@@ -1,0 +1,58 @@
+"""OLMo: a Llama whose LayerNorms have no weights (Groeneveld et al. 2024, section 2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "clip_qkv", "pretraining_tp", "rms_norm_eps",
+}  # fmt: skip
+CLASSES = classes("Olmo")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of an OLMo configuration; the defaults are those of OLMo 7B."""
+
+    vocab_size: int = 50304
+    hidden_size: int = 4096
+    intermediate_size: int = 11008
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = None
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 2048
+    attention_bias: bool = False
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide."""
+    usual_heads(c)
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of an OLMo."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(
+        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary, cache=kept()
+    )
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
+    norm = partial(layer_norm, scale=False, shift=False)
+    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=norm)
+    function = decoder_only([Layers(N, layer)], norm, task, c.tie_word_embeddings)
+    return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -1,0 +1,87 @@
+"""OPT: a decoder like GPT-3's, with learned positions and ReLU (Zhang et al. 2022, section 2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import encoder_layer, pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.linear import linear
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.position import learned
+from shapeviz.expr import Expr
+from shapeviz.lang import Variable
+from shapeviz.models._decoder_only import classes, decoder_only
+from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "max_position_embeddings", "N": "num_hidden_layers", "d_model": "hidden_size",
+    "h": "num_attention_heads", "d_ff": "ffn_dim", "d_w": "word_embed_proj_dim",
+}  # fmt: skip
+IGNORED = {
+    "dropout", "attention_dropout", "activation_dropout", "layerdrop", "init_std", "scale_embeddings",
+}  # fmt: skip
+ONLY = {"learned_embeddings": (True,)}
+CLASSES = classes("OPT", "ForQuestionAnswering")
+PREFIX = "model"
+MODULES = {
+    "decoder.embedding": "decoder.embed_tokens", "decoder.positions": "decoder.embed_positions",
+    "decoder.project_in": "decoder.project_in", "decoder.*layer": "decoder.layers",
+    "decoder.final_norm": "decoder.final_layer_norm", "decoder.project_out": "decoder.project_out",
+}  # fmt: skip
+OFFSET = 2  # rows of the position table before the first position
+d_w = Expr.of("d_w")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of an OPT configuration; the defaults are those of OPT-125M."""
+
+    vocab_size: int = 50272
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    ffn_dim: int = 3072
+    num_attention_heads: int = 12
+    activation_function: str = "relu"
+    max_position_embeddings: int = 2048
+    word_embed_proj_dim: int | None = None
+    do_layer_norm_before: bool = True
+    _remove_final_layer_norm: bool = False
+    enable_bias: bool = True
+    layer_norm_elementwise_affine: bool = True
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "num_attention_heads", "hidden_size")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of an OPT; where tokens' vectors are d_w wide, one map leads into the stack and another out of it."""
+    narrow = c.word_embed_proj_dim not in (None, c.hidden_size)
+    affine = c.layer_norm_elementwise_affine
+    norm = partial(layer_norm, scale=affine, shift=affine)
+    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=c.enable_bias, mask="causal", cache=kept())
+    feed = partial(feed_forward, widths=(d_ff,), bias=c.enable_bias, activation=c.activation_function)
+    one = pre_norm_encoder_layer if c.do_layer_norm_before else encoder_layer
+
+    def embed(x: Variable) -> Variable:
+        x = linear(x, d_model, bias=False, name="project_in") if narrow else x
+        return learned(x, length=P + OFFSET, name="positions")
+
+    function = decoder_only(
+        [Layers(N, partial(one, attend=attend, feed=feed, norm=norm))],
+        norm if c.do_layer_norm_before and not c._remove_final_layer_norm else None,
+        task,
+        c.tie_word_embeddings,
+        embed=embed,
+        text="W_E[ids] W_in + W_P" if narrow else "W_E[ids] + W_P",
+        width=d_w if narrow else None,
+        project=d_w if narrow else None,
+    )
+    legend = {"P": "positions", "d_w": "width of a token's vector"}
+    rules = {"d_k": d_model / h}
+    return Plan(function, rules, legend=legend, longest=c.max_position_embeddings, limited=True)

@@ -1,0 +1,118 @@
+"""Qwen2 with mixtures of experts, and a shared expert that a sigmoid gate weighs (Yang et al. 2024, section 2.2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.errors import SizeError
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import (
+    Count,
+    E,
+    Layer,
+    Plan,
+    at_most,
+    chosen,
+    d_e,
+    d_ff,
+    d_s,
+    grouped,
+    h,
+    heads,
+    k,
+    kept,
+    layer_counts,
+    usual_heads,
+    w,
+)  # fmt: skip
+from shapeviz.models._sparse import LEGEND, kinds, kinds_pattern
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "d_e": "moe_intermediate_size",
+    "d_s": "shared_expert_intermediate_size", "E": "num_experts", "k": "num_experts_per_tok", "w": "sliding_window",
+}  # fmt: skip
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "router_aux_loss_coef",
+}  # fmt: skip
+ONLY = {"attention_bias": (True,), "mlp_bias": (False,)}
+CLASSES = classes("Qwen2Moe", "ForTokenClassification", "ForQuestionAnswering")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Qwen2 configuration with experts; the defaults are those that its documentation states."""
+
+    vocab_size: int = 151936
+    hidden_size: int = 2048
+    intermediate_size: int = 5632
+    num_hidden_layers: int = 24
+    num_attention_heads: int = 16
+    num_key_value_heads: int | None = 16
+    head_dim: int | None = None
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 32768
+    qkv_bias: bool = True
+    use_sliding_window: bool = False
+    sliding_window: Count | None = 4096
+    max_window_layers: Count = 28
+    layer_types: tuple[str, ...] | None = None
+    decoder_sparse_step: int = 1
+    mlp_only_layers: tuple[int, ...] | None = None
+    moe_intermediate_size: int = 1408
+    shared_expert_intermediate_size: int = 5632
+    num_experts: Count = 60
+    num_experts_per_tok: int = 4
+    norm_topk_prob: bool = False
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, too many chosen experts, layers that do not fit."""
+    usual_heads(c)
+    if c.num_experts:
+        at_most(c, "num_experts_per_tok", "num_experts")
+    layer_counts(c, {}, "full")
+    windows = any(rule.at(N=c.num_hidden_layers) for kind, rule in kinds(c).items() if "sliding" in kind)
+    if windows and not (c.use_sliding_window and c.sliding_window):
+        raise SizeError(
+            f"some layers have a sliding window, use_sliding_window = {str(c.use_sliding_window).lower()} "
+            f"and sliding_window = {c.sliding_window or 'null'}: true and a positive integer are needed"
+        )
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Qwen2 with experts; every other one of the first max_window_layers has a window, if any has."""
+    groups, d_k, rules, aliases = heads(c)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary)
+    dense, expert, shared = (
+        partial(gated_feed_forward, widths=(width,), bias=False, activation=c.hidden_act) for width in (d_ff, d_e, d_s)
+    )
+    moe = partial(mixture_of_experts, E=E, k=k, expert=expert, shared=shared, shared_gate=True)
+    moe = partial(moe, scores="softmax", normalised=c.norm_topk_prob)
+
+    def layer(kind: str) -> Layer:
+        feed = moe if "moe" in kind else dense
+        cache = kept(w if "sliding" in kind else None)
+        attending = partial(attend, bias=c.qkv_bias, output_bias=False, cache=cache)
+        return partial(pre_norm_encoder_layer, attend=attending, feed=feed, norm=rms_norm)
+
+    layers, values, counts = kinds_pattern(c, layer)
+    function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
+    return Plan(
+        function,
+        rules | counts,
+        aliases,
+        values,
+        legend=LEGEND,
+        longest=c.max_position_embeddings,
+        conditions=(grouped(), chosen()),
+    )

@@ -1,0 +1,103 @@
+"""Qwen3 with mixtures of experts: no expert is shared, queries and keys of each head are normalised
+(Yang et al. 2025, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.norm import rms_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import (
+    Count,
+    E,
+    Layer,
+    N,
+    Plan,
+    at_most,
+    chosen,
+    d_e,
+    d_ff,
+    grouped,
+    h,
+    heads,
+    k,
+    kept,
+    pattern,
+    usual_heads,
+    w,
+)  # fmt: skip
+from shapeviz.models._sparse import experts
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "d_e": "moe_intermediate_size",
+    "E": "num_experts", "k": "num_experts_per_tok", "w": "sliding_window",
+}  # fmt: skip
+ALIASES = {"num_local_experts": "num_experts"}
+IGNORED = {
+    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "router_aux_loss_coef",
+    "max_window_layers",
+}  # fmt: skip
+ONLY = {"mlp_bias": (False,), "shared_expert_intermediate_size": (0,)}
+CLASSES = classes("Qwen3Moe", "ForTokenClassification", "ForQuestionAnswering")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a Qwen3 configuration with experts; the defaults are those that its documentation states."""
+
+    vocab_size: int = 151936
+    hidden_size: int = 2048
+    intermediate_size: int = 6144
+    num_hidden_layers: int = 24
+    num_attention_heads: int = 32
+    num_key_value_heads: int = 4
+    head_dim: int | None = None
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 32768
+    attention_bias: bool = False
+    use_sliding_window: bool = False
+    sliding_window: int | None = 4096
+    decoder_sparse_step: int = 1
+    mlp_only_layers: tuple[int, ...] | None = None
+    moe_intermediate_size: int = 768
+    num_experts: Count = 128
+    num_experts_per_tok: int = 8
+    norm_topk_prob: bool = False
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide, and for more chosen experts than there are."""
+    usual_heads(c)
+    if c.num_experts:
+        at_most(c, "num_experts_per_tok", "num_experts")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a Qwen3 with experts; all layers have a window if use_sliding_window says so."""
+    groups, d_k, rules, aliases = heads(c)
+    cache = kept(w if c.use_sliding_window and c.sliding_window else None)
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, norm=rms_norm)
+    attend = partial(attend, bias=c.attention_bias, cache=cache)
+    dense = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
+    expert = partial(gated_feed_forward, widths=(d_e,), bias=False, activation=c.hidden_act)
+    moe = partial(mixture_of_experts, E=E, k=k, expert=expert, scores="softmax", normalised=c.norm_topk_prob)
+
+    def layer(kind: str) -> Layer:
+        feed = moe if kind == "moe" else dense
+        return partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=rms_norm)
+
+    counted = {"dense": N - experts(c), "moe": experts(c)}
+    numbers = {kind: int(rule.at(N=c.num_hidden_layers)) for kind, rule in counted.items()}
+    layers, values, counts = pattern(numbers, layer, counted)
+    function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
+    conditions = (grouped(), chosen())
+    return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=conditions)

@@ -1,0 +1,64 @@
+"""StableLM: a Llama with LayerNorm, and rotary positions in a part of each head (Bellagente et al. 2024)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.norm import heads_layer_norm, layer_norm
+from shapeviz.blocks.parallel import parallel_layer
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED = {
+    "layer_norm_eps", "norm_eps", "partial_rotary_factor", "rope_pct", "rope_theta", "rope_scaling",
+    "rope_parameters", "hidden_dropout", "attention_dropout", "rotary_scaling_factor",
+}  # fmt: skip
+CLASSES = classes("StableLm", "ForTokenClassification")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a StableLM configuration; the defaults are those of StableLM-3B-4E1T."""
+
+    vocab_size: int = 50304
+    hidden_size: int = 2560
+    intermediate_size: int = 6912
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int = 32
+    hidden_act: str = "silu"
+    max_position_embeddings: int = 4096
+    use_qkv_bias: bool = False
+    qk_layernorm: bool = False
+    use_parallel_residual: bool = False
+    tie_word_embeddings: bool = False
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide."""
+    usual_heads(c)
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a StableLM; with use_parallel_residual both sublayers read the same norm."""
+    groups, d_k, rules, aliases = heads(c)
+    norm = heads_layer_norm if c.qk_layernorm else None
+    attend = partial(
+        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.use_qkv_bias, output_bias=False, mask="causal",
+        rotate=rotary, norm=norm, cache=kept(),
+    )  # fmt: skip
+    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
+    one = parallel_layer if c.use_parallel_residual else pre_norm_encoder_layer
+    layer = partial(one, attend=attend, feed=feed, norm=layer_norm)
+    function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -1,0 +1,62 @@
+"""StarCoder2: a decoder with grouped queries, a sliding window, LayerNorm and biases (Lozhkov et al. 2024)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.position import rotary
+from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads, w
+
+SYMBOLS = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_ff": "intermediate_size", "w": "sliding_window",
+}  # fmt: skip
+IGNORED = {
+    "norm_epsilon", "layer_norm_epsilon", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout",
+    "residual_dropout", "embedding_dropout", "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32",
+    "scale_attn_weights",
+}  # fmt: skip
+ONLY = {"norm_type": ("layer_norm",), "mlp_type": ("default",), "activation_function": ("gelu", "gelu_pytorch_tanh")}
+CLASSES = classes("Starcoder2", "ForTokenClassification")
+PREFIX, MODULES = "model", USUAL_MODULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a StarCoder2 configuration; the defaults are those of StarCoder2-3B."""
+
+    vocab_size: int = 49152
+    hidden_size: int = 3072
+    intermediate_size: int = 12288
+    num_hidden_layers: int = 30
+    num_attention_heads: int = 24
+    num_key_value_heads: int = 2
+    hidden_act: str = "gelu_pytorch_tanh"
+    max_position_embeddings: int = 4096
+    sliding_window: int | None = None
+    use_bias: bool = True
+    tie_word_embeddings: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide."""
+    usual_heads(c)
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a StarCoder2."""
+    groups, d_k, rules, aliases = heads(c)
+    cache = kept(w if c.sliding_window else None)
+    attend = partial(
+        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.use_bias, mask="causal", rotate=rotary, cache=cache
+    )
+    feed = partial(feed_forward, widths=(d_ff,), bias=c.use_bias, activation=c.hidden_act)
+    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=layer_norm)
+    function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
+    return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

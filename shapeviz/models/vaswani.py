@@ -1,0 +1,82 @@
+"""The transformer of the paper that introduced it (Vaswani et al. 2017), from the keys of a configuration: as
+torch.nn.Transformer computes it, with one token table for source, target and head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.decoder import decoder_layer
+from shapeviz.blocks.embedding import embedding
+from shapeviz.blocks.encoder import encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.linear import head
+from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.position import sinusoidal
+from shapeviz.lang import Variable, apply, param, restate
+from shapeviz.models._encoder_decoder import Stack, encoder_decoder
+from shapeviz.models._plan import B, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, divides, h
+
+SYMBOLS = {
+    "V": "vocab_size", "N_enc": "encoder_layers", "N_dec": "decoder_layers", "d_model": "d_model", "h": "num_heads",
+    "d_ff": "d_ff",
+}  # fmt: skip
+IGNORED = {"dropout", "label_smoothing", "is_encoder_decoder"}
+CLASSES = {"Transformer": "lm", "TransformerModel": ""}
+PREFIX = "transformer"
+MODULES = {
+    "encoder.embedding": "embed", "encoder.layer": "encoder.layers", "encoder.final_norm": "encoder.norm",
+    "decoder.layer": "decoder.layers", "decoder.final_norm": "decoder.norm", "head": "lm_head",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a configuration; the defaults are those of the paper's base model (table 3).
+
+    `final_norm` is a norm after the last layer of each stack, which PyTorch's class has and the paper does not.
+    """
+
+    vocab_size: int = 37000
+    d_model: int = 512
+    d_ff: int = 2048
+    num_heads: int = 8
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    tie_word_embeddings: bool = True
+    bias: bool = True
+    final_norm: bool = True
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width."""
+    divides(c, "num_heads", "d_model")
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of a transformer; without biases its norms have none either."""
+    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=c.bias)
+    norm = partial(layer_norm, shift=c.bias)
+    rest = {"feed": partial(feed_forward, widths=(d_ff,), bias=c.bias), "norm": norm}
+    cross = partial(attend, cache=B * S, grows=False)
+    stack = partial(Stack, embed=_embed, text="√d_model W_E[ids] + PE", final_norm=norm if c.final_norm else None)
+    function = encoder_decoder(
+        stack(N_enc, partial(encoder_layer, **rest), attend),
+        stack(N_dec, partial(decoder_layer, cross=cross, **rest), partial(attend, mask="causal", cache=B * T)),
+        task,
+        partial(_read, task, c.tie_word_embeddings),
+    )
+    return Plan(function, {"d_k": d_model / h}, legend={"S": "source length"})
+
+
+def _embed(ids: Variable, table: Variable) -> Variable:
+    x = apply("scale", "√d_model·x", embedding(ids, table, V))
+    return sinusoidal(x, name="positions")
+
+
+def _read(task: str, tied: bool, y: Variable, table: Variable) -> Variable:
+    if not task:
+        return y
+    restate(f"logits = Decoder(target, Encoder(source)) {'W_Eᵀ' if tied else 'W_Hᵀ'}")
+    return head(y, table if tied else param("W_H", V, d_model), V)

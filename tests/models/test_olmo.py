@@ -1,0 +1,32 @@
+"""OLMo against transformers, on random configurations."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from family_proofs import CHUNKS, check_cache, check_counts, check_flops, usual_sizes
+
+
+def sample(random: Random) -> dict[str, Any]:
+    """Sizes, grouped heads, biases and tying."""
+    return {
+        **usual_sizes(random, head_dim=False),
+        "hidden_act": random.choice(["silu", "gelu"]),
+        "attention_bias": random.random() < 0.3,
+        "clip_qkv": random.choice([None, 8.0]),
+    }
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_counts_equal_transformers(chunk: int) -> None:
+    check_counts("olmo", sample, chunk)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flops_equal_the_trace_as_polynomials(seed: int) -> None:
+    check_flops("olmo", sample, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_cache_equals_the_one_that_is_filled(seed: int) -> None:
+    check_cache("olmo", sample, seed)
