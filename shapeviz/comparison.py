@@ -33,8 +33,13 @@ class Difference:
 
 
 def compare(one: Report, other: Report) -> tuple[Difference, ...]:
-    """Every difference: the sizes first, then the totals by kind, then the blocks in the order of the walk."""
-    return tuple(d for d in (*_sizes(one, other), *_totals(one, other), *_blocks(one, other)) if d.before != d.after)
+    """Every difference: the sizes first, then the totals by kind, then the blocks in the order of the walk.
+
+    Active parameters are left out where they are all of them.
+    """
+    found = (*_sizes(one, other), *_totals(one, other), *_blocks(one, other))
+    dense = all(r.total.get("active") == r.total.get("params") for r in (one, other))
+    return tuple(d for d in found if d.before != d.after and not (dense and d.what == "active"))
 
 
 def _sizes(one: Report, other: Report) -> Iterator[Difference]:

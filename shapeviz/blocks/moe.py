@@ -64,7 +64,7 @@ def mixture_of_experts(
     y = repeat(k, expert, x, copies=E, routed=True, name="expert")
     y = apply("combine", f"weighted by p, summed over the {k} chosen", y, p)
     if shared:
-        z = shared(x, name="shared_expert")
+        z = shared(x, name="shared_expert", title="Shared expert")
         if shared_gate:
             weight = apply("sigmoid", "σ(x)", linear(x, 1, bias=False, name="shared_expert_gate"))
             z = multiply(z, reshape("expand", "for all features", weight, *z.shape), name="gated")

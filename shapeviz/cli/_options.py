@@ -61,7 +61,7 @@ WAYS = {
 
 MODEL = "A bundled model (gpt2), a config.json, a TOML file of sizes, or file.py:factory. Default: the 6 + 8 model."
 OUTPUT = "Write to a file; its suffix tells the format. Repeatable."
-FIGURE = "What dot, svg, png and pdf draw: model, multi_head, attention, or a block's path."
+FIGURE = "What dot, svg, png and pdf draw: model, a kind of block (multi_head, attention, …), or a block's path."
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,13 @@ from shapeviz.renderers import View, by_suffix, render
 from shapeviz.report import Check, Report, measure
 
 OUTPUT = "The folder to write, or a file whose suffix tells the format. Repeatable. Default: reports/NAME."
-FIGURES = {"model": "The model", "multi_head": "Multi-head attention", "attention": "Scaled dot-product attention"}
+FIGURES = {
+    "model": "The model",
+    "multi_head": "Multi-head attention",
+    "latent_attention": "Multi-head latent attention",
+    "attention": "Scaled dot-product attention",
+    "mixture_of_experts": "Mixture of experts",
+}
 PARAMETERS = [
     Parameter(
         "checks",
@@ -110,6 +116,9 @@ def _command(request: Request) -> str:
     words += [word for text in request.torch.inputs for word in ("--input", text)]
     for flag, numbers in (("--size", request.torch.sizes), ("--name", request.torch.names)):
         words += [word for name, number in numbers.items() for word in (flag, f"{name}={number}")]
+    words += ["--head" if request.head else "--no-head"] * (request.head is not None)
+    words += [word for key in request.ignore for word in ("--ignore", key)]
+    words += ["--via", request.via] if request.via else []
     words += ["--training"] * request.torch.training + ["--strict"] * request.strict
     words += ["--theme", request.theme] if request.theme != View.theme else []
     words += ["--figure", request.figure] if request.figure != View.figure else []

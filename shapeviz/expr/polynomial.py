@@ -70,8 +70,7 @@ class Expr:
         return Expr(terms)
 
     def __mul__(self, other: ExprLike) -> Expr:
-        terms: dict[Monomial, Number] = {}
-        factor = Expr.of(other).terms
+        terms, factor = dict[Monomial, Number](), Expr.of(other).terms
         for m1, c1 in self.terms.items():
             for m2, c2 in factor.items():
                 monomial = times(m1, m2)
@@ -297,7 +296,4 @@ def product(factors: Iterable[ExprLike]) -> Expr:
     >>> product(["B", "S", 2])
     Expr('2·B·S')
     """
-    result = Expr.of(1)
-    for factor in factors:
-        result = result * factor
-    return result
+    return prod(map(Expr.of, factors), start=Expr.of(1))

@@ -6,7 +6,8 @@ BOOKKEEPING = {
     "_name_or_path", "name_or_path", "_commit_hash", "_from_model_config", "architectures", "auto_map", "custom_code",
     "finetuning_task", "license", "model_type", "task_specific_params", "tokenizer_class", "transformers_version",
     "vocab_file", "vocab_name", "problem_type", "is_encoder_decoder", "_num_labels", "prefix", "unsloth_version",
-    "unsloth_fixed", "auto_mapping", "gradient_checkpointing", "is_composition", "keys_to_ignore_at_inference", "label2id",
+    "unsloth_fixed", "auto_mapping", "gradient_checkpointing", "is_composition", "keys_to_ignore_at_inference",
+    "label2id",
 }  # fmt: skip
 NUMERICS = {
     "dtype", "torch_dtype", "use_bfloat16", "_attn_implementation", "_attn_implementation_autoset",

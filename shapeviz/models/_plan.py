@@ -32,15 +32,10 @@ LEGEND = {
 }  # fmt: skip
 
 TITLES = {
-    "sliding": "Layer with a sliding window",
-    "full": "Layer that attends to all",
-    "dense": "Dense layer",
-    "moe": "Layer with experts",
-    "sliding_dense": "Dense layer with a sliding window",
-    "sliding_moe": "Layer with experts and a sliding window",
-    "full_dense": "Dense layer that attends to all",
-    "full_moe": "Layer with experts that attends to all",
-}
+    "sliding": "Sliding layer", "full": "Full layer", "dense": "Dense layer", "moe": "MoE layer",
+    "sliding_dense": "Sliding dense layer", "sliding_moe": "Sliding MoE layer",
+    "full_dense": "Full dense layer", "full_moe": "Full MoE layer",
+}  # fmt: skip
 LAYER_TYPES = {"sliding_attention": "sliding", "full_attention": "full"}
 
 

@@ -19,7 +19,7 @@ def names() -> list[str]:
 
 def has(name: str) -> bool:
     """True for the name of a bundled model."""
-    return re.fullmatch(r"[\w.-]+", name) is not None and (FOLDER / f"{name}.json").is_file()
+    return re.fullmatch(r"[\w.-]{1,100}", name) is not None and (FOLDER / f"{name}.json").is_file()
 
 
 def load(name: str) -> dict[str, Any]:

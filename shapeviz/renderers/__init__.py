@@ -20,7 +20,8 @@ SUFFIXES = {
 class View:
     """What of a report is to be shown: `trace`, `params`, `flops`, `explain` (one path) or `all` of it.
 
-    `figure` is `model`, `multi_head`, `attention` or the path of a block; `theme` is light, dark or colorblind.
+    `figure` is `model`, the name of a block (`multi_head`, `attention`, `latent_attention`, …) or its path; `theme` is
+    light, dark or colorblind.
     `active` adds active parameters to the table of parameters, `by_kind` shows kinds of module instead of blocks.
     `figures` are links to drawn figures for a document, `command` is what made it, `versions` what it was made with.
     """

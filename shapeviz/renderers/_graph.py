@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shapeviz.errors import InputError, nearest
 from shapeviz.report import Report, Row
 
-NAMED = ("multi_head", "attention")
+NAMED = ("multi_head", "attention", "latent_attention", "mixture_of_experts")
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def _root(report: Report, figure: str) -> str:
     if figure == "model":
         return ""
     paths = [row.path for row in report.rows if not row.step]
+    if path := next((row.path for row in report.rows if row.block == figure and not row.step), ""):
+        return path
     if figure in NAMED:
-        if path := next((row.path for row in report.rows if row.block == figure and not row.step), ""):
-            return path
         raise InputError(f"no block {figure!r} in {report.name}; {nearest(figure, ['model', *paths])}")
     if figure not in paths:
         raise InputError(f"unknown figure {figure!r}; {nearest(figure, ['model', *NAMED, *paths])}")

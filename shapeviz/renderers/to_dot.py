@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from shapeviz.errors import InputError, nearest
 from shapeviz.renderers import View
 from shapeviz.renderers._graph import Box, Edge, Graph, graph
-from shapeviz.renderers._text import humanize, numeric, symbolic
+from shapeviz.renderers._text import humanize, numeric, symbolic, times
 from shapeviz.renderers._themes import THEMES, Theme
 from shapeviz.renderers._words import Words, html, variables
 from shapeviz.report import Report, Row
@@ -125,7 +125,8 @@ class Writer:
                 " / " + row.title.partition("/ ")[2] for row in box.rows if row.block == "scale"
             )
         formula = any(sign in first.title for sign in "·⊙=(")
-        return first.title if formula else first.title[0].upper() + first.title[1:]
+        text = first.title if formula else first.title[0].upper() + first.title[1:]
+        return f"{text} {times(first)}".rstrip()
 
     def details(self, box: Box) -> Iterator[str]:
         """Under the title: what is drawn in the same box, the sizes, where keys and values come from, the weights."""
