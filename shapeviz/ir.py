@@ -16,6 +16,9 @@ from shapeviz.expr import Expr, product
 Shape: TypeAlias = tuple[Expr, ...]
 ONE = Expr.of(1)
 NOT_TRACED = "it is known of traced modules alone: shapeviz.trace(module, …, saved=True)"
+NOT_IN_A_TRACE = dict.fromkeys(
+    ("active", "kv_cache", "cache", "buffers"), "a trace does not tell; it is known of configurations and sizes"
+)
 NOTHING = "nothing"  # the name of a result that there is none of
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from shapeviz import plugins
@@ -124,6 +125,7 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
     if missing := next((name for name in columns if name in model.absent), None):
         raise InputError(f"{missing} of {model.name}: {model.absent[missing]}")
     analyses = {name: plugins.load("shapeviz.analyses", name) for name in columns}
+    model = _with_sizes(model, analyses.values())
     ledger = {name: Ledger(model, module) for name, module in analyses.items()}
     owners: dict[Any, str] = {}
     return Report(
@@ -190,6 +192,18 @@ def _rows(
         )
         if block and not block.step:
             yield from _rows(model, block, path + ".", here, ledger, wired, owners)
+
+
+def _with_sizes(model: Model, analyses: Iterable[ModuleType]) -> Model:
+    """The model with the sizes that analyses bring along, unless it has them: the bytes of a cached element."""
+    brought = {name: size for module in analyses for name, size in getattr(module, "sizes", {}).items()}
+    missing = {name: size for name, size in brought.items() if name not in model.sizes.names}
+    if not missing:
+        return model
+    order = (*model.sizes.order, *missing) if model.sizes.order else ()
+    values = {**model.sizes.values, **{name: number for name, (number, _) in missing.items()}}
+    legend = {**model.legend, **{name: meaning for name, (_, meaning) in missing.items()}}
+    return replace(model, sizes=replace(model.sizes, values=values, order=order), legend=legend)
 
 
 def _number(size: Expr, sizes: Sizes) -> int | None:

@@ -11,6 +11,7 @@ title = "KV-cache bytes per token"
 unit = "B"
 convention = "bytes that one more token adds, b_kv bytes an element; a layer with a sliding window adds none beyond it"
 times = "repeat"
+sizes = {"b_kv": (2, "bytes of a cached element")}
 BYTES = Expr.of("b_kv")
 
 

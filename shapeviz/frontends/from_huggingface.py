@@ -52,7 +52,7 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
         raise SizeError(f"{source}: {error}") from None
     task = family.CLASSES[class_name]
     plan = family.build(config, task)
-    sizes = _sizes(family, config, plan, {"C": labels, "b_kv": 2, **runs}, source)
+    sizes = _sizes(family, config, plan, {"C": labels, **runs}, source)
     root = record(plan.function, sizes=sizes.resolve())
     sizes = _used(root, sizes)
     _hold(sizes, source)
@@ -169,13 +169,13 @@ def _sizes(family: ModuleType, config: Any, plan: _plan.Plan, runs: Mapping[str,
 
 def _used(root: Block, sizes: Sizes) -> Sizes:
     """The sizes that the tree speaks of, those from which they are derived, and the depth."""
-    used: set[str] = {"B", "N"}
+    used: set[str] = {"B", "N", "b_kv"}
 
     def look(node: Block | Op) -> None:
         shapes = [node.output.shape]
         if isinstance(node, Block):
             shapes += [weight.shape for weight in node.params] + [(node.repeat, node.copies)]
-            shapes += [(kept.width, kept.tokens, Expr.of("b_kv")) for kept in node.cached]
+            shapes += [(kept.width, kept.tokens) for kept in node.cached]
             for child in node.body:
                 look(child)
         for shape in shapes:

@@ -137,7 +137,8 @@ def _transformer(c: Config) -> Callable[[], Variable]:
     norm = {"layer": layer_norm, "rms": rms_norm}[c.norm]
     attend = partial(multi_head, h=h, g=g, d_k=d_k, d_v=d_v, bias=c.bias)
     turned = partial(attend, rotate=rotary) if c.positions == "rotary" else attend
-    masked = partial(turned, mask="causal", title="Masked self-attention")
+    masked = partial(turned, mask="causal", title="Masked self-attention", cache=B * T)
+    across = partial(attend, cache=B * S, grows=False)
     feed = partial(gated_feed_forward if c.gated else feed_forward, widths=widths, bias=c.bias)
     pre = c.norm_position == "pre"
     one_stream, two_streams = (
@@ -180,7 +181,7 @@ def _transformer(c: Config) -> Callable[[], Variable]:
         if memory is None:
             x = repeat("N_dec", one_stream, x, masked, feed, norm, title="Decoder layer")
         else:
-            x = repeat("N_dec", two_streams, x, memory, masked, attend, feed, norm, title="Decoder layer")
+            x = repeat("N_dec", two_streams, x, memory, masked, across, feed, norm, title="Decoder layer")
         return norm(x, name="final_norm", title="Final norm") if pre else x
 
     @block(role="model")

@@ -40,13 +40,22 @@ def tables(report: Report, view: View) -> list[Table]:
         case "cache":
             return [by_kind(report, c) if view.by_kind else costs(report, c) for c in report.columns]
         case "all":
-            return [walk(report), *(costs(report, column) for column in report.columns)]
+            return [walk(report), *(costs(report, column) for column in telling(report))]
     if view.verb not in report.columns:
         known = ["trace", "explain", "verify", "memory", "cache", "all", *report.columns]
         raise InputError(f"unknown view {view.verb!r}; {nearest(view.verb, known)}")
     if view.by_kind:
         return [by_kind(report, name) for name in (view.verb, *(["active"] if view.active else []))]
     return [costs(report, view.verb, "active" if view.active else None)]
+
+
+def telling(report: Report) -> list[str]:
+    """The columns that tell something: not those of which the model has none, nor active parameters that are all."""
+    total, parts = report.total, report.not_counted
+    same = {"active"} if total.get("active") == total.get("params") else set()
+    return [name for name in report.columns if name not in same and (total[name].terms or name in parts)] or [
+        *report.columns
+    ]
 
 
 def walk(report: Report) -> Table:
@@ -134,8 +143,8 @@ def explanation(report: Report, path: str) -> list[Table]:
     derivations = row.derivations if row else report.derivations
     intro = _introduction(row) if row else (f"{report.title}: the sum of its parts",)
     found: list[Table] = []
-    for column, title in report.columns.items():
-        lines = derivations[column]
+    for column in telling(report):
+        title, lines = report.columns[column], derivations[column]
         total = row.cells[column] if row else report.total[column]
         cells = [(label(line), line.formula, "= " + line.substitution, f"= {line.total.value:,}") for line in lines]
         whole = total.written(notation.TEXT, factored=True) if row else " + ".join(line.formula for line in lines)

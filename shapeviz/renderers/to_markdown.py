@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from shapeviz.renderers import View
-from shapeviz.renderers._tables import Table, explanation, tables
+from shapeviz.renderers._tables import Table, explanation, tables, telling
 from shapeviz.renderers._text import derived, label, missing, summed
 from shapeviz.report import Report
 
@@ -65,8 +65,8 @@ def _document(report: Report, view: View) -> list[str]:
 
 def _totals(report: Report) -> list[str]:
     grid = ["| | formula of the parts | value |", "|---|---|---:|"]
-    for column, title in report.columns.items():
-        lines = report.derivations[column]
+    for column in telling(report):
+        title, lines = report.columns[column], report.derivations[column]
         parts = " + ".join(label(line) for line in lines)
         grid.append(f"| {title} | {code(parts)} = {summed(lines)} | **{report.total[column].value:,}** |")
     notes = [f"- {title}: {escape(text)}" for c, title in report.columns.items() if (text := missing(report, c))]

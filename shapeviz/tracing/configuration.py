@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from shapeviz.errors import InputError, MissingToolError, nearest
+from shapeviz.tracing.vaswani import Vaswani
 
+RENAMED = {"T5WithLMHeadModel": "T5ForConditionalGeneration"}
 NOT_KEYS = ("model_type", "auto_map", "architectures", "transformers_version", "quantization_config")
 
 
@@ -21,6 +23,8 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
     Code that the configuration names (`auto_map`) is never loaded. Raises InputError for a type or a class that
     transformers does not have and for keys that it refuses, MissingToolError if it is not installed.
     """
+    if data.get("model_type") == "vaswani":
+        return Vaswani(data, class_name).eval()
     try:
         import transformers
         from transformers import CONFIG_MAPPING, AutoModel, PreTrainedModel
@@ -31,6 +35,7 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
         near = nearest(str(kind), list(CONFIG_MAPPING))
         raise InputError(f"{where}: transformers {transformers.__version__} has no model_type {kind!r}; {near}")
     named = class_name or next(iter(data.get("architectures") or []), None)
+    named = RENAMED.get(named, named) if isinstance(named, str) else named
     found = getattr(transformers, named, None) if isinstance(named, str) else None
     if named and not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
         raise InputError(f"{where}: transformers {transformers.__version__} has no model class {named!r}")

@@ -13,7 +13,7 @@ from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-def
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError, nearest
 from shapeviz.expr import Expr
-from shapeviz.ir import NOT_TRACED, Block, Condition, Model, Sizes
+from shapeviz.ir import NOT_IN_A_TRACE, NOT_TRACED, Block, Condition, Model, Sizes
 from shapeviz.report import measure
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.calls import UnlikeError
@@ -286,7 +286,7 @@ class Job:
             missing={**symbols.unknown, **recorder.unknown},
             notes=tuple(notes),
             conventions={"flops": TRAINED} if self.training else {},
-            absent={} if self.saves else dict.fromkeys(("saved", "largest"), NOT_TRACED),
+            absent=NOT_IN_A_TRACE | ({} if self.saves else dict.fromkeys(("saved", "largest"), NOT_TRACED)),
             config=self,
             again=self._again if whole else None,
         )
