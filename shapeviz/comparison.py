@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
+from shapeviz.ir import Model
 from shapeviz.report import Report, Row
 
 Value = int | str | None
@@ -30,6 +31,15 @@ class Difference:
         if isinstance(self.before, int) and isinstance(self.after, int):
             return self.after - self.before
         return None
+
+
+def at_one_length(one: Model, other: Model, given: Collection[str] = ()) -> tuple[Model, Model]:
+    """Both models at the shorter of their lengths, S and T, but for those that were given."""
+    known = (one.sizes.values, other.sizes.values)
+    both = [name for name in ("S", "T") if name not in given and all(name in values for values in known)]
+    shorter = {name: min(values[name] for values in known) for name in both}
+    first, second = (replace(m, sizes=replace(m.sizes, values={**m.sizes.values, **shorter})) for m in (one, other))
+    return first, second
 
 
 def compare(one: Report, other: Report) -> tuple[Difference, ...]:

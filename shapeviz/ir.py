@@ -219,7 +219,8 @@ class Sizes:
             if not condition.holds(sizes):
                 changed = ", ".join(f"{name} = {size}" for name, size in overrides.items())
                 if condition.rule:
-                    raise SizeError(f"{changed}: {condition.text} is needed{condition.line}")
+                    others = [f"{name} = {sizes[name]}" for name in sorted(condition.names - overrides.keys())]
+                    raise SizeError(f"{', '.join([changed, *others])}: {condition.text} is needed")
                 what = f"the trace holds for {condition.text} only, {condition.line}"
                 raise ConditionError(f"{changed}: {what}; trace again at these sizes")
         return sizes

@@ -121,7 +121,10 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
 
     Raises InputError for a column that is not known of it.
     """
-    columns = model.columns if columns is None else tuple(columns)
+    columns = model.columns if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
+    known = plugins.names("shapeviz.analyses")
+    if wrong := next((name for name in columns if name not in known), None):
+        raise InputError(f"unknown column {wrong!r}; {nearest(wrong, known)}")
     if missing := next((name for name in columns if name in model.absent), None):
         raise InputError(f"{missing} of {model.name}: {model.absent[missing]}")
     analyses = {name: plugins.load("shapeviz.analyses", name) for name in columns}

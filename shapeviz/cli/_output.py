@@ -116,8 +116,11 @@ def _flag(name: str, value: object = True) -> str:
     return f"--{'no-' if name in SWITCHES and not value else ''}{name.replace('_', '-')}"
 
 
-def show(request: Request, columns: tuple[str, ...] | None = None, **choices: Any) -> Report:
-    """Reads, measures and puts out one view of a model: the whole of most verbs. Gives the report."""
+def show(request: Request, columns: Sequence[str] = (), more: Sequence[str] = (), **choices: Any) -> Report:
+    """Reads, measures and puts out one view of a model: the whole of most verbs. Gives the report.
+
+    The columns are those named, or those of the model and more.
+    """
     view = View(request.verb, "", request.figure, request.theme, **choices)
     try:
         model = model_of(request)
@@ -126,7 +129,7 @@ def show(request: Request, columns: tuple[str, ...] | None = None, **choices: An
             emit(measure(error.model), replace(request, strict=False), view)
             sys.stdout.flush()
         raise
-    report = measure(model, columns)
+    report = measure(model, columns or dict.fromkeys((*model.columns, *more)))
     emit(report, request, view)
     return report
 

@@ -10,8 +10,9 @@ import typer
 
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import model_of, put
-from shapeviz.comparison import Difference, compare
+from shapeviz.comparison import Difference, at_one_length, compare
 from shapeviz.errors import CheckFailedError, InputError
+from shapeviz.frontends import LETTERS
 from shapeviz.renderers.listing import Column, Listing
 from shapeviz.report import Report, measure
 
@@ -37,25 +38,16 @@ def run(request: Request) -> None:
     first, second = request.extra["first"], request.extra["second"]
     if first is None or second is None:
         raise InputError("diff takes two models: shapeviz diff llama-2-7b llama-3-8b")
-    one, other = _measured(replace(request, model=first), replace(request, model=second))
+    models = [model_of(replace(request, model=name)) for name in (first, second)]
+    given = {*request.torch.sizes, *(LETTERS[name] for name in request.sizes if name in LETTERS)}
+    one, other = map(measure, at_one_length(models[0], models[1], given))
     found = compare(one, other)
     titles = {"sizes": "Sizes", "costs": "Costs of the whole model", "blocks": "Blocks, all instances of each"}
     listings = [_listing(part, title, found, one, other) for part, title in titles.items()]
     head = f"{one.title} → {other.title}: " + ("what differs" if found else "no difference")
-    put(head, [listing for listing in listings if listing.entries], request)
+    put(head, listings, request)
     if found:
         raise CheckFailedError(f"{one.name} and {other.name} differ")
-
-
-def _measured(first: Request, second: Request) -> tuple[Report, Report]:
-    """Both reports, at the same length: the shorter one of the two, unless one is given."""
-    models = [model_of(first), model_of(second)]
-    lengths = [model.sizes.values.get("S") for model in models]
-    if "seq" not in first.sizes and "S" not in first.torch.sizes and None not in lengths:
-        shorter = {"S": min(length for length in lengths if length)}
-        models = [replace(m, sizes=replace(m.sizes, values={**m.sizes.values, **shorter})) for m in models]
-    one, other = map(measure, models)
-    return one, other
 
 
 def _listing(part: str, title: str, found: Iterable[Difference], one: Report, other: Report) -> Listing:

@@ -8,6 +8,7 @@ from importlib import import_module
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit, model_of
 from shapeviz.errors import MissingToolError
+from shapeviz.frontends.from_huggingface import Origin
 from shapeviz.ir import Model
 from shapeviz.models.transformer import Config
 from shapeviz.renderers import View
@@ -18,7 +19,7 @@ COLUMNS = ("saved", "weights", "gradients", "largest")
 
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
-    analytic = isinstance(model.config, Config) or hasattr(model.config, "class_name")
+    analytic = isinstance(model.config, Config | Origin)
     traced = _twin(model, request) if analytic else model
     emit(measure(traced, COLUMNS), request, View("memory", "", request.figure, request.theme))
 

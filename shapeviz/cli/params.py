@@ -30,8 +30,8 @@ PARAMETERS = [
 
 def run(request: Request) -> None:
     most = counted(request.extra["max_params"], "--max-params")
-    columns = ("params", "active", "flops") if request.extra["active"] else None
-    report = show(request, columns, active=request.extra["active"], by_kind=request.extra["by_kind"])
+    more = ("active",) if request.extra["active"] else ()
+    report = show(request, more=more, active=request.extra["active"], by_kind=request.extra["by_kind"])
     found = report.total["params"].value
     if most is not None and found > most:
         raise CheckFailedError(f"{report.name} has {found:,} parameters: {found - most:,} more than {most:,}")

@@ -10,10 +10,11 @@ from typing import Any
 from shapeviz import published
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import _sources, from_sizes, from_torch
+from shapeviz.frontends._asked import LETTERS, asked
 from shapeviz.frontends._sources import Source, is_, is_configuration
 from shapeviz.ir import Model
 
-__all__ = ["is_configuration", "read"]
+__all__ = ["LETTERS", "is_configuration", "read"]
 
 
 def read(model: str | Path | Mapping[str, Any] | None = None, **given: Any) -> Model:
@@ -54,9 +55,8 @@ def _configured(source: Source, given: Mapping[str, Any]) -> Model:
     if via:
         return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
     from shapeviz.frontends import from_huggingface
-    from shapeviz.frontends._asked import asked
 
-    return from_huggingface.model(source.data, source.name, source.text, asked(rest, source.class_name))
+    return from_huggingface.model(source.data, source.name, source.text, asked(rest, source.class_name), source.where)
 
 
 def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:

@@ -38,13 +38,14 @@ def asked(given: Mapping[str, Any], class_name: str | None = None) -> Choice:
         if name in ("sizes", "head", "ignore"):
             continue
         if name not in LETTERS:
-            known = [*LETTERS, "sizes", "head", "ignore"]
-            raise InputError(
-                f"{name} is for models that are built from sizes; a configuration takes {nearest(name, known)}"
-            )
+            known = [*LETTERS, "sizes", "head", "ignore", "via"]
+            raise InputError(f"a configuration takes no {name}; {nearest(name, known)}")
         letter, label = LETTERS[name], f"--{name.replace('_', '-')} {value}"
         if letter in sizes:
             raise InputError(f"{label}: {letter} is given by --size as well: keep one")
         sizes[letter] = positive(value, label)
         typed[letter] = label
-    return Choice(sizes, given.get("head"), class_name, tuple(given.get("ignore") or ()), typed)
+    head, ignore = given.get("head"), given.get("ignore") or ()
+    if head not in (True, False, None):
+        raise InputError(f"head = {head!r}: True, False, or None for what the configuration says")
+    return Choice(sizes, head, class_name, (ignore,) if isinstance(ignore, str) else tuple(ignore), typed)

@@ -13,12 +13,16 @@ from shapeviz.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Source:
-    """A configuration, the name of its model, where it is from, and the class that is meant if that is known."""
+    """A configuration, the name of its model, where it is from, and the class that is meant if that is known.
+
+    `where` is what messages call it, if that is not where it is from.
+    """
 
     data: Mapping[str, Any]
     name: str
     text: str
     class_name: str | None = None
+    where: str = ""
 
 
 def find(model: str | Path) -> Source | None:
@@ -59,7 +63,7 @@ def is_(path: Path, test: Callable[[Path], bool]) -> bool:
 def bundled(name: str) -> Source:
     """The configuration that is bundled under a name. Raises InputError with the nearest one."""
     entry = published.load(name)
-    return Source(entry["config"], name, entry["source"], entry["class"])
+    return Source(entry["config"], name, entry["source"], entry["class"], name)
 
 
 def _file(path: Path) -> Source:

@@ -29,7 +29,6 @@ class Origin:
 
     data: Mapping[str, Any]
     class_name: str
-    task: str
     family: ModuleType = field(repr=False)
 
 
@@ -38,24 +37,24 @@ def families() -> list[str]:
     return [name for name in plugins.names("shapeviz.models") if name != SIZES]
 
 
-def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None = None) -> Model:
+def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None = None, where: str = "") -> Model:
     """The model of a configuration. Raises InputError for keys, SizeError for sizes that cannot be."""
-    asked = choice or Choice()
-    family = _family(data, source)
-    config = _keys.config(family, data, source, asked.ignore)
+    asked, where = choice or Choice(), where or source
+    family = _family(data, where)
+    config = _keys.config(family, data, where, asked.ignore)
     runs, config = _overridden(family, config, asked)
-    class_name = _class(family, data, asked, source)
+    class_name = _class(family, data, asked, where)
     labels = _labels(data, source, getattr(family, "LABELS", 2))
     try:
         family.check(config)
     except SizeError as error:
-        raise SizeError(f"{source}: {error}") from None
+        raise SizeError(f"{where}: {error}") from None
     task = family.CLASSES[class_name]
     plan = family.build(config, task)
-    sizes = _sizes(family, config, plan, {"C": labels, **runs}, source)
+    sizes = _sizes(family, config, plan, {"C": labels, **runs}, where)
     root = record(plan.function, sizes=sizes.resolve())
     sizes = _used(root, sizes)
-    _hold(sizes, source)
+    _hold(sizes, where)
     changed = " + ".join([source, *asked.typed.values()])
     letters = {**_plan.LEGEND, **plan.legend}
     return Model(
@@ -66,7 +65,7 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
         sizes=sizes,
         legend={letter: letters[letter] for letter in sizes.names if letter in letters},
         notes=(*_notes(data, class_name), *plan.notes),
-        config=Origin(_as_built(data, family, config, labels), class_name, task, family),
+        config=Origin(_as_built(data, family, config, labels), class_name, family),
         columns=COLUMNS,
     )
 
@@ -103,10 +102,12 @@ def _overridden(family: ModuleType, config: Any, asked: Choice) -> tuple[dict[st
         label = asked.typed.get(name, f"{name} = {size}")
         if name in runs:
             continue
+        value = getattr(config, keys.get(name, ""), None)
+        if name in keys and value is not None and type(value) is not int:
+            raise SizeError(f"{label}: {keys[name]} is no size, it is {_keys.shown(value)}")
         if name not in keys:
-            raise SizeError(f"{label}: {_keys.model_type(family)} has no size {name}; {nearest(name, [*keys, *RUNS])}")
-        if not isinstance(getattr(config, keys[name]), int | None) or isinstance(getattr(config, keys[name]), bool):
-            raise SizeError(f"{label}: {keys[name]} is no size, it is {_keys.shown(getattr(config, keys[name]))}")
+            sizes = [key for key in keys if type(getattr(config, keys[key])) in (int, type(None))]
+            raise SizeError(f"{label}: {_keys.model_type(family)} has no size {name}; {nearest(name, [*sizes, *RUNS])}")
         changes[keys[name]] = size
     depth = family.SYMBOLS.get("N")
     if depth in changes:
@@ -155,16 +156,17 @@ def _sizes(family: ModuleType, config: Any, plan: _plan.Plan, runs: Mapping[str,
     named = {letter: getattr(config, key) for letter, key in family.SYMBOLS.items()}
     known = {letter: size for letter, size in named.items() if size is not None and letter not in plan.aliases}
     length = min(plan.longest or LENGTH, LENGTH)
-    values = {"B": 1, "S": length, "T": runs.get("S", length), **known, **plan.values, **runs}
+    values = {"B": 1, "S": length, **known, **plan.values, **runs}
     conditions = plan.conditions
     if plan.limited and plan.longest:
         limit = Condition(f"S ≤ {plan.longest}", Expr.of("S"), "≤", Expr.of(plan.longest), rule=True)
         conditions = (*conditions, limit)
         if values["S"] > plan.longest:
             raise SizeError(f"{source}: a sequence of S = {values['S']} does not fit: it has {plan.longest} positions")
-    order = [name for name in _plan.LEGEND if name in {*values, *plan.rules, *plan.aliases}]
-    others = [name for name in (*values, *plan.rules, *plan.aliases) if name not in order]
-    return Sizes(values, plan.rules, plan.aliases, (*order, *others), conditions=conditions)
+    rules = {**({} if "T" in values else {"T": Expr.of("S")}), **plan.rules}
+    order = [name for name in _plan.LEGEND if name in {*values, *rules, *plan.aliases}]
+    others = [name for name in (*values, *rules, *plan.aliases) if name not in order]
+    return Sizes(values, rules, plan.aliases, (*order, *others), conditions=conditions)
 
 
 def _used(root: Block, sizes: Sizes) -> Sizes:

@@ -10,6 +10,7 @@ from shapeviz.errors import InputError, nearest
 from shapeviz.report import Report
 
 ALIASES = {"md": "markdown"}
+TABLES = ("table", "markdown", "json", "csv")  # formats that can show a view, or that hold all of it
 SUFFIXES = {
     ".md": "markdown", ".json": "json", ".csv": "csv", ".dot": "dot", ".gv": "dot", ".svg": "svg", ".png": "png",
     ".pdf": "pdf", ".txt": "table",
@@ -53,7 +54,12 @@ def render(report: Report, format: str = "table", view: View | None = None, **ch
         raise InputError(f"unknown format {format!r}; {nearest(format, [*formats(), *ALIASES])}")
     if wrong := [choice for choice in choices if choice not in View.__dataclass_fields__]:
         raise InputError(f"unknown choice {wrong[0]!r}; {nearest(wrong[0], View.__dataclass_fields__)}")
-    return plugins.load("shapeviz.renderers", name, "to_").render(report, view or View(**choices))
+    view = view or View(**choices)
+    if (view.active or view.by_kind) and name not in TABLES:
+        raise InputError(f"--active and --by-kind are for tables; -f {name} has everything, whatever the view")
+    if view.active and "active" not in report.columns:
+        raise InputError(f"no active parameters were measured of {report.name}: measure(model, ['params', 'active'])")
+    return plugins.load("shapeviz.renderers", name, "to_").render(report, view)
 
 
 def by_suffix(name: str) -> str | None:

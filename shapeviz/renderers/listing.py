@@ -65,13 +65,13 @@ def _shown(value: Any) -> str:
 def _text(title: str, listings: Sequence[Listing]) -> str:
     from shapeviz.renderers.to_table import plain
 
-    return "\n\n".join([title, *("\n".join(plain(table(listing))) for listing in listings)]) + "\n"
+    return "\n\n".join([title, *("\n".join(plain(table(listing))) for listing in listings if listing.entries)]) + "\n"
 
 
 def _markdown(title: str, listings: Sequence[Listing]) -> str:
     from shapeviz.renderers.to_markdown import escape, grid
 
-    parts = [f"## {escape(listing.title)}\n\n{grid(table(listing))}" for listing in listings]
+    parts = [f"## {escape(listing.title)}\n\n{grid(table(listing))}" for listing in listings if listing.entries]
     return "\n\n".join([f"# {escape(title)}", *parts]) + "\n"
 
 
@@ -90,4 +90,4 @@ def _csv(title: str, listings: Sequence[Listing]) -> str:
 
 def _json(title: str, listings: Sequence[Listing]) -> str:
     found = {listing.name: [dict(entry) for entry in listing.entries] for listing in listings}
-    return json.dumps({"schema": "shapeviz/1", "title": title, **found}, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps({"schema": "shapeviz-list/1", "title": title, **found}, ensure_ascii=False, indent=1) + "\n"

@@ -65,6 +65,7 @@ def _row(report: Report, row: Row) -> dict[str, Any]:
         "depth": row.depth,
         "repeat": _cell(row.repeat),
         "copies": _cell(row.copies),
+        "instances": {column: _cell(count) for column, count in row.instances.items()},
         "inputs": [{"source": w.source, "role": w.role, "dims": [d.python for d in w.dims]} for w in row.inputs],
         "output": {"dims": [size.python for size in row.dims], "value": list(row.shape)},
         **{name: _cell(cell) for name, cell in row.cells.items()},

@@ -8,6 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from shapeviz.errors import InputError, MissingToolError
+from shapeviz.frontends.from_huggingface import Origin
 from shapeviz.ir import Model
 from shapeviz.models.transformer import Config
 from shapeviz.report import Check
@@ -29,7 +30,7 @@ def verify(model: Model) -> tuple[Check, ...]:
         from shapeviz.verify.traced import traced_checks
 
         return traced_checks(model, model.config)
-    if hasattr(model.config, "class_name"):
+    if isinstance(model.config, Origin):
         _need("torch")
         from shapeviz.verify.configured import configured_checks
 

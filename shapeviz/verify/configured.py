@@ -26,7 +26,7 @@ def configured_checks(model: Model) -> tuple[Check, ...]:
     Raises InputError for a class that transformers does not have, MissingToolError if it is not installed.
     """
     module = build(model.config.data, model.config.class_name, model.name)
-    by = f"{type(module).__module__.partition('.')[0]}, {type(module).__name__}".replace("shapeviz, ", "torch.nn, ")
+    by = getattr(module, "made_of", "transformers") + f", {type(module).__name__}"
     report = measure(model, ["params", "flops", "buffers"])
     checks = [Check(path, "params", ours, theirs, by) for path, ours, theirs in _modules(model, report, module)]
     checks.append(
