@@ -1,4 +1,5 @@
-"""Cold start of `shapeviz params`, interleaved with importing torch, torchinfo, and the smallest typer program.
+"""Cold start of `shapeviz params`, interleaved with importing torch, torchinfo, and the smallest typer program; and all
+bundled models measured in one process, its start included.
 
     python benchmarks/cold_start.py [RUNS]
 
@@ -7,24 +8,34 @@ Prints medians of wall time and peak memory, and the ratio to `import torch`, ru
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import sys
+import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
+from shapeviz import published
+
 PYTHON = sys.executable
 SHAPEVIZ = [PYTHON, "-m", "shapeviz", "params"]
 FLOOR = "import typer; a = typer.Typer(add_completion=False, rich_markup_mode=None); a.command()(lambda: print(1)); a()"
+ALL = (
+    "import shapeviz as s; from shapeviz import published as p; "
+    "[s.measure(s.read(name), ['params']).total['params'].value for name in p.names()]"
+)
 COMMANDS = {
     "import torch": ([PYTHON, "-c", "import torch"], False),
     "import torchinfo": ([PYTHON, "-c", "import torchinfo"], False),
     "typer, one line": ([PYTHON, "-c", FLOOR], False),
     "shapeviz params --json": ([*SHAPEVIZ, "--json"], False),
+    "shapeviz params config.json --json": ([*SHAPEVIZ, "config.json", "--json"], False),
     "shapeviz params, piped": (SHAPEVIZ, False),
     "shapeviz params (terminal)": (SHAPEVIZ, True),
     "shapeviz params --enc 1000000 --json": ([*SHAPEVIZ, "--enc", "1000000", "--json"], False),
+    f"all {len(published.names())} bundled models": ([PYTHON, "-c", ALL], False),
 }
 
 
@@ -61,7 +72,9 @@ def _drain(descriptor: int) -> None:
 
 
 def main(runs: int = 11) -> None:
-    os.chdir(Path(__file__).parent)
+    folder = tempfile.TemporaryDirectory()
+    os.chdir(folder.name)
+    Path("config.json").write_text(json.dumps(published.load("llama-3-8b")["config"]))
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
     for number in range(runs + 1):
         for name, (command, terminal) in COMMANDS.items():
