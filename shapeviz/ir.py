@@ -237,7 +237,7 @@ class Sizes:
         return sorted(known, key=self.order.index) if self.order else known
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A symbolic tree and the numbers that are substituted last.
 
@@ -260,3 +260,6 @@ class Model:
     conventions: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(("saved", "largest"), NOT_TRACED))
     again: Callable[[Mapping[str, int]], Model] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Model {self.title}, from {self.source}>"

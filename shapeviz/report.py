@@ -83,7 +83,7 @@ class Check:
         return bool(self.expected == self.found or self.explained)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """A measured model: rows in the order of the walk, totals, and what was assumed."""
 
@@ -104,6 +104,10 @@ class Report:
     kinds: Mapping[str, Mapping[str, Quantity]]
     checks: tuple[Check, ...] = ()
 
+    def __repr__(self) -> str:
+        totals = ", ".join(f"{column} = {cell.value:,}" for column, cell in self.total.items())
+        return f"<Report {self.title}: {totals}>"
+
     def row(self, path: str) -> Row:
         """The row of a path. Raises InputError with the nearest path if there is none."""
         for row in self.rows:
@@ -121,6 +125,8 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
 
     Raises InputError for a column that is not known of it.
     """
+    if not isinstance(model, Model):
+        raise InputError(f"measure takes a Model: shapeviz.measure(shapeviz.read({model!r}))")
     columns = model.columns if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
     known = plugins.names("shapeviz.analyses")
     if wrong := next((name for name in columns if name not in known), None):

@@ -29,8 +29,8 @@ SIZES = {
     "vocab": ("N", "Vocabulary; without it embeddings and head are traced and not counted."),
     "positions": ("none|sinusoidal|learned|rotary", "How positions are encoded."),
     "max_len": ("N", "Longest sequence: rows of the table of learned positions."),
-    "batch": ("N", "Batch size B."),
-    "seq": ("N", "Sequence length S (source and target)."),
+    "batch": ("N", "Batch size B. Default: 32, of a published model 1."),
+    "seq": ("N", "Sequence length S (source and target). Default: 4096, of a published model at most its longest."),
     "tgt_seq": ("N", "Target length T, if it differs."),
 }
 SWITCHES = {

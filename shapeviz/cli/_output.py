@@ -145,7 +145,8 @@ def emit(report: Report, request: Request, view: View) -> None:
     chosen = (request.figure, request.theme) not in ((View.figure, View.theme), (view.path, View.theme))
     if chosen and not DRAWN & {*kinds, request.format}:
         say("note: --figure and --theme have no effect here; they are for -f dot, svg, png and pdf")
-    to_screen = not request.output or (request.format is not None and all(map(by_suffix, request.output)))
+    own = request.format is not None and all(map(by_suffix, request.output)) and request.format not in kinds
+    to_screen = not request.output or own
     finish = _on_screen(report, "table" if request.format is None else request.format, view) if to_screen else None
     contents: dict[Path, str | bytes] = {}
     absent: MissingToolError | None = None

@@ -11,8 +11,9 @@ import typer
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import model_of, put
 from shapeviz.comparison import Difference, at_one_length, compare
-from shapeviz.errors import CheckFailedError, InputError
+from shapeviz.errors import InputError
 from shapeviz.frontends import LETTERS
+from shapeviz.frontends.from_torch import assigned
 from shapeviz.renderers.listing import Column, Listing
 from shapeviz.report import Report, measure
 
@@ -29,6 +30,12 @@ PARAMETERS = [
         default=typer.Argument(None, metavar="OTHER", help="What it is changed to."),
         annotation=str | None,
     ),
+    Parameter(
+        "to_size",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Option(None, "--to-size", metavar="NAME=N", help="A size of OTHER alone, N=16. Repeatable."),
+        annotation=list[str] | None,
+    ),
 ]
 WITHOUT = ("model", "figure", "theme", "strict", "input", "name", "training", "input_grad")
 SHOWN = ("params", "block", "equation")
@@ -38,16 +45,21 @@ def run(request: Request) -> None:
     first, second = request.extra["first"], request.extra["second"]
     if first is None or second is None:
         raise InputError("diff takes two models: shapeviz diff llama-2-7b llama-3-8b")
-    models = [model_of(replace(request, model=name)) for name in (first, second)]
+    changed = {**request.torch.sizes, **assigned(request.extra["to_size"] or (), "--to-size")}
+    after = replace(request, model=second, torch=replace(request.torch, sizes=changed))
+    models = [model_of(replace(request, model=first)), model_of(after)]
     given = {*request.torch.sizes, *(LETTERS[name] for name in request.sizes if name in LETTERS)}
     one, other = map(measure, at_one_length(models[0], models[1], given))
     found = compare(one, other)
     titles = {"sizes": "Sizes", "costs": "Costs of the whole model", "blocks": "Blocks, all instances of each"}
     listings = [_listing(part, title, found, one, other) for part, title in titles.items()]
-    head = f"{one.title} → {other.title}: " + ("what differs" if found else "no difference")
+    lengths = {name: other.sizes.numbers[name] for name in ("B", "S", "T") if name in other.sizes.numbers}
+    at = ", ".join(f"{name} = {size}" for name, size in lengths.items())
+    said = "what differs" if found else "no difference in shapes or costs"
+    head = f"{one.title} → {other.title}: {said}; at {at}"
     put(head, listings, request)
     if found:
-        raise CheckFailedError(f"{one.name} and {other.name} differ")
+        raise typer.Exit(1)
 
 
 def _listing(part: str, title: str, found: Iterable[Difference], one: Report, other: Report) -> Listing:

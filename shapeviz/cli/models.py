@@ -28,7 +28,8 @@ COLUMNS = ("params", "active", "kv_cache")
 
 def run(request: Request) -> None:
     wanted = (request.extra["pattern"] or "").lower()
-    rows = [row for row in map(_row, published.names()) if wanted in str(row["name"]) or wanted == row["family"]]
+    chosen = {*published.close(wanted)} if wanted else {*published.names()}
+    rows = [row for row in map(_row, published.names()) if row["name"] in chosen or row["family"] == wanted]
     if not rows:
         raise InputError(f"no bundled model has {wanted!r} in its name; {nearest(wanted, published.names())}")
     columns = (

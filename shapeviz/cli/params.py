@@ -21,7 +21,17 @@ PARAMETERS = [
     Parameter(
         "max_params",
         Parameter.KEYWORD_ONLY,
-        default=typer.Option(None, "--max-params", metavar="N", help="A budget, 8B or 8000000: exit 1 beyond it."),
+        default=typer.Option(
+            None, "--max-params", metavar="N", help="A budget for all, 8B or 8000000: exit 1 beyond it."
+        ),
+        annotation=str | None,
+    ),
+    Parameter(
+        "max_active",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Option(
+            None, "--max-active", metavar="N", help="A budget for what one token meets: exit 1 beyond."
+        ),
         annotation=str | None,
     ),
     BY_KIND,
@@ -29,9 +39,11 @@ PARAMETERS = [
 
 
 def run(request: Request) -> None:
-    most = counted(request.extra["max_params"], "--max-params")
-    more = ("active",) if request.extra["active"] else ()
+    asked = {"params": "max_params", "active": "max_active"}
+    most = {column: counted(request.extra[flag], f"--{flag.replace('_', '-')}") for column, flag in asked.items()}
+    more = ("active",) if request.extra["active"] or most["active"] is not None else ()
     report = show(request, more=more, active=request.extra["active"], by_kind=request.extra["by_kind"])
-    found = report.total["params"].value
-    if most is not None and found > most:
-        raise CheckFailedError(f"{report.name} has {found:,} parameters: {found - most:,} more than {most:,}")
+    for column, budget in most.items():
+        if budget is not None and (found := report.total[column].value) > budget:
+            what = f"{report.name} has {found:,} {report.columns[column]}"
+            raise CheckFailedError(f"{what}, {found - budget:,} over the budget of {budget:,}")

@@ -97,7 +97,9 @@ def _others(path: Path) -> str:
         files = []
     bundled = published.names() if str(path) == path.name and path.suffix not in (".toml", ".json") else []
     if bundled:
-        return f"{nearest(path.name, [*bundled, *files])}; `shapeviz models` lists the bundled ones"
+        some = published.close(path.name)
+        near = f"did you mean {', '.join(some[:6])}{', …' if len(some) > 6 else ''}?" if some else ""
+        return f"{near or nearest(path.name, [*bundled, *files])}; `shapeviz models` lists the bundled ones"
     if files:
         return f"TOML files there: {nearest(path.name, files)}"
     return "give a config.json, a TOML file of sizes, or sizes as flags with no MODEL at all"

@@ -31,6 +31,11 @@ def config(family: ModuleType, data: Mapping[str, Any], where: str, ignore: Iter
     aliases: Mapping[str, str] = getattr(family, "ALIASES", {})
     only = {**_ignored.ONLY, **getattr(family, "ONLY", {})}
     harmless = _ignored.IGNORED | family.IGNORED | {"num_labels", "id2label"} | set(ignore)
+    for key in ignore:
+        if key in types or aliases.get(key) in types:
+            raise InputError(f"--ignore {key}: {model_type(family)} understands it; leave it out of the file instead")
+        if key not in data:
+            raise InputError(f"--ignore {key}: {where} has no such key; {nearest(key, data)}")
     found: dict[str, tuple[str, Any]] = {}
     for key, value in data.items():
         name = aliases.get(key, key)

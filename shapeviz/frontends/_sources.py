@@ -34,13 +34,19 @@ def find(model: str | Path) -> Source | None:
     if isinstance(model, str) and published.has(model):
         return bundled(model)
     path = Path(model)
-    file, colon, part = str(model).rpartition(".json:")
-    if colon and not is_(path, Path.exists):
-        return _part(Path(f"{file}.json"), part)
+    if part := _parted(path):
+        return _part(*part)
     if is_(path, Path.is_dir):
         inner = path / "config.json"
         return _file(inner) if is_(inner, Path.is_file) else None
-    return _file(path) if path.suffix == ".json" else None
+    if path.suffix == ".json":
+        return _file(path)
+    meant = None if is_(path, Path.exists) else _alias(model)
+    return bundled(meant) if meant else None
+
+
+def _alias(model: str | Path | None) -> str | None:
+    return published.alias(model) if isinstance(model, str) and len(model) < 100 else None
 
 
 def is_configuration(model: str | None) -> bool:
@@ -48,8 +54,22 @@ def is_configuration(model: str | None) -> bool:
     if model is None:
         return False
     path = Path(model)
-    bundled_or_file = published.has(model) or path.suffix == ".json" or ".json:" in model
-    return bundled_or_file or (is_(path, Path.is_dir) and is_(path / "config.json", Path.is_file))
+    if published.has(model) or path.suffix == ".json" or _parted(path):
+        return True
+    if is_(path, Path.exists):
+        return is_(path, Path.is_dir) and is_(path / "config.json", Path.is_file)
+    return _alias(model) is not None
+
+
+def _parted(path: Path) -> tuple[Path, str] | None:
+    """The file and the part that `config.json:text_config` or `FOLDER:text_config` names; None if it names none."""
+    file, colon, part = str(path).rpartition(":")
+    if not colon or is_(path, Path.exists):
+        return None
+    if file.endswith(".json"):
+        return Path(file), part
+    inner = Path(file) / "config.json"
+    return (inner, part) if file and is_(inner, Path.is_file) else None
 
 
 def is_(path: Path, test: Callable[[Path], bool]) -> bool:

@@ -20,7 +20,7 @@ from shapeviz.models import _plan
 COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
 SIZES = "transformer"  # the family that is built from sizes, of which there are no configurations
 LENGTH = 4096  # the longest sequence that is assumed, where a configuration speaks of a longer one
-RUNS = ("B", "S", "T", "b_kv")
+RUNS = ("B", "S", "T", "C", "b_kv")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
     root = record(plan.function, sizes=sizes.resolve())
     sizes = _used(root, sizes)
     _hold(sizes, where)
+    for letter in asked.sizes.keys() & {"S", "T", "C"} - {*sizes.names}:
+        raise SizeError(f"{where}: {asked.typed.get(letter, letter)} has no effect: {class_name} has no {letter}")
     changed = " + ".join([source, *asked.typed.values()])
     letters = {**_plan.LEGEND, **plan.legend}
     return Model(
@@ -95,7 +97,7 @@ def _family(data: Mapping[str, Any], source: str) -> ModuleType:
 def _overridden(family: ModuleType, config: Any, asked: Choice) -> tuple[dict[str, int], Any]:
     """The sizes of a run, and the configuration with the sizes of the architecture set anew."""
     runs = {name: size for name, size in asked.sizes.items() if name in RUNS}
-    known = {entry.name for entry in fields(config)}
+    known = [entry.name for entry in fields(config)]
     keys = {**family.SYMBOLS, **{key: key for key in known}}
     changes: dict[str, Any] = {}
     for name, size in asked.sizes.items():
@@ -107,11 +109,13 @@ def _overridden(family: ModuleType, config: Any, asked: Choice) -> tuple[dict[st
             raise SizeError(f"{label}: {keys[name]} is no size, it is {_keys.shown(value)}")
         if name not in keys:
             sizes = [key for key in keys if type(getattr(config, keys[key])) in (int, type(None))]
-            raise SizeError(f"{label}: {_keys.model_type(family)} has no size {name}; {nearest(name, [*sizes, *RUNS])}")
+            derived = "; the layers of a kind follow from N and the configuration" if name.startswith("N_") else ""
+            what = f"{_keys.model_type(family)} has no size {name} to be set{derived}"
+            raise SizeError(f"{label}: {what}; {nearest(name, [*RUNS, *sizes])}")
         changes[keys[name]] = size
     depth = family.SYMBOLS.get("N")
     if depth in changes:
-        for key in known - set(family.SYMBOLS.values()):
+        for key in set(known) - set(family.SYMBOLS.values()):
             value = getattr(config, key)
             if isinstance(value, tuple) and len(value) == getattr(config, depth):
                 changes[key] = tuple(islice(cycle(value), changes[depth]))

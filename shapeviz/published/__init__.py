@@ -28,3 +28,24 @@ def load(name: str) -> dict[str, Any]:
         raise InputError(f"no bundled model {name!r}; {nearest(name, names())}")
     data: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return data
+
+
+def alias(name: str) -> str | None:
+    """The bundled model that a name means: in other letters, or as its hub calls it; None if there is none.
+
+    >>> alias("GPT2"), alias("meta-llama/Meta-Llama-3-8B")
+    ('gpt2', 'llama-3-8b')
+    """
+    plain = re.sub(r"[\s_]+", "-", name.strip().lower())
+    if has(plain):
+        return plain
+    if "/" not in plain:
+        return None
+    return next((known for known in names() if plain in load(known)["source"].lower().split("; ")[0]), None)
+
+
+def close(name: str) -> list[str]:
+    """The bundled models with that text in their name, in any letters; those that begin with it first."""
+    plain = re.sub(r"[\s_-]+", "", name.lower())
+    found = [known for known in names() if plain and plain in known.replace("-", "")]
+    return sorted(found, key=lambda known: not known.replace("-", "").startswith(plain))

@@ -26,7 +26,7 @@ def render(report: Report, view: View) -> str:
 
 def heading(report: Report, view: View) -> list[str]:
     """Title, sizes, what was derived, and the letters, of those that the view speaks of."""
-    every = view.verb in ("all", "explain", "cache")
+    every = view.verb not in ("trace", "params", "flops")
     names = None if every else spoken(report, {view.verb})
     lines = [f"{report.title}   ({report.source})"]
     lines += _folded("sizes:   ", sizes(report, names), ", ")
