@@ -19,6 +19,11 @@ EQUATIONS = {
     "sigmoid": "σ(x)",
     "relu2": "ReLU²(x) = max(0, x)²",
 }
+NAMES = (
+    *EQUATIONS, "gelu_10", "gelu_accurate", "gelu_python", "gelu_python_tanh", "hardswish", "laplace", "leaky_relu",
+    "linear", "mish", "quick_gelu", "relu6", "sqrtsoftplus",
+)  # fmt: skip
+"""Those of transformers' ACT2FN that have no weights of their own."""
 
 
 def activation(name: str, x: Variable) -> Variable:

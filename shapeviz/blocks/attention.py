@@ -37,7 +37,8 @@ def attention(
     """Attention(Q, K, V) = softmax(Q Kᵀ / √d_k) V      (Vaswani et al. 2017, eq. 1)
 
     Q [B h S d_k], K [B h T d_k], V [B h T d_v] → [B h S d_v]. A mask changes no shape, and FLOPs are counted dense.
-    A `shift` [h S T] is added to the scores; with `sinks` every head has a learned logit that no value goes with.
+    A `shift` [h S T] is added to the scores; with `sinks` every head has a learned logit that no value goes with
+    (OpenAI 2025; sinks were found by Xiao et al. 2023).
     Unless they are `scaled`, the scores are not divided by anything.
     """
     if shift or not scaled:
@@ -85,8 +86,9 @@ def multi_head(
 
     x [B S d_model], memory m [B T d_model] → [B S d_model]. Fewer key/value heads g < h are shared by groups of
     h/g query heads (Ainslie et al. 2023, section 2.2; g = 1: Shazeer 2019, section 3). `rotate` turns queries and keys;
-    `norm` is taken of each of their heads (Henry et al. 2020), `wide_norm` of all heads at once (OLMo et al. 2024,
-    section 3.1). `cache` says how many tokens' keys and values generation keeps. The output's and the keys' biases are
+    `norm` is taken of each of their heads, with a learned scale (Dehghani et al. 2023, section 2; Henry et al. 2020
+    make them of length one, with one scale for all heads), `wide_norm` of all heads at once (OLMo et al. 2024,
+    section 2.1). `cache` says how many tokens' keys and values generation keeps. The output's and the keys' biases are
     those of the others unless said.
     """
     groups = (h,) if g == h else (g, h / g)

@@ -34,7 +34,7 @@ def latent_attention(
     cache: Expr | None = None,
 ) -> Variable:
     """c = Norm(m W_DKV);  k_i = [c W_UK^i; RoPE(m W_KR)],  v_i = c W_UV^i,  q_i = Norm(x W_DQ) W_UQ^i
-    (DeepSeek-AI 2024, section 2.1.2 and appendix C)
+    (DeepSeek-AI 2024, arXiv:2405.04434, sections 2.1.2–2.1.3 and appendix C)
 
     x [B S d_model] → the same. A head's queries and keys are d_n wide plus d_r turned by the position, its values d_v.
     What generation keeps of a token is c [r_kv] and one turned key [d_r], for all heads. Without r_q queries come

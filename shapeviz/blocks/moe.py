@@ -8,7 +8,7 @@ from shapeviz.expr import Expr
 from shapeviz.lang import Variable, apply, block, buffer, matmul, multiply, param, repeat, reshape, restate
 
 
-@block(role="feed_forward", caption="{E} → {k}", step=True)
+@block(role="feed_forward", caption="{x} → {E}, top {k}", step=True)
 def router(
     x: Variable,
     E: Expr,
@@ -22,7 +22,9 @@ def router(
 
     x [B S d_model] → [B S k], the weights of the k experts that are chosen; W_r [d_model E]. With `scores`, softmax or
     sigmoid, every expert has one before the choice (Dai et al. 2024, section 2), and those chosen may be `normalised`.
-    A `correction` [E] is added for the choice alone and is no parameter (DeepSeek-V3: DeepSeek-AI 2024, eq. 16).
+    A `correction` [E] is added for the choice alone and is no parameter (DeepSeek-AI 2024, arXiv:2412.19437, eq. 16).
+    Two things that change neither shapes nor cost are left out: groups of experts, the best of which are chosen first
+    (n_group, topk_group), and the factor by which the weights are multiplied in the end (routed_scaling_factor).
     """
     linear_map = "x W_r" + " + b_r" * bias
     chosen = "TopK(s + e)" if correction else "TopK(s)"

@@ -8,7 +8,7 @@ from shapeviz.lang import Variable, block
 
 @block(role="layer")
 def sandwich_layer(x: Variable, attend: Sublayer, feed: Sublayer, norm: Sublayer) -> Variable:
-    """x ← x + Norm(MultiHead(n, n)),  n = Norm(x);  x ← x + Norm(FFN(Norm(x)))      (Ding et al. 2021, section 2.2)
+    """x ← x + Norm(MultiHead(n, n)),  n = Norm(x);  x ← x + Norm(FFN(Norm(x)))      (Ding et al. 2021, section 2.4)
 
     x [B S d_model] → the same; four norms.
     """
@@ -20,7 +20,7 @@ def sandwich_layer(x: Variable, attend: Sublayer, feed: Sublayer, norm: Sublayer
 
 @block(role="layer")
 def output_norm_layer(x: Variable, attend: Sublayer, feed: Sublayer, norm: Sublayer) -> Variable:
-    """x ← x + Norm(MultiHead(x, x));  x ← x + Norm(FFN(x))      (OLMo et al. 2024, section 3.1)
+    """x ← x + Norm(MultiHead(x, x));  x ← x + Norm(FFN(x))      (OLMo et al. 2024, section 2.1)
 
     x [B S d_model] → the same.
     """

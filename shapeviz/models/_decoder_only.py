@@ -10,6 +10,17 @@ from shapeviz.expr import Expr
 from shapeviz.lang import Variable, block, param, repeat, restate, source
 from shapeviz.models._plan import B, C, Layer, Layers, S, V, d_model
 
+SIZES = {
+    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
+    "g": "num_key_value_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+"""The SYMBOLS of most families, but for what they have besides."""
+ROTARY = {"rope_theta", "rope_scaling", "rope_parameters"}
+USUAL_IGNORED = ROTARY | {"rms_norm_eps", "attention_dropout"}
+SUMMARY = {
+    "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+}  # fmt: skip
+"""Keys without effect: of rotary positions, of most families, of a head that none of our classes has."""
 USUAL_MODULES = {
     "decoder.embedding": "embed_tokens",
     "decoder.*layer": "layers",

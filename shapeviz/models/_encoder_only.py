@@ -25,6 +25,16 @@ TASKS = {
 }  # fmt: skip
 USUAL = ("ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
 n_types = Expr.of("n_types")
+SIZES = {
+    "V": "vocab_size", "P": "max_position_embeddings", "n_types": "type_vocab_size", "N": "num_hidden_layers",
+    "d_model": "hidden_size", "h": "num_attention_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+"""The SYMBOLS of BERT and of those that name their keys as it does."""
+TABLES = {
+    "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
+    "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
+}  # fmt: skip
+"""Where they have the first of what our paths name."""
 
 Inputs = tuple[Variable, Variable | None]
 Embed = Callable[[Variable, Variable | None], Variable]

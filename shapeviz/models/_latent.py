@@ -14,7 +14,22 @@ from shapeviz.blocks.position import rotary
 from shapeviz.expr import Expr
 from shapeviz.ir import Condition
 from shapeviz.models._decoder_only import decoder_only
-from shapeviz.models._plan import TITLES, E, Layers, N, Plan, chosen, d_e, d_ff, d_v, h, k, kept
+from shapeviz.models._plan import (
+    TITLES,
+    E,
+    Layers,
+    N,
+    Plan,
+    chosen,
+    d_e,
+    d_ff,
+    d_v,
+    even,
+    h,
+    k,
+    kept,
+    known_activations,
+)
 
 d_n, d_r, r_kv, r_q, N_s, N_dense, N_moe = map(Expr.of, ("d_n", "d_r", "r_kv", "r_q", "N_s", "N_dense", "N_moe"))
 SYMBOLS = {
@@ -30,6 +45,12 @@ LEGEND = {
     "r_q": "width of the latent of queries",
     "N_s": "shared experts",
 }
+
+
+def latent_check(c: Any) -> None:
+    """Raises SizeError for an unknown activation, and where rotary positions cannot turn pairs of features."""
+    known_activations(c)
+    even("qk_rope_head_dim", c.qk_rope_head_dim)
 
 
 def latent_plan(

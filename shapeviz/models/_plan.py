@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from shapeviz.blocks.activation import NAMES
 from shapeviz.errors import SizeError, nearest
 from shapeviz.expr import Expr, floor, maximum, minimum
 from shapeviz.ir import Condition
@@ -37,6 +39,7 @@ TITLES = {
     "full_dense": "Full dense layer", "full_moe": "Full MoE layer",
 }  # fmt: skip
 LAYER_TYPES = {"sliding_attention": "sliding", "full_attention": "full"}
+ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn", "pooler_act")
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,40 @@ def at_most(c: Any, part: str, whole: str) -> None:
         raise SizeError(f"{part} = {getattr(c, part)} is more than {whole} = {getattr(c, whole)}")
 
 
-def usual_heads(c: Any) -> None:
-    """The checks of a configuration in the usual keys: heads divide the width, key/value heads the heads."""
+def known_activations(c: Any) -> None:
+    """Raises SizeError unless every key that names an elementwise function names one that is known."""
+    for key in ACTIVATION_KEYS:
+        known(key, getattr(c, key, None))
+
+
+def known(key: str, activation: str | None) -> None:
+    """Raises SizeError, with the nearest name, for an elementwise function that a key names and nobody knows."""
+    if activation is not None and activation not in NAMES:
+        raise SizeError(f"{key}: no elementwise function {activation!r} is known; {nearest(activation, NAMES)}")
+
+
+def usual_check(c: Any) -> None:
+    """Raises SizeError for heads that do not divide the width, key/value heads the heads, an unknown activation."""
     if not getattr(c, "head_dim", None):
         divides(c, "num_attention_heads", "hidden_size")
     if getattr(c, "num_key_value_heads", None):
         divides(c, "num_key_value_heads", "num_attention_heads")
+    known_activations(c)
+
+
+def rotary_check(c: Any) -> None:
+    """As `usual_check`, and for heads of an odd width: rotary positions turn pairs of features."""
+    usual_check(c)
+    if width := getattr(c, "head_dim", None):
+        even("head_dim", width)
+    else:
+        even("hidden_size / num_attention_heads", c.hidden_size // c.num_attention_heads)
+
+
+def even(text: str, width: int) -> None:
+    """Raises SizeError for an odd number of features that rotary positions turn."""
+    if width % 2:
+        raise SizeError(f"{text} = {width}: rotary positions turn pairs of features, an even number is needed")
 
 
 def pattern(
@@ -165,3 +196,13 @@ def late_windows(c: Any, layer: Callable[[str], Layer]) -> tuple[tuple[Layers, .
 def kept(window: Expr | None = None) -> Expr:
     """The tokens of which a layer keeps keys and values: all, or those in its window."""
     return B * (S if window is None else minimum(S, window))
+
+
+def windowed(layer: Layer, attend: Layer, feed: Layer, norm: Layer) -> Callable[[str], Layer]:
+    """How the `layer` of a kind is written: a `sliding` one keeps the keys and values of its window alone."""
+
+    def of_kind(kind: str) -> Layer:
+        cache = kept(w if kind == "sliding" else None)
+        return partial(layer, attend=partial(attend, cache=cache), feed=feed, norm=norm)
+
+    return of_kind

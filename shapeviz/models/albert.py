@@ -9,6 +9,8 @@ from shapeviz.blocks.linear import linear
 from shapeviz.expr import Expr
 from shapeviz.lang import Variable, block, repeat
 from shapeviz.models._encoder_only import (
+    SIZES,
+    TABLES,
     Heads,
     classes,
     encoder_only,
@@ -17,23 +19,16 @@ from shapeviz.models._encoder_only import (
     sum_of_tables,
     token_inputs,
 )  # fmt: skip
-from shapeviz.models._plan import C, Layer, Layers, N, Plan, d_model, divides, h
+from shapeviz.models._plan import C, Layer, Layers, N, Plan, d_model, h, usual_check
 
-SYMBOLS = {
-    "V": "vocab_size", "P": "max_position_embeddings", "n_types": "type_vocab_size", "N": "num_hidden_layers",
-    "G": "num_hidden_groups", "N_in": "inner_group_num", "d_model": "hidden_size", "d_emb": "embedding_size",
-    "h": "num_attention_heads", "d_ff": "intermediate_size",
-}  # fmt: skip
+SYMBOLS = SIZES | {"G": "num_hidden_groups", "N_in": "inner_group_num", "d_emb": "embedding_size"}
 IGNORED = {
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob", "layer_norm_eps", "_num_labels",
-    "is_encoder_decoder", "down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks",
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob", "layer_norm_eps",
+    "down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks",
 }  # fmt: skip
 ONLY = {"position_embedding_type": ("absolute",)}
 CLASSES = classes("Albert", "ForPreTraining")
-PREFIX = "albert"
-MODULES = {
-    "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
-    "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
+MODULES = TABLES | {
     "encoder.mapping": "encoder.embedding_hidden_mapping_in", "encoder.layer*": "encoder.albert_layer_groups",
     "pooler": "pooler", "transform": "predictions", "head": "predictions", "spare_bias": "predictions",
     "sentence_order": "sop_classifier", "classifier": "classifier", "span": "qa_outputs",
@@ -60,9 +55,7 @@ class Config:
     tie_word_embeddings: bool = True
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
-    divides(c, "num_attention_heads", "hidden_size")
+check = usual_check
 
 
 def build(c: Config, task: str) -> Plan:

@@ -18,7 +18,23 @@ from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
 from shapeviz.lang import Variable, add, apply, buffer, param, restate
 from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder, target_limit
-from shapeviz.models._plan import B, C, N_dec, N_enc, P, Plan, S, T, V, d_ff, d_k, d_model, divides, h
+from shapeviz.models._plan import (
+    B,
+    C,
+    N_dec,
+    N_enc,
+    P,
+    Plan,
+    S,
+    T,
+    V,
+    d_ff,
+    d_k,
+    d_model,
+    divides,
+    h,
+    known_activations,
+)  # fmt: skip
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N_enc": "encoder_layers", "N_dec": "decoder_layers",
@@ -30,8 +46,8 @@ ALIASES = {
 }  # fmt: skip
 IGNORED = {
     "dropout", "attention_dropout", "activation_dropout", "classifier_dropout", "classif_dropout", "encoder_layerdrop",
-    "decoder_layerdrop", "init_std", "is_encoder_decoder", "force_bos_token_to_be_generated", "save_step",
-    "student_encoder_layers", "student_decoder_layers", "_num_labels",
+    "decoder_layerdrop", "init_std", "force_bos_token_to_be_generated", "save_step", "student_encoder_layers",
+    "student_decoder_layers",
 }  # fmt: skip
 ONLY = {
     "add_bias_logits": (False,), "add_final_layer_norm": (False,), "normalize_before": (False,),
@@ -42,7 +58,6 @@ CLASSES = {
     "BartForConditionalGeneration": "lm", "BartModel": "", "BartForSequenceClassification": "sequence",
     "BartForQuestionAnswering": "questions",
 }  # fmt: skip
-PREFIX = "model"
 MODULES = {
     "encoder.embedding": "shared", "encoder.positions": "encoder.embed_positions",
     "encoder.embedding_norm": "encoder.layernorm_embedding", "encoder.layer": "encoder.layers",
@@ -78,9 +93,10 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
+    """Raises SizeError for heads that do not divide the width, and for an unknown activation."""
     divides(c, "encoder_attention_heads", "d_model")
     divides(c, "decoder_attention_heads", "d_model")
+    known_activations(c)
 
 
 def build(c: Config, task: str) -> Plan:

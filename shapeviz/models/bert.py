@@ -6,24 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from shapeviz.models._encoder_only import Heads, classes, encoder_only, letters, post_norm, tables
-from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h
+from shapeviz.models._encoder_only import SIZES, TABLES, Heads, classes, encoder_only, letters, post_norm, tables
+from shapeviz.models._plan import Layers, N, Plan, d_model, h, usual_check
 
-SYMBOLS = {
-    "V": "vocab_size", "P": "max_position_embeddings", "n_types": "type_vocab_size", "N": "num_hidden_layers",
-    "d_model": "hidden_size", "h": "num_attention_heads", "d_ff": "intermediate_size",
-}  # fmt: skip
+SYMBOLS = SIZES
 IGNORED = {
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "layer_norm_eps", "_num_labels",
-    "is_encoder_decoder", "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
-    "pooler_size_per_head", "pooler_type",
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "layer_norm_eps", "directionality",
+    "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
 }  # fmt: skip
 ONLY = {"position_embedding_type": ("absolute",)}
 CLASSES = classes("Bert", "ForPreTraining", "LMHeadModel", "ForNextSentencePrediction")
-PREFIX = "bert"
-MODULES = {
-    "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
-    "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
+MODULES = TABLES | {
     "encoder.layer": "encoder", "pooler": "pooler", "transform": "cls", "head": "cls", "spare_bias": "cls",
     "next_sentence": "cls", "classifier": "classifier", "span": "qa_outputs",
 }  # fmt: skip
@@ -44,9 +37,7 @@ class Config:
     tie_word_embeddings: bool = True
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
-    divides(c, "num_attention_heads", "hidden_size")
+check = usual_check
 
 
 def build(c: Config, task: str) -> Plan:

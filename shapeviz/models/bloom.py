@@ -21,7 +21,6 @@ IGNORED = {
 }  # fmt: skip
 ONLY = {"n_inner": ()}
 CLASSES = classes("Bloom", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX = "transformer"
 MODULES = {
     "decoder.embedding": "word_embeddings", "decoder.embedding_norm": "word_embeddings_layernorm",
     "decoder.*layer": "h", "decoder.final_norm": "ln_f",

@@ -11,19 +11,13 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import heads_layer_norm, layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_ff": "intermediate_size",
-}  # fmt: skip
-IGNORED = {
-    "layer_norm_eps", "logit_scale", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout",
-    "model_max_length", "pretraining_tp",
-}  # fmt: skip
+SYMBOLS = SIZES
+IGNORED = ROTARY | {"layer_norm_eps", "logit_scale", "attention_dropout", "model_max_length", "pretraining_tp"}
 CLASSES = {"CohereForCausalLM": "lm", "CohereModel": ""}
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -43,9 +37,7 @@ class Config:
     tie_word_embeddings: bool = True
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = rotary_check
 
 
 def build(c: Config, task: str) -> Plan:

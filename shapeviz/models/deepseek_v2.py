@@ -1,4 +1,5 @@
-"""DeepSeek-V2: multi-head latent attention, shared and routed experts (DeepSeek-AI 2024, section 2)."""
+"""DeepSeek-V2: multi-head latent attention, shared and routed experts (DeepSeek-AI 2024, arXiv:2405.04434,
+section 2)."""
 
 from __future__ import annotations
 
@@ -6,19 +7,18 @@ from dataclasses import dataclass
 
 from shapeviz.errors import SizeError
 from shapeviz.models import _latent
-from shapeviz.models._decoder_only import USUAL_MODULES, classes
+from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes
 from shapeviz.models._plan import Count, Plan, at_most, divides
 
 SYMBOLS = _latent.SYMBOLS
 ALIASES = {"num_experts": "n_routed_experts"}
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "pretraining_tp", "head_dim",
-    "qk_head_dim", "n_group", "topk_group", "topk_method", "scoring_func", "norm_topk_prob", "routed_scaling_factor",
-    "aux_loss_alpha", "seq_aux", "ep_size", "router_aux_loss_coef",
+IGNORED = USUAL_IGNORED | {
+    "pretraining_tp", "head_dim", "qk_head_dim", "n_group", "topk_group", "topk_method", "scoring_func",
+    "norm_topk_prob", "routed_scaling_factor", "aux_loss_alpha", "seq_aux", "ep_size", "router_aux_loss_coef",
 }  # fmt: skip
 ONLY = {"moe_layer_freq": (1,), "use_mla": (True,)}
 CLASSES = classes("DeepseekV2")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide, and for chosen experts that are not said or too many."""
+    """Raises SizeError for heads that do not divide or turn, and for chosen experts that are not said or too many."""
     divides(c, "num_attention_heads", "hidden_size")
+    _latent.latent_check(c)
     if c.first_k_dense_replace < c.num_hidden_layers:
         if c.num_experts_per_tok is None:
             raise SizeError("num_experts_per_tok is needed, it has no default: how many experts does a token meet?")

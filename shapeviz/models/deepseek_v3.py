@@ -1,24 +1,23 @@
 """DeepSeek-V3: a DeepSeek-V2 whose router has sigmoid scores and a correction that balances the experts
-(DeepSeek-AI 2024, section 2.1)."""
+(DeepSeek-AI 2024, arXiv:2412.19437, section 2.1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from shapeviz.models import _latent
-from shapeviz.models._decoder_only import USUAL_MODULES, classes
+from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes
 from shapeviz.models._plan import Count, Plan, at_most, divides
 
 SYMBOLS = _latent.SYMBOLS
 ALIASES = {"num_local_experts": "n_routed_experts", "num_mtp_layers": "num_nextn_predict_layers"}
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "rope_interleave", "attention_dropout",
-    "pretraining_tp", "head_dim", "qk_head_dim", "scoring_func", "routed_scaling_factor", "aux_loss_alpha", "seq_aux",
-    "ep_size", "router_aux_loss_coef",
+IGNORED = USUAL_IGNORED | {
+    "rope_interleave", "pretraining_tp", "head_dim", "qk_head_dim", "scoring_func", "routed_scaling_factor",
+    "aux_loss_alpha", "seq_aux", "ep_size", "router_aux_loss_coef",
 }  # fmt: skip
 ONLY = {"moe_layer_freq": (1,), "topk_method": ("noaux_tc",), "mlp_bias": (False,), "use_mla": (True,)}
 CLASSES = classes("DeepseekV3", "ForTokenClassification")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for more chosen experts than there are, and for groups of experts that do not divide."""
+    _latent.latent_check(c)
     if c.first_k_dense_replace < c.num_hidden_layers:
         at_most(c, "num_experts_per_tok", "n_routed_experts")
         divides(c, "n_group", "n_routed_experts")

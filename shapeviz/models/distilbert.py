@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from shapeviz.models._encoder_only import Heads, classes, encoder_only, letters, post_norm, tables
-from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h
+from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h, known_activations
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N": "n_layers", "d_model": "dim", "h": "n_heads",
     "d_ff": "hidden_dim",
 }  # fmt: skip
 ALIASES = {"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"}
-IGNORED = {
-    "dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout", "sinusoidal_pos_embds", "tie_weights_",
-    "_num_labels", "is_encoder_decoder",
-}  # fmt: skip
+IGNORED = {"dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout", "sinusoidal_pos_embds", "tie_weights_"}
 CLASSES = classes("DistilBert")
-PREFIX = "distilbert"
 MODULES = {
     "encoder.embedding": "embeddings.word_embeddings", "encoder.positions": "embeddings.position_embeddings",
     "encoder.embedding_norm": "embeddings.LayerNorm", "encoder.layer": "transformer",
@@ -42,8 +38,9 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
+    """Raises SizeError for heads that do not divide the width, and for an unknown activation."""
     divides(c, "n_heads", "dim")
+    known_activations(c)
 
 
 def build(c: Config, task: str) -> Plan:

@@ -14,21 +14,35 @@ from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer, parallel_layer_of_two_norms
 from shapeviz.blocks.position import rotary
 from shapeviz.errors import SizeError
-from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layer, Layers, N, Plan, d_ff, d_k, d_model, divides, g, grouped, h, kept
+from shapeviz.models._decoder_only import ROTARY, classes, decoder_only
+from shapeviz.models._plan import (
+    Layer,
+    Layers,
+    N,
+    Plan,
+    d_ff,
+    d_k,
+    d_model,
+    divides,
+    g,
+    grouped,
+    h,
+    kept,
+    rotary_check,
+    usual_check,
+)  # fmt: skip
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
     "g": "num_kv_heads", "d_ff": "ffn_hidden_size",
 }  # fmt: skip
 ALIASES = {"n_embed": "hidden_size"}
-IGNORED = {
-    "layer_norm_epsilon", "hidden_dropout", "attention_dropout", "rope_theta", "rope_scaling", "rope_parameters",
-    "apply_residual_connection_post_layernorm", "classifier_dropout",
+IGNORED = ROTARY | {
+    "layer_norm_epsilon", "hidden_dropout", "attention_dropout", "apply_residual_connection_post_layernorm",
+    "classifier_dropout",
 }  # fmt: skip
 ONLY = {"ff_factor": (4,)}
 CLASSES = classes("Falcon", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX = "transformer"
 MODULES = {"decoder.embedding": "word_embeddings", "decoder.*layer": "h", "decoder.final_norm": "ln_f"}
 
 
@@ -54,8 +68,8 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide, and for norms that the layer does not have."""
-    divides(c, "num_attention_heads", "hidden_size")
+    """Raises SizeError for heads that do not divide or turn, and for norms that the layer does not have."""
+    (usual_check if c.alibi else rotary_check)(c)
     if c.new_decoder_architecture:
         divides(c, "num_kv_heads", "num_attention_heads")
         if not c.parallel_attn:

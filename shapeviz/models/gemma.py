@@ -1,5 +1,5 @@
 """Gemma: a decoder with RMSNorm before each sublayer, rotary positions, GeGLU, wide heads and a tied head
-(Gemma Team 2024, "Gemma: Open Models Based on Gemini Research and Technology", section 2)."""
+(Gemma Team 2024, arXiv:2403.08295, section 2)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,14 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size",
-}  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "hidden_activation",
-    "pretraining_tp",
-}  # fmt: skip
+SYMBOLS = SIZES | {"d_k": "head_dim"}
+IGNORED = USUAL_IGNORED | {"hidden_activation", "pretraining_tp"}
 ONLY = {"mlp_bias": (False,)}
 CLASSES = classes("Gemma", "ForTokenClassification")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 TANH = "gelu_pytorch_tanh"
 
 
@@ -46,9 +40,7 @@ class Config:
     tie_word_embeddings: bool = True
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = rotary_check
 
 
 def build(c: Config, task: str) -> Plan:

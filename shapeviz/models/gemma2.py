@@ -1,5 +1,5 @@
 """Gemma 2: norms before and after each sublayer, every other layer with a sliding window, GeGLU, a tied head
-(Gemma Team 2024, section 2)."""
+(Gemma Team 2024, arXiv:2408.00118, section 2)."""
 
 from __future__ import annotations
 
@@ -12,33 +12,14 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import sandwich_layer
 from shapeviz.expr import ceil
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import (
-    Layer,
-    N,
-    Plan,
-    d_ff,
-    grouped,
-    h,
-    heads,
-    kept,
-    layer_counts,
-    pattern,
-    usual_heads,
-    w,
-)  # fmt: skip
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import N, Plan, d_ff, grouped, h, heads, layer_counts, pattern, rotary_check, windowed
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
-}  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "query_pre_attn_scalar",
-    "final_logit_softcapping", "attn_logit_softcapping", "hidden_act",
-}  # fmt: skip
+SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
+IGNORED = USUAL_IGNORED | {"query_pre_attn_scalar", "final_logit_softcapping", "attn_logit_softcapping", "hidden_act"}
 ONLY = {"use_bidirectional_attention": (False,)}
 CLASSES = classes("Gemma2", "ForTokenClassification")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -62,7 +43,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
-    usual_heads(c)
+    rotary_check(c)
     layer_counts(c, {}, "full")
 
 
@@ -71,10 +52,7 @@ def build(c: Config, task: str) -> Plan:
     groups, d_k, rules, aliases = heads(c)
     attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary)
     feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_activation)
-
-    def layer(kind: str) -> Layer:
-        cache = kept(w if kind == "sliding" else None)
-        return partial(sandwich_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+    layer = windowed(sandwich_layer, attend, feed, rms_norm)
 
     rule = {"sliding": ceil(N / 2)}
     windows = layer_counts(c, rule, "full") if c.sliding_window else {"full": c.num_hidden_layers}

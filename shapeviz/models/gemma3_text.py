@@ -12,7 +12,7 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import sandwich_layer
 from shapeviz.expr import floor
-from shapeviz.models._decoder_only import USUAL_MODULES, decoder_only
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, decoder_only
 from shapeviz.models._plan import (
     Layer,
     N,
@@ -24,21 +24,17 @@ from shapeviz.models._plan import (
     kept,
     layer_counts,
     pattern,
-    usual_heads,
+    rotary_check,
     w,
 )  # fmt: skip
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
-}  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq", "attention_dropout",
-    "query_pre_attn_scalar", "final_logit_softcapping", "attn_logit_softcapping", "hidden_act",
+SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
+IGNORED = USUAL_IGNORED | {
+    "rope_local_base_freq", "query_pre_attn_scalar", "final_logit_softcapping", "attn_logit_softcapping", "hidden_act",
     "_sliding_window_pattern",
 }  # fmt: skip
 CLASSES = {"Gemma3ForCausalLM": "lm", "Gemma3TextModel": "", "Gemma3TextForSequenceClassification": "sequence"}
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
-    usual_heads(c)
+    rotary_check(c)
     layer_counts(c, {}, "sliding")
 
 

@@ -1,5 +1,5 @@
 """GLM-4: norms before and after each sublayer, grouped queries, rotary positions in a part of each head
-(GLM Team 2024)."""
+(GLM Team 2024; the norms after each sublayer: model card of GLM-4-0414, 2025)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,13 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import sandwich_layer
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size",
-}  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "partial_rotary_factor", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout",
-}  # fmt: skip
+SYMBOLS = SIZES | {"d_k": "head_dim"}
+IGNORED = USUAL_IGNORED | {"partial_rotary_factor"}
 CLASSES = classes("Glm4", "ForTokenClassification")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -42,9 +37,7 @@ class Config:
     tie_word_embeddings: bool = False
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = usual_check
 
 
 def build(c: Config, task: str) -> Plan:

@@ -10,8 +10,8 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
-from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept
+from shapeviz.models._decoder_only import SUMMARY, classes, decoder_only
+from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
 
 SYMBOLS = {
     "V": "vocab_size", "P": "n_positions", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner",
@@ -20,14 +20,11 @@ ALIASES = {
     "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
     "num_hidden_layers": "n_layer",
 }  # fmt: skip
-IGNORED = {
-    "n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "summary_type", "summary_use_proj",
-    "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "scale_attn_weights",
+IGNORED = SUMMARY | {
+    "n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights",
     "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn",
 }  # fmt: skip
-ONLY = {"add_cross_attention": (False,)}
 CLASSES = classes("GPT2", "ForTokenClassification", "ForQuestionAnswering", lm="LMHeadModel")
-PREFIX = "transformer"
 MODULES = {
     "decoder.embedding": "wte", "decoder.positions": "wpe", "decoder.*layer": "h", "decoder.final_norm": "ln_f",
 }  # fmt: skip
@@ -48,8 +45,9 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
+    """Raises SizeError for heads that do not divide the width, and for an unknown activation."""
     divides(c, "n_head", "n_embd")
+    known_activations(c)
 
 
 def build(c: Config, task: str) -> Plan:

@@ -10,8 +10,8 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
-from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, g, h, kept
+from shapeviz.models._decoder_only import SUMMARY, classes, decoder_only
+from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, g, h, kept, known_activations
 
 SYMBOLS = {
     "V": "vocab_size", "P": "n_positions", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner",
@@ -20,15 +20,12 @@ ALIASES = {
     "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
     "num_hidden_layers": "n_layer",
 }  # fmt: skip
-IGNORED = {
-    "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights", "summary_type",
-    "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
-    "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32", "inference_runner", "validate_runner_input",
-    "pre_allocate_kv_cache", "max_sequence_length", "max_batch_size", "pad_key_length", "classifier_dropout",
-    "num_key_value_heads",
+IGNORED = SUMMARY | {
+    "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights", "attention_softmax_in_fp32",
+    "scale_attention_softmax_in_fp32", "inference_runner", "validate_runner_input", "pre_allocate_kv_cache",
+    "max_sequence_length", "max_batch_size", "pad_key_length", "classifier_dropout", "num_key_value_heads",
 }  # fmt: skip
 CLASSES = classes("GPTBigCode", "ForTokenClassification")
-PREFIX = "transformer"
 MODULES = {
     "decoder.embedding": "wte", "decoder.positions": "wpe", "decoder.*layer": "h", "decoder.final_norm": "ln_f",
 }  # fmt: skip
@@ -50,8 +47,9 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
+    """Raises SizeError for heads that do not divide the width, and for an unknown activation."""
     divides(c, "n_head", "n_embd")
+    known_activations(c)
 
 
 def build(c: Config, task: str) -> Plan:

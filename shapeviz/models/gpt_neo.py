@@ -13,21 +13,32 @@ from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
 from shapeviz.errors import SizeError, nearest
 from shapeviz.expr import floor
-from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layer, N, P, Plan, Turns, d_ff, d_k, d_model, divides, h, kept, pattern, w
+from shapeviz.models._decoder_only import SUMMARY, classes, decoder_only
+from shapeviz.models._plan import (
+    N,
+    P,
+    Plan,
+    Turns,
+    d_ff,
+    d_k,
+    d_model,
+    divides,
+    h,
+    known_activations,
+    pattern,
+    windowed,
+)  # fmt: skip
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N": "num_layers", "d_model": "hidden_size", "h": "num_heads",
     "d_ff": "intermediate_size", "w": "window_size",
 }  # fmt: skip
 ALIASES = {"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"}
-IGNORED = {
+IGNORED = SUMMARY | {
     "attention_layers", "attention_dropout", "embed_dropout", "resid_dropout", "classifier_dropout",
-    "layer_norm_epsilon", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
-    "summary_first_dropout",
+    "layer_norm_epsilon",
 }  # fmt: skip
 CLASSES = classes("GPTNeo", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX = "transformer"
 MODULES = {
     "decoder.embedding": "wte", "decoder.positions": "wpe", "decoder.*layer": "h", "decoder.final_norm": "ln_f",
 }  # fmt: skip
@@ -51,8 +62,9 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width, and for turns that make up another depth."""
+    """Raises SizeError for heads that do not divide, an unknown activation, turns that make up another depth."""
     divides(c, "num_heads", "hidden_size")
+    known_activations(c)
     counts = _counts(c)
     for kind in counts:
         if kind not in KINDS:
@@ -65,11 +77,7 @@ def build(c: Config, task: str) -> Plan:
     """The plan of a GPT-Neo; its feed-forward network is 4·d_model wide unless intermediate_size says otherwise."""
     attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, output_bias=True, mask="causal")
     feed = partial(feed_forward, widths=(d_ff,), activation=c.activation_function)
-
-    def layer(kind: str) -> Layer:
-        looks = partial(attend, cache=kept(w if kind == "sliding" else None))
-        return partial(pre_norm_encoder_layer, attend=looks, feed=feed, norm=layer_norm)
-
+    layer = windowed(pre_norm_encoder_layer, attend, feed, layer_norm)
     layers, values, counts = pattern(
         {KINDS[kind]: count for kind, count in _counts(c).items()}, layer, {"sliding": floor(N / 2)}
     )

@@ -12,20 +12,18 @@ from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer_of_two_norms
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept
+from shapeviz.models._decoder_only import ROTARY, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, h, kept, usual_check
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
     "d_ff": "intermediate_size",
 }  # fmt: skip
-IGNORED = {
-    "layer_norm_eps", "rotary_pct", "rotary_emb_base", "partial_rotary_factor", "rope_theta", "rope_scaling",
-    "rope_parameters", "attention_dropout", "hidden_dropout", "attention_probs_dropout_prob", "hidden_dropout_prob",
-    "classifier_dropout", "custom_pipelines", "num_steps",
+IGNORED = ROTARY | {
+    "layer_norm_eps", "rotary_pct", "rotary_emb_base", "partial_rotary_factor", "attention_dropout", "hidden_dropout",
+    "attention_probs_dropout_prob", "hidden_dropout_prob", "classifier_dropout", "custom_pipelines", "num_steps",
 }  # fmt: skip
 CLASSES = classes("GPTNeoX", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX = "gpt_neox"
 MODULES = {
     "decoder.embedding": "embed_in", "decoder.*layer": "layers", "decoder.final_norm": "final_layer_norm",
 }  # fmt: skip
@@ -47,9 +45,7 @@ class Config:
     tie_word_embeddings: bool = False
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
-    divides(c, "num_attention_heads", "hidden_size")
+check = usual_check
 
 
 def build(c: Config, task: str) -> Plan:

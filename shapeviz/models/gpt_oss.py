@@ -1,5 +1,5 @@
 """gpt-oss: experts in every layer, every other layer with a sliding window, a learned sink for each head, biases
-everywhere (OpenAI 2025)."""
+everywhere (OpenAI 2025; attention sinks: Xiao et al. 2023)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.errors import SizeError
 from shapeviz.expr import ceil
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
     E,
-    Layer,
     N,
     Plan,
     at_most,
@@ -27,11 +26,10 @@ from shapeviz.models._plan import (
     h,
     heads,
     k,
-    kept,
     layer_counts,
     pattern,
-    usual_heads,
-    w,
+    rotary_check,
+    windowed,
 )  # fmt: skip
 
 SYMBOLS = {
@@ -40,13 +38,12 @@ SYMBOLS = {
     "k": "num_experts_per_tok", "w": "sliding_window",
 }  # fmt: skip
 ALIASES = {"num_experts": "num_local_experts", "experts_per_token": "num_experts_per_tok"}
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "router_aux_loss_coef",
-    "hidden_act", "swiglu_alpha", "swiglu_limit", "initial_context_length",
+IGNORED = USUAL_IGNORED | {
+    "router_aux_loss_coef", "hidden_act", "swiglu_alpha", "swiglu_limit", "initial_context_length",
 }  # fmt: skip
 ONLY = {"mlp_bias": (True,)}
 CLASSES = classes("GptOss", "ForTokenClassification")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 RULE = {"sliding": ceil(N / 2)}
 
 
@@ -72,7 +69,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, too many chosen experts, layers that do not fit."""
-    usual_heads(c)
+    rotary_check(c)
     at_most(c, "num_experts_per_tok", "num_local_experts")
     if layer_counts(c, RULE, "full").get("sliding") and not c.sliding_window:
         raise SizeError("some layers have a sliding window, sliding_window = null: a positive integer is needed")
@@ -81,14 +78,12 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a gpt-oss; layers take turns, the first with a window, unless layer_types says otherwise."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, sinks=True)
+    attend = partial(
+        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary, sinks=True
+    )
     expert = partial(clamped_feed_forward, width=d_e)
     feed = partial(mixture_of_experts, E=E, k=k, expert=expert, router_bias=True)
-
-    def layer(kind: str) -> Layer:
-        attending = partial(attend, bias=c.attention_bias, cache=kept(w if kind == "sliding" else None))
-        return partial(pre_norm_encoder_layer, attend=attending, feed=feed, norm=rms_norm)
-
+    layer = windowed(pre_norm_encoder_layer, attend, feed, rms_norm)
     layers, values, counts = pattern(layer_counts(c, RULE, "full"), layer, RULE)
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
     conditions = (grouped(), chosen())

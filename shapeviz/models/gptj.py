@@ -11,28 +11,29 @@ from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept
+from shapeviz.models._decoder_only import SUMMARY, classes, decoder_only
+from shapeviz.models._plan import Count, Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
 
 SYMBOLS = {"V": "vocab_size", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner"}
 ALIASES = {
     "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
     "num_hidden_layers": "n_layer",
 }  # fmt: skip
-IGNORED = {
-    "n_ctx", "rotary_dim", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights",
-    "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+IGNORED = SUMMARY | {
+    "n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights",
 }  # fmt: skip
 ONLY = {"rotary": (True,)}
 # its questions have as many scores as there are labels
 CLASSES = {**classes("GPTJ"), "GPTJForQuestionAnswering": "token"}
-PREFIX = "transformer"
 MODULES = {"decoder.embedding": "wte", "decoder.*layer": "h", "decoder.final_norm": "ln_f"}
 
 
 @dataclass(frozen=True)
 class Config:
-    """The keys of a GPT-J configuration; the defaults are those of GPT-J-6B."""
+    """The keys of a GPT-J configuration; the defaults are those of GPT-J-6B.
+
+    How much of a head the position turns, rotary_dim, costs nothing; PyTorch's implementation cannot run without it.
+    """
 
     vocab_size: int = 50400
     n_positions: int = 2048
@@ -40,13 +41,15 @@ class Config:
     n_layer: int = 28
     n_head: int = 16
     n_inner: int | None = None
+    rotary_dim: Count | None = 64
     activation_function: str = "gelu_new"
     tie_word_embeddings: bool = False
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
+    """Raises SizeError for heads that do not divide the width, and for an unknown activation."""
     divides(c, "n_head", "n_embd")
+    known_activations(c)
 
 
 def build(c: Config, task: str) -> Plan:

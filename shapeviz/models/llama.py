@@ -11,16 +11,13 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size",
-}  # fmt: skip
-IGNORED = {"rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "pretraining_tp", "attention_dropout"}
+SYMBOLS = SIZES | {"d_k": "head_dim"}
+IGNORED = USUAL_IGNORED | {"pretraining_tp"}
 CLASSES = classes("Llama", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,7 @@ class Config:
     tie_word_embeddings: bool = False
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = rotary_check
 
 
 def build(c: Config, task: str) -> Plan:

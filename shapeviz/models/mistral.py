@@ -10,19 +10,14 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layer, Plan, d_ff, grouped, h, heads, kept, layer_counts, pattern, usual_heads, w
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Plan, d_ff, grouped, h, heads, layer_counts, pattern, rotary_check, windowed
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
-}  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "pretraining_tp",
-}  # fmt: skip
+SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
+IGNORED = USUAL_IGNORED | {"pretraining_tp"}
 ONLY = {"attention_bias": (False,), "mlp_bias": (False,)}
 CLASSES = classes("Mistral", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
-    usual_heads(c)
+    rotary_check(c)
     layer_counts(c, {}, "sliding")
 
 
@@ -54,10 +49,7 @@ def build(c: Config, task: str) -> Plan:
     groups, d_k, rules, aliases = heads(c)
     attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary)
     feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-
-    def layer(kind: str) -> Layer:
-        cache = kept(w if kind == "sliding" else None)
-        return partial(pre_norm_encoder_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+    layer = windowed(pre_norm_encoder_layer, attend, feed, rms_norm)
 
     windows = layer_counts(c, {}, "sliding") if c.sliding_window else {"full": c.num_hidden_layers}
     layers, values, counts = pattern(windows, layer)

@@ -11,8 +11,8 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.moe import mixture_of_experts
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import E, Layers, N, Plan, at_most, chosen, d_e, grouped, h, heads, k, kept, usual_heads, w
+from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import E, Layers, N, Plan, at_most, chosen, d_e, grouped, h, heads, k, kept, rotary_check, w
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
@@ -20,12 +20,9 @@ SYMBOLS = {
     "k": "num_experts_per_tok", "w": "sliding_window",
 }  # fmt: skip
 ALIASES = {"num_experts": "num_local_experts"}
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "router_aux_loss_coef",
-    "router_jitter_noise",
-}  # fmt: skip
+IGNORED = USUAL_IGNORED | {"router_aux_loss_coef", "router_jitter_noise"}
 CLASSES = classes("Mixtral", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, and for more chosen experts than there are."""
-    usual_heads(c)
+    rotary_check(c)
     at_most(c, "num_experts_per_tok", "num_local_experts")
 
 

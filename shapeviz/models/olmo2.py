@@ -1,5 +1,5 @@
 """OLMo 2: a decoder that normalises what a sublayer gives, and all heads' queries and keys at once
-(OLMo et al. 2024, section 3.1)."""
+(OLMo et al. 2024, section 2.1)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,14 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import output_norm_layer
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size",
-}  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "clip_qkv", "pretraining_tp",
-}  # fmt: skip
+SYMBOLS = SIZES | {"d_k": "head_dim"}
+IGNORED = USUAL_IGNORED | {"clip_qkv", "pretraining_tp"}
 ONLY = {"mlp_bias": (False,)}
 CLASSES = classes("Olmo2")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -43,9 +38,7 @@ class Config:
     tie_word_embeddings: bool = False
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = rotary_check
 
 
 def build(c: Config, task: str) -> Plan:

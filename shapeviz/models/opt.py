@@ -14,18 +14,15 @@ from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
 from shapeviz.lang import Variable
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept
+from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, h, kept, usual_check
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N": "num_hidden_layers", "d_model": "hidden_size",
     "h": "num_attention_heads", "d_ff": "ffn_dim", "d_w": "word_embed_proj_dim",
 }  # fmt: skip
-IGNORED = {
-    "dropout", "attention_dropout", "activation_dropout", "layerdrop", "init_std", "scale_embeddings",
-}  # fmt: skip
+IGNORED = {"dropout", "attention_dropout", "activation_dropout", "layerdrop", "init_std", "scale_embeddings"}
 ONLY = {"learned_embeddings": (True,)}
 CLASSES = classes("OPT", "ForQuestionAnswering")
-PREFIX = "model"
 MODULES = {
     "decoder.embedding": "decoder.embed_tokens", "decoder.positions": "decoder.embed_positions",
     "decoder.project_in": "decoder.project_in", "decoder.*layer": "decoder.layers",
@@ -54,9 +51,7 @@ class Config:
     tie_word_embeddings: bool = True
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width."""
-    divides(c, "num_attention_heads", "hidden_size")
+check = usual_check
 
 
 def build(c: Config, task: str) -> Plan:

@@ -11,19 +11,12 @@ from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+from shapeviz.models._decoder_only import ROTARY, SIZES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_ff": "intermediate_size",
-}  # fmt: skip
-IGNORED = {
-    "layer_norm_eps", "partial_rotary_factor", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout",
-    "resid_pdrop", "embd_pdrop",
-}  # fmt: skip
+SYMBOLS = SIZES
+IGNORED = ROTARY | {"layer_norm_eps", "partial_rotary_factor", "attention_dropout", "resid_pdrop", "embd_pdrop"}
 CLASSES = classes("Phi", "ForTokenClassification")
-PREFIX = "model"
 MODULES = {
     "decoder.embedding": "embed_tokens", "decoder.*layer": "layers", "decoder.final_norm": "final_layernorm",
 }  # fmt: skip
@@ -45,9 +38,7 @@ class Config:
     tie_word_embeddings: bool = False
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = usual_check
 
 
 def build(c: Config, task: str) -> Plan:

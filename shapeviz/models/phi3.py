@@ -13,23 +13,19 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads, w
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check, w
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
-}  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "partial_rotary_factor", "attention_dropout",
-    "resid_pdrop", "embd_pdrop", "original_max_position_embeddings", "pretraining_tp",
+SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
+IGNORED = USUAL_IGNORED | {
+    "partial_rotary_factor", "resid_pdrop", "embd_pdrop", "original_max_position_embeddings", "pretraining_tp",
 }  # fmt: skip
 ONLY = {
     "attention_bias": (False,), "mlp_bias": (False,), "lm_head_bias": (False,), "full_attn_mod": (1,),
     "interpolate_factor": (1,),
 }  # fmt: skip
 CLASSES = classes("Phi3", "ForTokenClassification")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -49,9 +45,7 @@ class Config:
     tie_word_embeddings: bool = False
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = usual_check
 
 
 def build(c: Config, task: str) -> Plan:

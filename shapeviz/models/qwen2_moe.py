@@ -12,7 +12,7 @@ from shapeviz.blocks.moe import mixture_of_experts
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.errors import SizeError
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
     Count,
     E,
@@ -29,22 +29,19 @@ from shapeviz.models._plan import (
     k,
     kept,
     layer_counts,
-    usual_heads,
+    rotary_check,
     w,
 )  # fmt: skip
 from shapeviz.models._sparse import LEGEND, kinds, kinds_pattern
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "d_e": "moe_intermediate_size",
-    "d_s": "shared_expert_intermediate_size", "E": "num_experts", "k": "num_experts_per_tok", "w": "sliding_window",
+SYMBOLS = SIZES | {
+    "d_k": "head_dim", "d_e": "moe_intermediate_size", "d_s": "shared_expert_intermediate_size", "E": "num_experts",
+    "k": "num_experts_per_tok", "w": "sliding_window",
 }  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "router_aux_loss_coef",
-}  # fmt: skip
+IGNORED = USUAL_IGNORED | {"router_aux_loss_coef"}
 ONLY = {"attention_bias": (True,), "mlp_bias": (False,)}
 CLASSES = classes("Qwen2Moe", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, too many chosen experts, layers that do not fit."""
-    usual_heads(c)
+    rotary_check(c)
     if c.num_experts:
         at_most(c, "num_experts_per_tok", "num_experts")
     layer_counts(c, {}, "full")

@@ -10,33 +10,25 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
     Count,
-    Layer,
     Plan,
     d_ff,
     grouped,
     h,
     heads,
-    kept,
     late_windows,
     layer_counts,
-    usual_heads,
-    w,
+    rotary_check,
+    windowed,
 )  # fmt: skip
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "w": "sliding_window",
-}  # fmt: skip
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "use_mrope", "is_causal",
-    "pretraining_tp",
-}  # fmt: skip
+SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
+IGNORED = USUAL_IGNORED | {"use_mrope", "is_causal", "pretraining_tp"}
 ONLY = {"mlp_bias": (False,), "use_qk_norm": (True,)}
 CLASSES = classes("Qwen3", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
-    usual_heads(c)
+    rotary_check(c)
     layer_counts(c, {}, "full")
 
 
@@ -73,10 +65,7 @@ def build(c: Config, task: str) -> Plan:
         multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary, norm=rms_norm
     )
     feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-
-    def layer(kind: str) -> Layer:
-        cache = kept(w if kind == "sliding" else None)
-        return partial(pre_norm_encoder_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+    layer = windowed(pre_norm_encoder_layer, attend, feed, rms_norm)
 
     layers, values, counts = late_windows(c, layer)
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)

@@ -12,7 +12,7 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.moe import mixture_of_experts
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
+from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
     Count,
     E,
@@ -29,24 +29,20 @@ from shapeviz.models._plan import (
     k,
     kept,
     pattern,
-    usual_heads,
+    rotary_check,
     w,
 )  # fmt: skip
 from shapeviz.models._sparse import experts
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_k": "head_dim", "d_ff": "intermediate_size", "d_e": "moe_intermediate_size",
-    "E": "num_experts", "k": "num_experts_per_tok", "w": "sliding_window",
+SYMBOLS = SIZES | {
+    "d_k": "head_dim", "d_e": "moe_intermediate_size", "E": "num_experts", "k": "num_experts_per_tok",
+    "w": "sliding_window",
 }  # fmt: skip
 ALIASES = {"num_local_experts": "num_experts"}
-IGNORED = {
-    "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout", "router_aux_loss_coef",
-    "max_window_layers",
-}  # fmt: skip
+IGNORED = USUAL_IGNORED | {"router_aux_loss_coef", "max_window_layers"}
 ONLY = {"mlp_bias": (False,), "shared_expert_intermediate_size": (0,)}
 CLASSES = classes("Qwen3Moe", "ForTokenClassification", "ForQuestionAnswering")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ class Config:
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, and for more chosen experts than there are."""
-    usual_heads(c)
+    rotary_check(c)
     if c.num_experts:
         at_most(c, "num_experts_per_tok", "num_experts")
 

@@ -6,23 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from shapeviz.errors import SizeError
-from shapeviz.models._encoder_only import Heads, classes, encoder_only, letters, post_norm, tables
-from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h
+from shapeviz.models._encoder_only import SIZES, TABLES, Heads, classes, encoder_only, letters, post_norm, tables
+from shapeviz.models._plan import Layers, N, Plan, d_model, h, usual_check
 
-SYMBOLS = {
-    "V": "vocab_size", "P": "max_position_embeddings", "n_types": "type_vocab_size", "N": "num_hidden_layers",
-    "d_model": "hidden_size", "h": "num_attention_heads", "d_ff": "intermediate_size",
-}  # fmt: skip
-IGNORED = {
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "layer_norm_eps", "_num_labels",
-    "is_encoder_decoder",
-}  # fmt: skip
+SYMBOLS = SIZES
+IGNORED = {"hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "layer_norm_eps"}
 ONLY = {"position_embedding_type": ("absolute",)}
 CLASSES = classes("Roberta", "ForCausalLM")
-PREFIX = "roberta"
-MODULES = {
-    "encoder.embedding": "embeddings.word_embeddings", "encoder.token_types": "embeddings.token_type_embeddings",
-    "encoder.positions": "embeddings.position_embeddings", "encoder.embedding_norm": "embeddings.LayerNorm",
+MODULES = TABLES | {
     "encoder.layer": "encoder", "pooler": "pooler", "transform": "lm_head", "head": "lm_head", "spare_bias": "lm_head",
     "dense": "classifier", "classifier": "classifier", "span": "qa_outputs",
 }  # fmt: skip
@@ -45,8 +36,8 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide the width, and for a position table without a free row."""
-    divides(c, "num_attention_heads", "hidden_size")
+    """Raises SizeError as usual, and for a position table without a free row."""
+    usual_check(c)
     if c.max_position_embeddings <= OFFSET:
         raise SizeError(
             f"max_position_embeddings = {c.max_position_embeddings}: more than {OFFSET} rows are needed, "

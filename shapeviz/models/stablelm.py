@@ -11,19 +11,16 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import heads_layer_norm, layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads
+from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_ff": "intermediate_size",
-}  # fmt: skip
-IGNORED = {
-    "layer_norm_eps", "norm_eps", "partial_rotary_factor", "rope_pct", "rope_theta", "rope_scaling",
-    "rope_parameters", "hidden_dropout", "attention_dropout", "rotary_scaling_factor",
+SYMBOLS = SIZES
+IGNORED = ROTARY | {
+    "layer_norm_eps", "norm_eps", "partial_rotary_factor", "rope_pct", "hidden_dropout", "attention_dropout",
+    "rotary_scaling_factor",
 }  # fmt: skip
 CLASSES = classes("StableLm", "ForTokenClassification")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -44,9 +41,7 @@ class Config:
     tie_word_embeddings: bool = False
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = usual_check
 
 
 def build(c: Config, task: str) -> Plan:

@@ -10,21 +10,17 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_heads, w
+from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, classes, decoder_only
+from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check, w
 
-SYMBOLS = {
-    "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
-    "g": "num_key_value_heads", "d_ff": "intermediate_size", "w": "sliding_window",
-}  # fmt: skip
-IGNORED = {
-    "norm_epsilon", "layer_norm_epsilon", "rope_theta", "rope_scaling", "rope_parameters", "attention_dropout",
-    "residual_dropout", "embedding_dropout", "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32",
-    "scale_attn_weights",
+SYMBOLS = SIZES | {"w": "sliding_window"}
+IGNORED = ROTARY | {
+    "norm_epsilon", "layer_norm_epsilon", "attention_dropout", "residual_dropout", "embedding_dropout",
+    "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32", "scale_attn_weights",
 }  # fmt: skip
 ONLY = {"norm_type": ("layer_norm",), "mlp_type": ("default",), "activation_function": ("gelu", "gelu_pytorch_tanh")}
 CLASSES = classes("Starcoder2", "ForTokenClassification")
-PREFIX, MODULES = "model", USUAL_MODULES
+MODULES = USUAL_MODULES
 
 
 @dataclass(frozen=True)
@@ -44,9 +40,7 @@ class Config:
     tie_word_embeddings: bool = True
 
 
-def check(c: Config) -> None:
-    """Raises SizeError for heads that do not divide."""
-    usual_heads(c)
+check = rotary_check
 
 
 def build(c: Config, task: str) -> Plan:

@@ -18,7 +18,7 @@ from shapeviz.errors import SizeError
 from shapeviz.expr import Expr
 from shapeviz.lang import Variable, param, restate, sqrt
 from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder
-from shapeviz.models._plan import B, C, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, h
+from shapeviz.models._plan import B, C, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, h, known, known_activations
 
 SYMBOLS = {
     "V": "vocab_size", "N_enc": "num_layers", "N_dec": "num_decoder_layers", "d_model": "d_model", "h": "num_heads",
@@ -29,14 +29,13 @@ ALIASES = {
 }  # fmt: skip
 IGNORED = {
     "relative_attention_max_distance", "dropout_rate", "classifier_dropout", "layer_norm_epsilon",
-    "is_encoder_decoder", "scale_decoder_outputs", "_num_labels",
+    "scale_decoder_outputs",
 }  # fmt: skip
 CLASSES = {
     "T5ForConditionalGeneration": "lm", "T5WithLMHeadModel": "lm", "T5Model": "", "T5EncoderModel": "encoder",
     "T5ForSequenceClassification": "sequence", "T5ForTokenClassification": "token",
     "T5ForQuestionAnswering": "questions",
 }  # fmt: skip
-PREFIX = "transformer"
 MODULES = {
     "encoder.embedding": "shared", "encoder.relative": "encoder.block", "encoder.layer": "encoder.block",
     "encoder.final_norm": "encoder.final_layer_norm", "decoder.relative": "decoder.block",
@@ -71,10 +70,13 @@ class Config:
 
 
 def check(c: Config) -> None:
-    """Raises SizeError for a feed-forward network that has no such name."""
+    """Raises SizeError for a feed-forward network that has no such name, and for an unknown activation."""
+    known_activations(c)
     gate, _, function = c.feed_forward_proj.rpartition("-")
     if gate not in ("", "gated") or not function:
         raise SizeError(f"feed_forward_proj = {c.feed_forward_proj}: relu is a name, and gated-gelu, of any function")
+    if not c.dense_act_fn:
+        known("feed_forward_proj", function)
 
 
 def build(c: Config, task: str) -> Plan:

@@ -22,9 +22,8 @@ SYMBOLS = {
     "V": "vocab_size", "N_enc": "encoder_layers", "N_dec": "decoder_layers", "d_model": "d_model", "h": "num_heads",
     "d_ff": "d_ff",
 }  # fmt: skip
-IGNORED = {"dropout", "label_smoothing", "is_encoder_decoder"}
+IGNORED = {"dropout", "label_smoothing"}
 CLASSES = {"Transformer": "lm", "TransformerModel": ""}
-PREFIX = "transformer"
 MODULES = {
     "encoder.embedding": "embed", "encoder.layer": "encoder.layers", "encoder.final_norm": "encoder.norm",
     "decoder.layer": "decoder.layers", "decoder.final_norm": "decoder.norm", "head": "lm_head",

@@ -18,7 +18,7 @@ from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, floor
 from shapeviz.lang import Variable, first, restate, source
 from shapeviz.models._encoder_only import Inputs, encoder_only
-from shapeviz.models._plan import B, C, Layers, N, Plan, d_ff, d_k, d_model, divides, h
+from shapeviz.models._plan import B, C, Layers, N, Plan, d_ff, d_k, d_model, h, usual_check
 
 SYMBOLS = {
     "H": "image_size", "p": "patch_size", "c": "num_channels", "N": "num_hidden_layers", "d_model": "hidden_size",
@@ -26,10 +26,8 @@ SYMBOLS = {
 }  # fmt: skip
 IGNORED = {
     "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "encoder_stride", "classifier_dropout",
-    "_num_labels", "is_encoder_decoder",
 }  # fmt: skip
 CLASSES = {"ViTForImageClassification": "sequence", "ViTModel": ""}
-PREFIX = "vit"
 MODULES = {
     "encoder.patches": "embeddings", "encoder.class_token": "embeddings", "encoder.positions": "embeddings",
     "encoder.layer": "layers", "encoder.final_norm": "layernorm", "pooler": "pooler", "classifier": "classifier",
@@ -60,9 +58,8 @@ class Config:
 
 
 def check(config: Config) -> None:
-    """Raises SizeError for heads that do not divide the width, and for patches larger than the image."""
-    if not config.head_dim:
-        divides(config, "num_attention_heads", "hidden_size")
+    """Raises SizeError as usual, and for patches larger than the image."""
+    usual_check(config)
     for patch, image in zip(_sides(config, "patch_size"), _sides(config, "image_size"), strict=True):
         if patch > image:
             raise SizeError(f"patch_size = {patch} is more than image_size = {image}")

@@ -5,16 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from dataclasses import fields
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
+from shapeviz import plugins
 from shapeviz.errors import InputError, MissingToolError, nearest
-from shapeviz.tracing.vaswani import Vaswani
+from shapeviz.nets.language_model import LanguageModel
+from shapeviz.nets.vaswani import Vaswani
 
 RENAMED = {"T5WithLMHeadModel": "T5ForConditionalGeneration"}
+OWN = {"vaswani": Vaswani, "shapeviz_lm": LanguageModel}
 NOT_KEYS = ("model_type", "auto_map", "architectures", "transformers_version", "quantization_config")
+
+
+def _family(data: Mapping[str, Any]) -> ModuleType:
+    return plugins.load("shapeviz.models", str(data["model_type"]))
 
 
 def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "the configuration") -> nn.Module:
@@ -23,8 +32,10 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
     Code that the configuration names (`auto_map`) is never loaded. Raises InputError for a type or a class that
     transformers does not have and for keys that it refuses, MissingToolError if it is not installed.
     """
-    if data.get("model_type") == "vaswani":
-        return Vaswani(data, class_name).eval()
+    if own := OWN.get(str(data.get("model_type"))):
+        defaults = {entry.name: entry.default for entry in fields(_family(data).Config)}
+        with torch.device("meta"):
+            return own({**defaults, **data}, class_name).eval()
     try:
         import transformers
         from transformers import CONFIG_MAPPING, AutoModel, PreTrainedModel

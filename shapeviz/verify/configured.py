@@ -28,7 +28,7 @@ def configured_checks(model: Model) -> tuple[Check, ...]:
     module = build(model.config.data, model.config.class_name, model.name)
     by = getattr(module, "made_of", "transformers") + f", {type(module).__name__}"
     report = measure(model, ["params", "flops", "buffers"])
-    checks = [Check(path, "params", ours, theirs, by) for path, ours, theirs in _modules(model, report, module)]
+    checks = list(_modules(model, report, module, by))
     checks.append(
         Check("model", "params", report.total["params"].value, _count(module), by, "unique nn.Parameter elements")
     )
@@ -47,17 +47,22 @@ def twin(model: Model, **options: Any) -> Model:
     return trace(module, sizes=lengths, name=model.name, source=model.source, **options)
 
 
-def _modules(model: Model, report: Report, module: nn.Module) -> Iterator[tuple[str, int, int]]:
-    """Every part of the implementation that our paths make up: those paths, our count, theirs."""
+def _modules(model: Model, report: Report, module: nn.Module, by: str) -> Iterator[Check]:
+    """Every part of the implementation that our paths make up; one that it has not cannot be compared."""
     parts: dict[str, list[str]] = {}
     for path, name in model.config.family.MODULES.items():
         parts.setdefault(name, []).append(path)
     for name, paths in parts.items():
-        part = _part(module, name)
         rows = [row for row in report.rows if any(_matches(row.path, path) for path in paths)]
-        if part is not None and rows:
+        if not rows:
+            continue
+        part, where = _part(module, name), ", ".join(row.path for row in rows)
+        ours = sum(row.in_model("params") for row in rows)
+        if part is None:
+            yield Check(where, "params", ours, None, by, f"not comparable: it has no {name}", explained=not ours)
+        else:
             theirs = sum(w.numel() for n, w in module.named_parameters() if n.startswith(f"{part}."))
-            yield ", ".join(row.path for row in rows), sum(row.in_model("params") for row in rows), theirs
+            yield Check(where, "params", ours, theirs, by)
 
 
 def _matches(path: str, pattern: str) -> bool:

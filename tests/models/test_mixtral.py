@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from family_proofs import CHUNKS, check_cache, check_counts, check_flops, usual_sizes
+from family_proofs import CHUNKS, check_cache, check_counts, check_flops, check_windows, usual_sizes
 
 
 def sample(random: Random) -> dict[str, Any]:
@@ -31,3 +31,8 @@ def test_flops_equal_the_trace_at_three_points(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_cache_equals_the_one_that_is_filled(seed: int) -> None:
     check_cache("mixtral", sample, seed)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_layers_have_the_windows_of_transformers(seed: int) -> None:
+    check_windows("mixtral", sample, seed)

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from family_proofs import CHUNKS, check_cache, check_counts, check_flops, read, usual_sizes
+from family_proofs import CHUNKS, check_cache, check_counts, check_flops, check_windows, read, usual_sizes
 
 from shapeviz.errors import SizeError
 from shapeviz.models import qwen2_moe
@@ -46,6 +46,11 @@ def test_flops_equal_the_trace_as_polynomials(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_cache_equals_the_one_that_is_filled(seed: int) -> None:
     check_cache("qwen2_moe", sample, seed)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_layers_have_the_windows_of_transformers(seed: int) -> None:
+    check_windows("qwen2_moe", sample, seed)
 
 
 def test_a_sliding_window_without_a_width_is_an_error() -> None:

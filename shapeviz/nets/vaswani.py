@@ -16,6 +16,7 @@ class Vaswani(nn.Module):
     It takes ids as models of transformers do: source [B S] and target [B T] → logits [B T V].
     """
 
+    made_of = "torch.nn"
     main_input_name = "input_ids"
     base_model_prefix = "transformer"
 

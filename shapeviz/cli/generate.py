@@ -1,0 +1,92 @@
+"""Text from a model that `shapeviz train` has trained."""
+
+from __future__ import annotations
+
+from inspect import Parameter
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from shapeviz.cli._frame import say
+from shapeviz.cli._options import Request
+from shapeviz.errors import InputError
+
+ONLY = ("output", "debug")
+OUTPUT = "Write the text to a file instead."
+
+
+def _option(name: str, kind: Any, default: Any, text: str, metavar: str | None = None, flags: str = "") -> Parameter:
+    given = typer.Option(default, flags or "--" + name.replace("_", "-"), metavar=metavar, help=text)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=given, annotation=kind)
+
+
+PARAMETERS = [
+    Parameter(
+        "folder",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Argument(None, metavar="FOLDER", help="The folder of a run, as `shapeviz train -o` names it."),
+        annotation=str | None,
+    ),
+    _option("prompt", str, "", "What the text begins with.", "TEXT"),
+    _option("tokens", int, 500, "Tokens after the prompt.", "N"),
+    _option("temperature", float, 1.0, "Above 1 flatter, below 1 sharper; 0 takes the likeliest token always.", "X"),
+    _option("top_k", int | None, None, "Only the N likeliest tokens.", "N"),
+    _option("top_p", float | None, None, "Only the fewest tokens that have this probability together.", "X"),
+    _option("seed", int | None, None, "The same seed, the same text. Default: another one each time, told.", "N"),
+    _option("samples", int, 1, "So many texts at once.", "N"),
+    _option(
+        "checkpoint", str | None, None, "best, of the lowest validation loss, or last. Default: best.", "best|last"
+    ),
+    _option(
+        "cache",
+        bool,
+        True,
+        "Keys and values are kept; without, the window slides by a token at a time, and all is computed anew.",
+        flags="--cache/--no-cache",
+    ),
+]
+RULE = "\n" + "─" * 40 + "\n"
+
+
+def run(request: Request) -> None:
+    asked = request.extra
+    if not asked["folder"]:
+        raise InputError("name the folder of a run: shapeviz generate runs/friends; `shapeviz train` makes one")
+    if asked["checkpoint"] not in (None, "best", "last"):
+        raise InputError(f"--checkpoint {asked['checkpoint']}: it is best or last")
+    try:
+        from shapeviz.train import generate
+    except ImportError as error:
+        from shapeviz.errors import MissingToolError
+
+        raise MissingToolError(f"generate needs {error.name}: pip install 'shapeviz[train]'") from error
+    from shapeviz.train.sampling import Sampling
+
+    sampling = Sampling(asked["temperature"], asked["top_k"], asked["top_p"])
+    generate.check(asked["tokens"], asked["samples"])
+    module, tokenizer = generate.load(Path(asked["folder"]), asked["checkpoint"])
+    seed = asked["seed"]
+    if seed is None:
+        from random import SystemRandom
+
+        seed = SystemRandom().randrange(2**31)
+        if sampling.temperature:
+            say(f"seed {seed}; --seed {seed} gives the same text")
+    texts = generate.samples(
+        module, tokenizer, asked["prompt"], asked["tokens"], sampling, seed, asked["cache"], asked["samples"]
+    )
+    _emit(RULE.join(texts) + "\n", request.output)
+
+
+def _emit(text: str, outputs: tuple[str, ...]) -> None:
+    if outputs:
+        from shapeviz.files import write_all
+
+        write_all({Path(name): text for name in outputs})
+        for name in outputs:
+            say(f"wrote {name}")
+    else:
+        from shapeviz.cli._output import _puts
+
+        _puts(text)

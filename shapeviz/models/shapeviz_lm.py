@@ -1,0 +1,112 @@
+"""The language model that `shapeviz train` trains: a decoder with norms before its sublayers, and options of the field.
+
+Its module is shapeviz.nets.language_model; a run folder's config.json has these keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.encoder import pre_norm_encoder_layer
+from shapeviz.blocks.feed_forward import feed_forward, gated_feed_forward
+from shapeviz.blocks.norm import layer_norm, rms_norm
+from shapeviz.blocks.position import learned, rotary, sinusoidal
+from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.lang import Variable, apply
+from shapeviz.models._decoder_only import decoder_only
+from shapeviz.models._plan import Layer, Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept
+
+SYMBOLS = {
+    "V": "vocab_size", "P": "max_position_embeddings", "N": "num_hidden_layers", "d_model": "hidden_size",
+    "h": "num_attention_heads", "d_ff": "intermediate_size",
+}  # fmt: skip
+IGNORED: set[str] = set()
+CLASSES = {"ShapevizLM": "lm", "ShapevizLMModel": ""}
+PREFIX = ""
+MODULES = {
+    "decoder.embedding": "embedding", "decoder.positions": "positions", "decoder.*layer": "layers",
+    "decoder.final_norm": "final_norm",
+}  # fmt: skip
+CHOICES = {
+    "positions": ("learned", "rotary", "sinusoidal"), "norm": ("layer", "rms"), "activation": ("gelu", "relu2", "silu"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The keys of a configuration; the defaults are those of `shapeviz train`.
+
+    A feed-forward network is 4·d_model wide unless intermediate_size says otherwise; without `bias` the norms have none
+    either; `qk_norm` is an RMSNorm of every head's queries and keys; `dropout` is that of the residual stream, of the
+    embedding and of the attention weights.
+    """
+
+    vocab_size: int = 65
+    hidden_size: int = 128
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    intermediate_size: int | None = None
+    max_position_embeddings: int = 64
+    positions: str = "learned"
+    norm: str = "layer"
+    activation: str = "gelu"
+    gated: bool = False
+    qk_norm: bool = False
+    bias: bool = True
+    tie_word_embeddings: bool = True
+    dropout: float = 0.0
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for heads that do not divide the width, or rotary ones of odd width, InputError for choices."""
+    divides(c, "num_attention_heads", "hidden_size")
+    for key, known in CHOICES.items():
+        if getattr(c, key) not in known:
+            raise InputError(f"{key} = {getattr(c, key)!r}: {nearest(str(getattr(c, key)), known)}")
+    if not 0 <= c.dropout < 1:
+        raise InputError(f"dropout = {c.dropout}: a number from 0 to below 1 is needed")
+    width = c.hidden_size // c.num_attention_heads
+    if c.positions == "rotary" and width % 2:
+        raise SizeError(
+            f"hidden_size = {c.hidden_size}, num_attention_heads = {c.num_attention_heads}: rotary positions turn "
+            f"pairs of features, and a head is {width} wide; nearest: hidden_size {(width + 1) * c.num_attention_heads}"
+        )
+
+
+def build(c: Config, task: str) -> Plan:
+    """The plan of the model."""
+    norm: Layer = rms_norm if c.norm == "rms" else partial(layer_norm, shift=c.bias)
+    attend = partial(
+        multi_head,
+        h=h,
+        g=h,
+        d_k=d_k,
+        d_v=d_k,
+        bias=c.bias,
+        mask="causal",
+        rotate=rotary if c.positions == "rotary" else None,
+        norm=rms_norm if c.qk_norm else None,
+        cache=kept(),
+    )
+    feed = partial(
+        gated_feed_forward if c.gated else feed_forward, widths=(d_ff,), bias=c.bias, activation=c.activation
+    )
+    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=norm)
+    embed, text = EMBED[c.positions]
+    function = decoder_only([Layers(N, layer)], norm, task, c.tie_word_embeddings, embed=embed, text=text)
+    rules = {"d_k": d_model / h} | ({} if c.intermediate_size else {"d_ff": 4 * d_model})
+    return Plan(function, rules, longest=c.max_position_embeddings, limited=True)
+
+
+def _sinusoidal(x: Variable) -> Variable:
+    return sinusoidal(apply("scale", "√d_model·x", x), name="positions")
+
+
+EMBED: dict[str, Any] = {
+    "learned": (partial(learned, length=P, name="positions"), "W_E[ids] + W_P"),
+    "sinusoidal": (_sinusoidal, "√d_model W_E[ids] + PE"),
+    "rotary": (None, "W_E[ids]"),
+}

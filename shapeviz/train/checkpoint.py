@@ -1,0 +1,146 @@
+"""Checkpoints that are whole or absent, that execute nothing when read, and that know what run they belong to."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from shapeviz.errors import InputError
+from shapeviz.files import reason
+from shapeviz.train.folder import LOCK
+
+VERSION = 1
+LAST, BEST = "last.pt", "best.pt"
+EXPECTED = {"version": int, "step": int, "logged": int, "model": dict, "optimizer": dict, "pending": list,
+            "best": float, "seconds": float, "fingerprint": dict}  # fmt: skip
+
+
+def save(path: Path, state: Mapping[str, Any]) -> None:
+    """Writes a checkpoint beside its place, has the disk take it, and moves it there.
+
+    Whatever ends the process, `path` holds the old one or the new one. Raises InputError if it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    buffer = BytesIO()
+    torch.save({"version": VERSION, **state}, buffer)
+    try:
+        written(temporary, buffer.getbuffer())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        kept = "; the checkpoint before it is kept" if path.exists() else ""
+        raise InputError(f"cannot write {path}: {reason(error)}{kept}") from None
+
+
+def written(path: Path, data: memoryview) -> None:
+    """Writes a file; returns when the disk has it."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Returns when the disk has the names in a folder, where the system can tell."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """A checkpoint's `model` (fp32 weights by name), `optimizer`, `step`, …; only plain data and tensors are unpickled.
+
+    Raises InputError if it is missing, damaged (its checksums are compared), hostile, or of a later version.
+    """
+    try:
+        data = BytesIO(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}") from None
+    try:
+        with zipfile.ZipFile(data) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise zipfile.BadZipFile(f"{damaged} is damaged")
+        data.seek(0)
+        state = torch.load(data, map_location=device, weights_only=True)
+    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError,
+            AttributeError, TypeError, IndexError, NotImplementedError) as error:  # fmt: skip
+        words = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise InputError(f"{path} is no whole checkpoint: {words}{_other(path)}") from None
+    if not isinstance(state, dict) or type(state.get("version")) is not int:
+        raise InputError(f"{path} is no checkpoint of shapeviz")
+    if state["version"] != VERSION:
+        raise InputError(f"{path} is of version {state['version']}; this program reads version {VERSION}")
+    for name, kind in EXPECTED.items():
+        if not isinstance(state.get(name), kind):
+            raise InputError(f"{path} is no whole checkpoint: {name} is missing or of another kind")
+    return state
+
+
+def _other(path: Path) -> str:
+    other = path.with_name(BEST)
+    if path.name != LAST or not other.exists():
+        return ""
+    return f"; to go on from where the run was best: cp {other} {path}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a run folder for this process alone; the system lets go of it when the process ends, however it ends.
+
+    Raises InputError if another process holds it, or if nothing can be written there.
+    """
+    path = folder / LOCK
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise InputError(f"cannot write in {folder}: {reason(error)}") from None
+    with file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # not on this system
+            pass
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read(20).strip()
+            who = f" (process {holder})" if holder.isdigit() else ""
+            raise InputError(f"{folder} is in use by another run{who}: wait for it, or choose another folder") from None
+        except OSError:  # a file system without locks
+            pass
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def compare(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[str]:
+    """What differs between the environment of a checkpoint and this one, where that changes bits, as notes.
+
+    Raises InputError where the run cannot go on: another corpus, another tokenizer.
+    """
+    for name in ("corpus", "tokenizer"):
+        if saved.get(name) != now[name]:
+            raise InputError(
+                f"the {name} is not the one that {folder} was trained on (sha256 {str(saved.get(name))[:12]}…, now "
+                f"{str(now[name])[:12]}…): put it back, or begin a run in another folder"
+            )
+    return [
+        f"{name} was {saved.get(name)}, now {value}: the run goes on, though not bit for bit as it would have"
+        for name, value in now.items()
+        if name not in ("corpus", "tokenizer") and saved.get(name) != value
+    ]

@@ -1,0 +1,104 @@
+"""Several processes under torchrun: who is who, who takes which rows, and the sums over all of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from shapeviz.errors import InputError, ShapevizError, SizeError
+
+Result = TypeVar("Result")
+PATIENCE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among `size` ones: 0 ≤ rank < size, `local` the rank on this machine; `joined` if it is to leave."""
+
+    rank: int = 0
+    size: int = 1
+    local: int = 0
+    joined: bool = False
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the process that writes files and speaks."""
+        return self.rank == 0
+
+    def rows(self, count: int) -> slice:
+        """Which of `count` rows this process takes: runs whose lengths differ by one at most."""
+        return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, in place."""
+        if self.size > 1:
+            torch.distributed.all_reduce(tensor)
+        return tensor
+
+    def barrier(self) -> None:
+        """Returns when all processes have come here."""
+        if self.size > 1:
+            torch.distributed.barrier()
+
+    def first(self, job: Callable[[], Result]) -> Result:
+        """What `job` gives in the main process, for all of them; a mistake there ends all, and is told once."""
+        if self.size == 1:
+            return job()
+        told: list[Any] = [None, None]
+        if self.main:
+            try:
+                told[0] = job()
+            except ShapevizError as error:
+                told[1] = error
+        shared = [told[0], None if told[1] is None else told[1].exit_code]
+        torch.distributed.broadcast_object_list(shared)
+        if told[1] is not None:
+            raise told[1]
+        if shared[1] is not None:
+            sys.exit(shared[1])
+        return shared[0]  # type: ignore[no-any-return]
+
+
+def start(device: str) -> World:
+    """Joins the processes that torchrun has started, if it has and that is still to be done.
+
+    `device` (cpu, cuda, …) chooses gloo or nccl. Raises InputError for an environment that is not torchrun's.
+    """
+    size = _number("WORLD_SIZE", 1)
+    if size == 1:
+        return World()
+    if not torch.distributed.is_available():
+        raise InputError("this build of torch cannot run several processes: WORLD_SIZE must be 1")
+    joined = not torch.distributed.is_initialized()
+    world = World(_number("RANK", 0), size, _number("LOCAL_RANK", 0), joined)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(world.local)
+    if joined:
+        torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
+    return world
+
+
+def stop(world: World) -> None:
+    """Leaves the processes' group, if it was joined here."""
+    if world.joined and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def check(world: World, batch_size: int) -> None:
+    """Raises SizeError if a process would have no row of a batch."""
+    if batch_size < world.size:
+        raise SizeError(f"--batch-size {batch_size} gives none of its windows to some of the {world.size} processes")
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isdigit():
+        raise InputError(f"{name}={text} in the environment: torchrun sets it to a number")
+    return int(text)

@@ -1,0 +1,80 @@
+"""The loss over the validation split: fixed windows, every token once, the same for any number of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import nan
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from shapeviz.train.batches import batch
+from shapeviz.train.distributed import World
+
+LARGEST = 2**19
+"""Tokens of which the loss is taken at most; of a longer split a fixed sample of windows, evenly spread."""
+CHUNK = 2**14
+"""Tokens evaluated at once."""
+
+
+def loss_of(module: nn.Module, x_BT: Tensor, y_BT: Tensor, reduction: str = "mean") -> Tensor:
+    """Cross-entropy in nats per token (or its sum), computed in fp32."""
+    logits_BTV = module(x_BT)
+    return F.cross_entropy(logits_BTV.float().flatten(0, 1), y_BT.flatten(), reduction=reduction)
+
+
+def chunks(count: int, block_size: int, largest: int = LARGEST) -> list[tuple[list[int], int]]:
+    """(places, length) of windows of `count` tokens that are evaluated together; every target once.
+
+    >>> chunks(12, 5)
+    [([0, 5], 5), ([10], 1)]
+    """
+    whole, rest = divmod(count - 1, block_size)
+    wanted = min(whole, max(1, largest // block_size))
+    places = [i * whole // wanted * block_size for i in range(wanted)] if wanted else []
+    together = max(1, CHUNK // block_size)
+    found = [(places[i : i + together], block_size) for i in range(0, len(places), together)]
+    return [*found, ([whole * block_size], rest)] if rest and wanted == whole else found
+
+
+@torch.no_grad()
+def evaluate(
+    module: nn.Module,
+    ids_N: Tensor,
+    block_size: int,
+    world: World | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> float:
+    """Mean loss in nats per token over the split (a fixed sample of one of more than LARGEST tokens).
+
+    Processes take the chunks in turn; their sums are added in one order, so that the figure is the same for any number
+    of them. NaN if `stopped` asks for an end.
+    """
+    world = world or World()
+    parts = chunks(len(ids_N), block_size)
+    sums = torch.zeros(len(parts), dtype=torch.float64)
+    was_training = module.training
+    module.eval()
+    for i in range(world.rank, len(parts), world.size):
+        places, length = parts[i]
+        both = ids_N.unfold(0, length + 1, 1)[torch.tensor(places, device=ids_N.device)].long()
+        sums[i] = loss_of(module, both[:, :-1], both[:, 1:], "sum").double()
+        if world.size == 1 and stopped():
+            return nan
+    module.train(was_training)
+    if world.size > 1:
+        sums = world.sum(sums.to(ids_N.device) if ids_N.is_cuda else sums).cpu()
+    tokens = sum(len(places) * length for places, length in parts)
+    return float(sums.sum()) / tokens
+
+
+@torch.no_grad()
+def one_batch(module: nn.Module, ids_N: Tensor, seed: int, step: int, batch_size: int, block_size: int) -> float:
+    """Loss on one random validation batch, as the founding report's recipe evaluates; its deviation is about 0.065."""
+    was_training = module.training
+    module.eval()
+    x_BT, y_BT = batch(ids_N, seed, step, batch_size, block_size, split="validation")
+    loss = float(loss_of(module, x_BT, y_BT))
+    module.train(was_training)
+    return loss

@@ -1,0 +1,95 @@
+"""The folder of a run: made, recognised, refused; its recipe read back."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from shapeviz import files
+from shapeviz.errors import InputError
+from shapeviz.train.recipe import Recipe, flag, from_plain
+
+RECIPE, LOCK = "recipe.json", ".lock"
+OURS = ("config.json", RECIPE, "environment.json", "tokenizer.json", "last.pt", "best.pt", "log.jsonl", "loss.png",
+        "loss.svg", "report.md", "prediction.json")  # fmt: skip
+FREE = ("csv", "column", "texts", "steps", "t_max", "threads", "device", "compile", "parallel", "tensorboard",
+        "sample_every")  # fmt: skip
+"""Options that may be others when a run is resumed; that the text is the same, its sha256 tells."""
+
+
+def unused(parent: Path) -> Path:
+    """The first of parent/1, parent/2, … that does not exist."""
+    number = 1
+    while (parent / str(number)).exists():
+        number += 1
+    return parent / str(number)
+
+
+def make(folder: Path) -> None:
+    """Makes a folder for a new run. Raises InputError if a run, or a file of such a name, is there already."""
+    if (folder / RECIPE).exists():
+        raise InputError(f"{folder} holds a run: --resume {folder} goes on with it, -o names another folder")
+    there = [name for name in OURS if (folder / name).exists()]
+    if there:
+        raise InputError(f"{folder} holds {', '.join(there)}, which would be overwritten: name another folder with -o")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {folder}: {files.reason(error)}") from None
+
+
+def leave(folder: Path) -> None:
+    """Removes the lock, and the folder if it is empty: of a run that could not begin nothing remains."""
+    if not (folder / RECIPE).exists():
+        with suppress(OSError):
+            (folder / LOCK).unlink()
+            folder.rmdir()
+
+
+def stored(folder: Path) -> Recipe:
+    """The recipe of the run in a folder. Raises InputError if there is none."""
+    path = folder / RECIPE
+    if not path.is_file():
+        what = "there is no run" if folder.is_dir() else "there is no such folder"
+        raise InputError(f"--resume {folder}: {what}; `shapeviz train -o {folder}` would begin one")
+    return from_plain(read_json(path, "a recipe"), str(path))
+
+
+def resumed(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with which the run in `folder` goes on: the stored one, with what may differ from `recipe`.
+
+    More steps leave the schedule where it is. Raises InputError if `recipe` is of another configuration.
+    """
+    before = stored(folder)
+    for name in (one.name for one in fields(Recipe)):
+        old, new = getattr(before, name), getattr(recipe, name)
+        if name not in FREE and old != new:
+            raise InputError(
+                f"{folder} belongs to another configuration: {flag(name)} is {_shown(old)} there, {_shown(new)} here; "
+                f"begin a run of your own with -o, or resume without {flag(name)}"
+            )
+    if recipe.steps != before.steps and recipe.t_max in (None, before.t_max):
+        return replace(recipe, t_max=before.t_max or before.steps)
+    if recipe.t_max != before.t_max:
+        raise InputError(f"{folder}: --t-max is {before.t_max} there, {recipe.t_max} here, which undoes what is done")
+    return recipe
+
+
+def read_json(path: Path, kind: str) -> Any:
+    """What a JSON file holds. Raises InputError if it cannot be read."""
+    try:
+        return json.loads(files.read_text(path, kind))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+
+
+def dumped(data: Any) -> str:
+    """JSON as the files of a run folder hold it."""
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value in (None, ()) else str(value)

@@ -1,0 +1,137 @@
+"""Text from a trained model, token by token, with a cache of keys and values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shapeviz.errors import InputError, ShapevizError
+from shapeviz.nets.language_model import LanguageModel
+from shapeviz.train.sampling import Sampling
+
+
+def generate(
+    module: LanguageModel,
+    tokenizer: Any,
+    prompt: str = "",
+    tokens: int = 500,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 1,
+    cache: bool = True,
+) -> str:
+    """The prompt and as many tokens after it.
+
+    The text depends on the arguments alone, not on torch's own generator; on the cache only once it is longer than
+    block_size, see `continued`. An empty prompt begins as after a line's end. Raises InputError for characters that the
+    tokenizer does not have and for options that cannot be.
+    """
+    return samples(module, tokenizer, prompt, tokens, Sampling(temperature, top_k, top_p), seed, cache, 1)[0]
+
+
+def samples(
+    module: LanguageModel,
+    tokenizer: Any,
+    prompt: str,
+    tokens: int,
+    sampling: Sampling,
+    seed: int = 1,
+    cache: bool = True,
+    count: int = 1,
+) -> list[str]:
+    """Several texts at once, each the prompt and as many tokens after it. Raises what `generate` raises."""
+    check(tokens, count)
+    unknown = dict.fromkeys(tokenizer.unknown_pieces(prompt))
+    if unknown:
+        raise InputError(f"the prompt has what the tokenizer does not know: {', '.join(map(repr, unknown))}")
+    device = module.embedding.weight.device
+    ids = [int(i) for i in tokenizer.encode(prompt)] or _beginning(tokenizer)
+    generator = torch.Generator(device).manual_seed(seed % 2**64)
+    new = continued(module, torch.tensor([ids] * count, device=device), tokens, sampling, generator, cache)
+    given = list(ids) if prompt else []
+    # decoded together with the prompt: a token may be a part of a character
+    return [tokenizer.decode(given + row) for row in new.tolist()]
+
+
+def check(tokens: int, count: int) -> None:
+    """Raises InputError unless there is at least one token and one text to be made."""
+    for name, number in (("tokens", tokens), ("samples", count)):
+        if number < 1:
+            raise InputError(f"{name} = {number}: a positive integer is needed")
+
+
+def _beginning(tokenizer: Any) -> list[int]:
+    """What stands for nothing before: the end of a line if the tokenizer has it, else its first token."""
+    try:
+        return [int(i) for i in tokenizer.encode("\n")] or [0]
+    except InputError:
+        return [0]
+
+
+@torch.inference_mode()
+def continued(
+    module: LanguageModel,
+    ids_BT: Tensor,
+    tokens: int,
+    sampling: Sampling,
+    generator: torch.Generator,
+    cache: bool = True,
+) -> Tensor:
+    """Token ids [B tokens] that follow ids [B T].
+
+    The model sees at most block_size tokens. As long as these suffice, the cache changes nothing but the speed. After
+    that the window slides by a token at a time without a cache, which has all computed anew; with one, the last half
+    of the window is read once more whenever it is full.
+    """
+    window, training = module.block_size, module.training
+    whole = torch.cat((ids_BT, ids_BT.new_empty(ids_BT.shape[0], tokens)), dim=1)
+    start, known = 0, None  # the context begins at `start`; `known` is the cache of all but its last tokens
+    module.eval()
+    try:
+        for end in range(ids_BT.shape[1], whole.shape[1]):
+            if end - start > window:
+                start, known = end - (max(1, window // 2) if cache else window), None
+            if not cache:
+                logits_BTV = module(whole[:, start:end])
+            elif known is None:
+                known = module.cache(len(whole))
+                logits_BTV = module(whole[:, start:end], known)
+            else:
+                logits_BTV = module(whole[:, end - 1 : end], known)
+            whole[:, end : end + 1] = sampling.choose(logits_BTV[:, -1].float(), generator)
+    finally:
+        module.train(training)
+    return whole[:, ids_BT.shape[1] :]
+
+
+def load(folder: Path, which: str | None = None) -> tuple[LanguageModel, Any]:
+    """The model of a run folder and its tokenizer, from its best checkpoint (the last if there is none) or `which`.
+
+    Weights are in fp32, on the CPU. Raises InputError for a folder without a run, or whose files do not go together.
+    """
+    from shapeviz.train import checkpoint, tokenizers
+    from shapeviz.train.folder import read_json
+
+    named = [f"{which}.pt"] if which else [checkpoint.BEST, checkpoint.LAST]
+    found = next((folder / name for name in named if (folder / name).is_file()), None)
+    if found is None:
+        what = "no such folder" if not folder.is_dir() else f"no {' or '.join(named)} in it"
+        raise InputError(f"{folder}: {what}; `shapeviz train -o {folder}` trains a model there")
+    tokenizer = tokenizers.load(folder / "tokenizer.json")
+    config = read_json(folder / "config.json", "a configuration")
+    try:
+        module = LanguageModel(config)
+    except (ShapevizError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder / 'config.json'}: {error}") from None
+    try:
+        module.load_state_dict(checkpoint.load(found)["model"])
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{found} does not belong to {folder / 'config.json'}: {str(error).splitlines()[0]}") from None
+    words = module.embedding.num_embeddings
+    if tokenizer.vocab_size > words:
+        raise InputError(f"{folder / 'tokenizer.json'} has {tokenizer.vocab_size} tokens, the model {words}")
+    return module.eval(), tokenizer

@@ -1,0 +1,246 @@
+"""The training loop: update, log, evaluate, save; stopped or killed at any moment it goes on bit for bit."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from math import isnan, log, nan
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from shapeviz import files
+from shapeviz.train import checkpoint, distributed, hardware, results, session
+from shapeviz.train import folder as folders
+from shapeviz.train.evaluation import evaluate, one_batch
+from shapeviz.train.log import Log
+from shapeviz.train.optimizer import learning_rate
+from shapeviz.train.progress import Progress
+from shapeviz.train.recipe import Recipe, check
+from shapeviz.train.tensorboard import Board
+from shapeviz.train.update import Run, check_finite, update, wrapped
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run has come to: losses in nats per token, seconds of all sittings, the signal that stopped it or 0."""
+
+    step: int
+    train_loss: float
+    val_loss: float
+    seconds: float
+    tokens_per_second: float
+    stopped: int = 0
+
+
+def train(
+    recipe: Recipe, folder: Path, resume: bool = False, say: Say = print, progress: bool = False, report: bool = True
+) -> Outcome:
+    """Trains in a run folder, a new one or, with `resume`, the one that is there; gives where it has come to.
+
+    Ctrl-C and SIGTERM finish the step and save; a second one ends at once. Raises InputError and SizeError for what
+    cannot begin, before anything is overwritten, and CheckFailedError if the loss is no longer finite.
+    `progress` is shown on standard error; without `report` there is no plot, no sample and no report.md.
+    """
+    folder = Path(folder)
+    check(recipe)
+    threads = torch.get_num_threads()
+    with ExitStack() as stack:
+        world = distributed.start(hardware.device_of(recipe).type)
+        stack.callback(torch.set_num_threads, threads)
+        stack.callback(distributed.stop, world)
+        say = say if world.main else _silent
+        distributed.check(world, recipe.batch_size)
+        recipe = world.first(lambda: _entered(recipe, folder, resume, stack))
+        if world.main:
+            stack.callback(folders.leave, folder)
+        state = session.saved(folder, resume)
+        s = session.begin(recipe, folder, world, state, say)
+        run = Run(s)
+        if state is not None:
+            session.restore(s, state, folder / checkpoint.LAST, say)
+            run.restore(state)
+            say(f"{folder}: going on at step {run.step:,} of {recipe.steps:,}")
+        if world.main and resume:
+            Log(folder).truncate(run.logged)
+            files.write(folder / folders.RECIPE, folders.dumped(recipe.plain()))
+        stack.enter_context(_signals(run))
+        rows = results.predict(s, say) if report and world.main else ()
+        outcome = Steps(run, say, progress, report).go()
+        if report and world.main and not outcome.stopped:
+            results.shown(lambda: results.finish(s, outcome, rows, say), say)
+        return outcome
+
+
+def _entered(recipe: Recipe, folder: Path, resume: bool, stack: ExitStack) -> Recipe:
+    """Takes hold of the folder; gives the recipe that counts."""
+    if resume:
+        folders.stored(folder)
+        stack.enter_context(checkpoint.locked(folder))
+        return folders.resumed(recipe, folder)
+    folders.make(folder)
+    stack.enter_context(checkpoint.locked(folder))
+    folders.make(folder)  # another process may have come first
+    return recipe
+
+
+class Steps:
+    """The steps of one sitting, with its log, its progress and its clock."""
+
+    def __init__(self, run: Run, say: Say, progress: bool, report: bool) -> None:
+        self.run, self.recipe, self.main, self.say = run, run.s.recipe, run.s.world.main, say
+        self.log = Log(run.s.folder)
+        self.clock = Clock(run.step)
+        self.progress = Progress(self.recipe.steps, sys.stderr.isatty(), run.step) if progress and self.main else None
+        self.plot = results.Plot(run.s, say) if report and self.main else None
+        self.board = Board(run.s.folder) if self.recipe.tensorboard and self.main else None
+        if self.board and run.step:
+            self.board.restart(run.step + 1)
+
+    def go(self) -> Outcome:
+        """Goes on to the recipe's last step, or until a signal."""
+        run, recipe = self.run, self.recipe
+        module = wrapped(run.s)
+        with self.progress or nullcontext():
+            while True:
+                last = run.step >= recipe.steps
+                if run.logged < run.step and (last or run.step % recipe.eval_every == 0):
+                    self.evaluated()
+                elif run.logged < run.step and run.step % recipe.log_every == 0:
+                    self.logged()
+                if last or run.stop:
+                    break
+                update(run, module)
+                if self.main and recipe.sample_every and run.step % recipe.sample_every == 0:
+                    self.tell(f"step {run.step:,}:\n{results.sample(run.s).strip()}\n")
+            if run.stop:
+                check_finite(run, run.pending)
+                self.save(checkpoint.LAST)
+        self.log.close()
+        if self.plot:
+            results.shown(partial(self.plot.draw, now=True), self.say)
+        if run.stop:
+            done = f"stopped at step {run.step:,} of {recipe.steps:,}"
+            self.say(f"{done}; shapeviz train --resume {run.s.folder} goes on")
+        rate = self.clock.mean(recipe.tokens_per_step)
+        return Outcome(run.step, run.train_loss, run.val_loss, run.seconds, rate, run.stop)
+
+    def evaluated(self) -> None:
+        """Evaluates, logs and saves; nothing of it if a signal comes while it evaluates."""
+        run, s, r = self.run, self.run.s, self.recipe
+        check_finite(run, run.pending)
+        rate = self.clock.lap(run.step, r.tokens_per_step)
+        val_loss = evaluate(s.module, s.data.val_ids, r.block_size, s.world, lambda: bool(run.asked))
+        if isnan(val_loss) and run.asked:
+            run.stop = run.asked
+            self.clock.restart(run.step)
+            return
+        run.val_loss = val_loss
+        more = {}
+        if r.single_batch:
+            more["val_batch_loss"] = one_batch(s.module, s.data.val_ids, r.seed, run.step, r.batch_size, r.block_size)
+        self.logged(rate, val_loss=val_loss, **more)
+        if val_loss < run.best:
+            run.best = val_loss
+            self.save(checkpoint.BEST)
+        self.save(checkpoint.LAST)
+        if self.plot:
+            self.plot.draw()
+        self.clock.restart(run.step)
+
+    def logged(self, rate: float | None = None, **more: float) -> None:
+        """Adds a line to the log: the mean training loss since the line before, and `more`."""
+        run, r = self.run, self.recipe
+        check_finite(run, run.pending)
+        run.rate = self.clock.lap(run.step, r.tokens_per_step) if rate is None else rate
+        if run.pending:
+            run.train_loss = sum(float(loss) for _, loss, _ in run.pending) / len(run.pending)
+        lr = learning_rate(r, max(0, run.step - 1))
+        run.logged, run.pending = run.step, []
+        line = {"train_loss": run.train_loss, "lr": lr, "tokens_per_second": run.rate, **more}
+        if self.main:
+            self.log.add(step=run.step, **line)
+        if self.board:
+            self.board.add(run.step, {name: None if isnan(value) else value for name, value in line.items()})
+        if run.step == 0 and "val_loss" in more:
+            uniform = log(run.s.data.tokenizer.vocab_size)
+            self.tell(f"before the first step: loss {more['val_loss']:.4f}, ln V = {uniform:.4f}")
+        elif self.progress:
+            self.progress.show(run.step, run.train_loss, lr, run.rate, more.get("val_loss"))
+        if "val_batch_loss" in more:
+            self.tell(f"step {run.step:,}: loss {more['val_batch_loss']:.4f} on one validation batch")
+        self.clock.restart(run.step)
+
+    def tell(self, text: str) -> None:
+        """Says something, above the bar if there is one."""
+        (self.progress.say if self.progress else self.say)(text)
+
+    def save(self, name: str) -> None:
+        """Writes a checkpoint, in the main process, when the log that it counts on is on the disk."""
+        self.run.seconds += self.clock.sitting()
+        if self.main:
+            self.log.sync()
+            checkpoint.save(self.run.s.folder / name, self.run.state())
+
+
+class Clock:
+    """Seconds of training, those of evaluations and saves apart, for the rates; and the seconds of the sitting."""
+
+    def __init__(self, step: int) -> None:
+        self.began = self.since = time.monotonic()
+        self.step, self.steps, self.seconds = step, 0, 0.0
+
+    def lap(self, step: int, tokens_per_step: int) -> float:
+        """Tokens a second since the last lap or `restart`; NaN without a step."""
+        steps, seconds = step - self.step, time.monotonic() - self.since
+        self.steps, self.seconds = self.steps + steps, self.seconds + seconds
+        self.restart(step)
+        return steps * tokens_per_step / seconds if steps > 0 and seconds > 0 else nan
+
+    def restart(self, step: int) -> None:
+        """Begins a lap here: what was done since the last one is not counted."""
+        self.step, self.since = step, time.monotonic()
+
+    def mean(self, tokens_per_step: int) -> float:
+        """Tokens a second over all laps; NaN without a step."""
+        return self.steps * tokens_per_step / self.seconds if self.steps else nan
+
+    def sitting(self) -> float:
+        """Seconds since the last call, or the beginning, whatever they were spent on."""
+        began, self.began = self.began, time.monotonic()
+        return self.began - began
+
+
+@contextmanager
+def _signals(run: Run) -> Iterator[None]:
+    """Ctrl-C and SIGTERM are noted in the run; the second one does what it always did."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _: FrameType | None) -> None:
+        run.asked = number
+        signal.signal(number, before[number] or signal.SIG_DFL)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for held, handler in before.items():
+            signal.signal(held, handler or signal.SIG_DFL)
+
+
+def _silent(_: str) -> None:
+    """Says nothing, as all processes but one do."""

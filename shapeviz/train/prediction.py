@@ -1,0 +1,247 @@
+"""Prediction against measurement: what the formulas say of a run before its first step, and what is then found."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from math import isfinite, nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from shapeviz import files
+from shapeviz.errors import ShapevizError
+from shapeviz.expr import Expr
+from shapeviz.frontends import read
+from shapeviz.nets.language_model import LanguageModel
+from shapeviz.report import measure
+from shapeviz.tracing import trace
+from shapeviz.train.batches import batch
+from shapeviz.train.evaluation import loss_of
+
+if TYPE_CHECKING:
+    from shapeviz.train.session import Session
+
+PARAMETERS, FLOPS, WEIGHTS, GRADIENTS = "parameters", "FLOPs a step", "bytes of weights", "bytes of gradients"
+STATES, SAVED, PEAK, RATE = "bytes of optimizer states", "bytes saved for backward", "peak memory in bytes", "FLOP/s"
+EXACT = (PARAMETERS, FLOPS, WEIGHTS, GRADIENTS, STATES, SAVED)
+"""What is predicted exactly; the rest is explained."""
+_B, _S = Expr.symbol("B"), Expr.symbol("S")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure: its formula over the sizes of the model, its value there, and what was measured (None: not yet).
+
+    Without a formula the prediction is not meant to be exact; the note says why.
+    """
+
+    what: str
+    formula: str
+    predicted: float | None
+    measured: float | None
+    note: str
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether prediction and measurement are equal; None where they need not be, or one is missing."""
+        known = self.what in EXACT and self.formula and self.predicted is not None and self.measured is not None
+        return self.predicted == self.measured if known else None
+
+
+class Loss(nn.Module):
+    """What a step computes forward: token ids and targets [B S] → mean cross-entropy in fp32."""
+
+    def __init__(self, module: LanguageModel) -> None:
+        super().__init__()
+        self.module, self.config = module, module.config
+
+    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """A scalar."""
+        return loss_of(self.module, ids, targets)
+
+
+def predicted(session: Session) -> tuple[Row, ...]:
+    """The rows of a run of which nothing was measured yet; formulas are over the sizes of its config.json.
+
+    FLOPs and bytes are those of one process. A product with a weight has two products as large in its backward pass,
+    one for either factor, and so have both products of attention: hence 3 times the forward pass.
+    """
+    recipe, hardware = session.recipe, session.hardware
+    B, S = _rows(session), recipe.block_size
+    config = recipe.model(session.data.tokenizer.vocab_size)
+    total = measure(read(config, sizes={"B": B, "S": S}), ["params", "flops"]).total
+    params, steps = total["params"].value, recipe.accumulate
+    low = hardware.dtype.itemsize if hardware.dtype != torch.float32 else 0
+    copies = f"(4 + {low})" if low else "4"
+    also = f", and a copy of {low} bytes each, which the module sees" if low else ""
+    saved = _saved(config, session, B, S)
+    weights, gradients, states = (4 + low) * params, (4 + low) * params + 8, 8 * params + 8
+    return (
+        Row(PARAMETERS, str(total["params"]), params, None, "unique elements of nn.Parameter"),
+        Row(FLOPS, f"{3 * steps}·({total['flops']})", 3 * steps * total["flops"].value, None,
+            f"forward and backward, B = {B}, S = {S}" + f", {steps} batches" * (steps > 1)),
+        Row(WEIGHTS, f"{copies}·params", weights, None, "in fp32" + also),
+        Row(GRADIENTS, f"{copies}·params + 8", gradients, None,
+            f"in fp32{also}; the loss and a flag travel with them"),
+        Row(STATES, "8·params + 8", states, None,
+            "two moments in fp32 (Kingma & Ba 2015), two counts of steps"),
+        saved,
+        Row(PEAK, "weights + gradients + optimizer states + saved",
+            weights + gradients + states + (saved.predicted or 0), None, "the least that a step needs"),
+    )  # fmt: skip
+
+
+def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = nan) -> tuple[Row, ...]:
+    """The rows with what is found in the run, after its last step, and the rate that was achieved.
+
+    One batch runs forward and backward for it; weights, moments and the generators of random numbers stay as they are.
+    """
+    master, module = session.master, session.module
+    copied = master.shadow is not master.flat
+    state = [value for entry in master.optimizer.state.values() for value in entry.values()]
+    flops, saved = _step(session)
+    found: dict[str, float | None] = {
+        PARAMETERS: sum(weight.numel() for weight in module.parameters()),
+        FLOPS: flops * session.recipe.accumulate,
+        WEIGHTS: master.flat.nbytes + (master.shadow.nbytes if copied else 0),
+        GRADIENTS: master.reduced.nbytes + (master.shadow_gradient.nbytes if copied else 0),
+        STATES: sum(value.nbytes for value in state if isinstance(value, Tensor)) or None,
+        SAVED: saved,
+    }
+    peak, includes = peak_memory(session.hardware.device)
+    done = [replace(row, measured=found[row.what]) for row in rows if row.what in found]
+    done += [replace(row, measured=peak, note=includes) for row in rows if row.what == PEAK]
+    if isfinite(tokens_per_second):
+        done.append(_rate(session, flops * session.recipe.accumulate, tokens_per_second))
+    return tuple(replace(row, note=f"{row.note}; DIFFERS" if row.agrees is False else row.note) for row in done)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as text for a terminal."""
+    from shapeviz.renderers.listing import Column, Listing, render_listings
+
+    columns = (Column("what", "what"), Column("predicted", "predicted", number=True),
+               Column("measured", "measured", number=True), Column("equal", ""), Column("note", "note"))  # fmt: skip
+    signs = {True: "✓", False: "✗", None: ""}
+    entries = tuple({**asdict(row), "equal": signs[row.agrees]} for row in rows)
+    return render_listings("Prediction and measurement", [Listing("prediction", "", columns, entries)], "table")
+
+
+def write(folder: Path, rows: Sequence[Row]) -> None:
+    """Writes prediction.json into a run folder. Raises InputError if it cannot be written."""
+    entries = [{**asdict(row), "agrees": row.agrees} for row in rows]
+    files.write(folder / "prediction.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
+
+
+def peak_memory(device: torch.device) -> tuple[int | None, str]:
+    """The most bytes that were in use, and what they include; None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(
+            device
+        ), "all tensors on the GPU: also ids, activations' gradients, logits"
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None, "not told by this system"
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return most, "the process: also Python, PyTorch's libraries, the corpus, activations' gradients, evaluation"
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.3) -> float:
+    """FLOP/s of the fastest of several products of square matrices, as large as they are quick."""
+    n = 4096 if device.type == "cuda" else 1024
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    best, end = 0.0, time.perf_counter() + seconds
+    while best == 0 or time.perf_counter() < end:
+        began = time.perf_counter()
+        a @ b
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best = max(best, 2 * n**3 / (time.perf_counter() - began))
+    return best
+
+
+def _rows(session: Session) -> int:
+    """The sequences of a batch that are this process's."""
+    rows = session.world.rows(session.recipe.batch_size)
+    return int(rows.stop - rows.start)
+
+
+def _saved(config: dict[str, Any], session: Session, B: int, S: int) -> Row:
+    """The formula of our own trace of module and loss, at the sizes of the run."""
+    with torch.device("meta"):
+        module = LanguageModel(config)
+    module.attention = session.module.attention
+    for weight in module.parameters():
+        weight.data = weight.data.to(session.hardware.dtype)
+    note = "of one batch; each storage once, parameters apart"
+    try:
+        model = trace(Loss(module).train(), "int64[B,S]", "int64[B,S]", saved=True)
+        total = measure(model, ["saved"]).total["saved"]
+    except ShapevizError as error:
+        return Row(SAVED, "", None, None, f"{note}; not traced: {str(error).splitlines()[0]}")
+    if not session.recipe.dropout or session.hardware.device.type != "cpu":
+        return Row(SAVED, str(total), int(total.at(B=B, S=S)), None, note)
+    if module.attention != "bmm":
+        note += "; predicted as on a GPU: CPUs keep dropout's masks as numbers, and write attention with dropout out"
+        return Row(SAVED, "", int(total.at(B=B, S=S)), None, note)
+    c, wider = module.config, session.hardware.dtype.itemsize - 1
+    masks = _B * _S * c.hidden_size * (1 + 2 * c.num_hidden_layers)
+    masks += _B * _S**2 * c.num_attention_heads * c.num_hidden_layers
+    value = int(total.at(B=B, S=S) + wider * masks.at(B=B, S=S))
+    return Row(SAVED, str(total + wider * masks), value, None, f"{note}; dropout's masks as numbers, as CPUs keep them")
+
+
+def _step(session: Session) -> tuple[int, int]:
+    """FLOPs and saved bytes of a batch, forward and backward, counted by PyTorch; gradients are zero afterwards."""
+    recipe, module, master = session.recipe, session.module, session.master
+    x_BT, y_BT = batch(session.data.train_ids, recipe.seed, 0, _rows(session), recipe.block_size)
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if tensor.dim() and storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.random.fork_rng(devices=[session.hardware.device] if session.hardware.device.type == "cuda" else []):
+        with saved_tensors_hooks(pack, lambda tensor: tensor):
+            loss = loss_of(module, x_BT.clone(), y_BT.clone())
+        saved = sum(kept.values())
+        loss.backward()  # type: ignore[no-untyped-call]
+        with _spelled_out(module), FlopCounterMode(display=False) as counter:
+            loss_of(module, x_BT, y_BT).backward()  # type: ignore[no-untyped-call]
+    master.reduced.zero_()
+    master.shadow_gradient.zero_()
+    return int(counter.get_total_flops()), saved
+
+
+@contextmanager
+def _spelled_out(module: LanguageModel) -> Iterator[None]:
+    """Attention by products that PyTorch's counter knows; of CPUs' fused attention it counts nothing."""
+    before, module.attention = module.attention, "bmm"
+    try:
+        yield
+    finally:
+        module.attention = before
+
+
+def _rate(session: Session, flops: int, tokens_per_second: float) -> Row:
+    """What the step achieves against what products alone do."""
+    hardware = session.hardware
+    peak = matmul_peak(hardware.device, hardware.dtype)
+    achieved = flops * tokens_per_second / session.recipe.tokens_per_step
+    note = (
+        f"{achieved / peak:.1%} of the fastest product of large square matrices in {hardware.dtype_name}, measured now"
+    )
+    return Row(RATE, "FLOPs a step / seconds a step", round(peak), round(achieved), note)

@@ -1,0 +1,102 @@
+"""What a run shows of itself: the plot while it goes on, samples, and at its end the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
+
+from shapeviz.errors import CheckFailedError, MissingToolError, ShapevizError
+from shapeviz.nets.language_model import LanguageModel
+from shapeviz.train import checkpoint, plot, prediction, summary
+from shapeviz.train.generate import generate, load
+from shapeviz.train.recipe import command
+from shapeviz.train.session import Session
+
+Say = Callable[[str], None]
+SHARE = 0.05
+"""Of the time, at most, that is spent on drawing."""
+TOKENS = 300
+TEMPERATURES = (0.0, 0.8)
+
+
+class Plot:
+    """The loss plot of a run, redrawn as it grows; without matplotlib that is said once, and nothing drawn."""
+
+    def __init__(self, session: Session, say: Say) -> None:
+        self.session, self.say = session, say
+        self.cost, self.drawn, self.able = 0.0, time.monotonic(), True
+
+    def draw(self, now: bool = False) -> None:
+        """Draws, unless the last drawing is so near that it would take too great a part of the time."""
+        began = time.monotonic()
+        if not self.able or not (now or began - self.drawn >= self.cost / SHARE):
+            return
+        data = self.session.data
+        try:
+            plot.draw(self.session.folder, data.corpus.entropy_bits, data.chars_per_token)
+        except MissingToolError as error:
+            self.able = False
+            self.say(f"note: {error}")
+        self.drawn = time.monotonic()
+        self.cost = self.drawn - began
+
+
+def sample(session: Session, tokens: int = 200) -> str:
+    """A text from the weights as they are, sampled at temperature 0.8; in fp32, on the run's device."""
+    data = session.data
+    module = LanguageModel(session.recipe.model(data.tokenizer.vocab_size)).to(session.hardware.device)
+    module.load_state_dict(session.master.state()["model"])
+    return generate(module, data.tokenizer, tokens=tokens, temperature=0.8, seed=session.recipe.seed)
+
+
+def predict(session: Session, say: Say) -> tuple[prediction.Row, ...]:
+    """What the formulas say of the run, before it. Raises CheckFailedError if the module has other parameters."""
+    rows = prediction.predicted(session)
+    count = sum(weight.numel() for weight in session.module.parameters())
+    for row in rows:
+        if row.what == prediction.PARAMETERS:
+            if row.predicted != count:
+                raise CheckFailedError(f"the formulas give {row.predicted} parameters, the module has {count}")
+            say(f"{count:,} parameters, as the formulas say: {row.formula}")
+    return rows
+
+
+def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: Say) -> None:
+    """Samples of the best checkpoint, prediction against measurement, and `report.md` with all of it."""
+    rows = prediction.measured(session, rows, outcome.tokens_per_second)
+    prediction.write(session.folder, rows)
+    say(prediction.table(rows))
+    data, corpus = session.data, session.data.corpus
+    module, tokenizer = load(session.folder)
+    step = checkpoint.load(session.folder / checkpoint.BEST)["step"]
+    samples = []
+    for temperature in TEMPERATURES:
+        how = "greedy" if temperature == 0 else f"temperature {temperature}, seed {session.recipe.seed}"
+        text = generate(module, tokenizer, tokens=TOKENS, temperature=temperature, seed=session.recipe.seed)
+        samples.append((f"{how}, weights of step {step:,}", text))
+    say(f"a sample at temperature {TEMPERATURES[-1]}:\n{samples[-1][1].strip()}")
+    facts = {"source": corpus.source, "rows": corpus.rows, "characters": corpus.characters, "sha256": corpus.sha256,
+             "tokens to train on": len(data.train_ids), "tokens to validate on": len(data.val_ids),
+             "vocabulary": tokenizer.vocab_size, "characters a token": data.chars_per_token,
+             "entropy, bits a character": corpus.entropy_bits}  # fmt: skip
+    summary.write(
+        session.folder,
+        recipe=session.recipe.plain(),
+        data={name: value for name, value in facts.items() if value is not None},
+        outcome={**{k: v for k, v in asdict(outcome).items() if k != "stopped"}, "chosen": "; ".join(session.hardware.reasons)},
+        samples=samples,
+        predictions=rows,
+        command=command(session.recipe, session.folder),
+        entropy_bits=corpus.entropy_bits,
+        chars_per_token=data.chars_per_token,
+    )
+
+
+def shown(job: Callable[[], None], say: Say) -> None:
+    """Does what is not worth the loss of a trained model: a mistake in it is told, and no more."""
+    try:
+        job()
+    except ShapevizError as error:
+        say(f"note: {error}")

@@ -1,0 +1,143 @@
+"""All that a run works with, made from its recipe: text, tokenizer, ids, module, master weights; and what was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shapeviz import files
+from shapeviz.errors import InputError, SizeError
+from shapeviz.nets.language_model import LanguageModel
+from shapeviz.train import batches, checkpoint, folder, hardware, tokenizers
+from shapeviz.train import corpus as corpora
+from shapeviz.train.distributed import World
+from shapeviz.train.folder import dumped
+from shapeviz.train.optimizer import Master
+from shapeviz.train.recipe import Recipe
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A corpus as ids, [N] each, on the device of the run; characters a token are those of the validation part."""
+
+    corpus: corpora.Corpus
+    tokenizer: tokenizers.Tokenizer
+    train_ids: Tensor
+    val_ids: Tensor
+    chars_per_token: float
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run in this process; `module` sees the weights of `master`."""
+
+    recipe: Recipe
+    folder: Path
+    world: World
+    hardware: hardware.Hardware
+    data: Data
+    module: LanguageModel
+    master: Master
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """What a checkpoint must find again, and what its bits depend on."""
+        tokenizer = sha256((self.folder / "tokenizer.json").read_bytes()).hexdigest()
+        return {"corpus": self.data.corpus.sha256, "tokenizer": tokenizer, **self.hardware.facts(self.world)}
+
+
+def saved(place: Path, resume: bool) -> dict[str, Any] | None:
+    """The last checkpoint of a run that is resumed; None if it had not come to one."""
+    path = place / checkpoint.LAST
+    return checkpoint.load(path) if resume and path.exists() else None
+
+
+def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | None, say: Say) -> Session:
+    """Reads, encodes, builds; writes what describes the run and is not there yet.
+
+    Raises InputError or SizeError before anything is written if corpus, tokenizer and recipe do not go together.
+    """
+    chosen = hardware.choose(recipe, world, (state or {}).get("fingerprint"))
+    made: list[Data] = []
+
+    def prepare() -> None:
+        made.append(_data(recipe, place, chosen.device))
+        check_lengths(recipe, len(made[0].train_ids), len(made[0].val_ids))
+        describe(recipe, made[0].tokenizer, place)
+
+    world.first(prepare)
+    data = made[0] if made else _data(recipe, place, chosen.device)
+    corpus = data.corpus
+    rows = f"{corpus.rows:,} rows, " if corpus.rows else ""
+    say(f"{corpus.source}: {rows}{corpus.characters:,} characters, sha256 {corpus.sha256[:16]}")
+    torch.manual_seed(recipe.seed)
+    module = LanguageModel(recipe.model(data.tokenizer.vocab_size)).to(chosen.device)
+    module.attention = "bmm" if chosen.kernel == "bmm" else "sdpa"
+    for line in chosen.reasons:
+        say(line)
+    return Session(recipe, place, world, chosen, data, module, Master(module, recipe, chosen.dtype))
+
+
+def _data(recipe: Recipe, place: Path, device: torch.device) -> Data:
+    """The corpus read, split and encoded, by the tokenizer in the run folder if there is one, else by a new one."""
+    corpus = corpora.read(csv=recipe.csv, column=recipe.column, texts=recipe.texts)
+    parts = corpora.split(corpus.text)
+    path = place / "tokenizer.json"
+    if path.exists():
+        tokenizer = tokenizers.load(path)
+    elif recipe.tokenizer.endswith(".json"):
+        tokenizer = tokenizers.load(recipe.tokenizer)
+    else:  # characters of the whole text, so that none is unknown; others of its training part alone
+        text = corpus.text if recipe.tokenizer == "char" else parts[0]
+        tokenizer = tokenizers.make(recipe.tokenizer, text, recipe.vocab_size)
+    train_ids, val_ids = (batches.tokens(tokenizer.encode(part), device) for part in parts)
+    return Data(corpus, tokenizer, train_ids, val_ids, len(parts[1]) / max(1, len(val_ids)))
+
+
+def describe(recipe: Recipe, tokenizer: tokenizers.Tokenizer, place: Path) -> None:
+    """Writes what is missing of recipe.json, which makes it a run, tokenizer.json, config.json, environment.json."""
+    from shapeviz.train.summary import environment
+
+    if not (place / folder.RECIPE).exists():
+        files.write(place / folder.RECIPE, dumped(recipe.plain()))
+    if not (place / "tokenizer.json").exists():
+        tokenizer.save(place / "tokenizer.json")
+    if not (place / "config.json").exists():
+        files.write(place / "config.json", dumped(recipe.model(tokenizer.vocab_size)))
+    if not (place / "environment.json").exists():
+        files.write(place / "environment.json", dumped(environment()))
+
+
+def check_lengths(recipe: Recipe, train: int, validation: int) -> None:
+    """Raises SizeError if a window, or anything to validate on, is not to be had."""
+    if train <= recipe.block_size:
+        most = f": --block-size {train - 1} at most" if train > 1 else ""
+        raise SizeError(
+            f"the corpus has {train} tokens to train on, and a window of --block-size {recipe.block_size} with its "
+            f"targets takes {recipe.block_size + 1}{most}"
+        )
+    if validation < 2:
+        raise SizeError("the corpus is too small: its validation part has fewer than 2 tokens")
+    if recipe.single_batch and validation <= recipe.block_size:
+        raise SizeError(
+            f"one validation batch needs {recipe.block_size + 1} tokens, and the validation part has {validation}"
+        )
+
+
+def restore(session: Session, state: dict[str, Any], path: Path, say: Say) -> None:
+    """Takes up a checkpoint. Raises InputError if it belongs to another run."""
+    for note in checkpoint.compare(state["fingerprint"], session.fingerprint, session.folder):
+        say(f"note: {note}")
+    try:
+        session.master.restore(state)
+    except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} does not fit the recipe beside it: {str(error).splitlines()[0][:100]}") from None

@@ -1,0 +1,195 @@
+"""What a run was and what came of it: the `report.md` of its folder; the environment it ran in."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from shapeviz import files
+from shapeviz.renderers.to_markdown import code, escape
+from shapeviz.train.log import Line, Log
+from shapeviz.train.plot import best
+
+PACKAGES = ("shapeviz", "torch", "numpy", "tokenizers", "matplotlib")
+EVALUATIONS = 20
+"""Most evaluations shown in the table of a report."""
+
+
+def environment() -> dict[str, Any]:
+    """What bits and speed depend on: versions, the processor and its instructions, threads, devices."""
+    import torch
+
+    found: dict[str, Any] = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for package in PACKAGES:
+        try:
+            found[package] = torch.__version__ if package == "torch" else version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    found |= {
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "cuda": torch.version.cuda,
+    }
+    return found
+
+
+def write(
+    folder: Path,
+    *,
+    recipe: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
+    outcome: Mapping[str, Any] | None = None,
+    samples: Sequence[tuple[str, str]] = (),
+    predictions: Iterable[Any] = (),
+    machine: Mapping[str, Any] | None = None,
+    command: str = "",
+    entropy_bits: float | None = None,
+    chars_per_token: float = 1.0,
+) -> None:
+    """Writes `report.md` of a run folder; what is not given is left out.
+
+    `recipe`, `data` (source, rows, characters, sha256, …) and `outcome` are shown as tables, `samples` are pairs
+    (how it was sampled, text), `predictions` have the fields what, formula, predicted, measured and note, `machine` is
+    what `environment` gave, `command` what made the run. Losses come from the log, in nats per token, and in bits per
+    character by `chars_per_token`. Raises InputError if the log cannot be read or the report not be written.
+    """
+    folder = Path(folder)
+    machine = environment() if machine is None else machine
+    lines = Log.read(folder)
+    parts = [f"# {escape(folder.resolve().name)}"]
+    if command:
+        parts.append(f"```\n{command}\n```")
+    parts += _result(lines, entropy_bits, chars_per_token * math.log(2))
+    parts += _section("Outcome", _pairs(outcome or {}))
+    parts += _section("Prediction and measurement", _predictions(predictions))
+    for how, text in samples:
+        parts += [f"## Sample: {escape(how)}", _fenced(text)]
+    parts += _section("Data", _pairs(data or {}))
+    parts += _section("Recipe", _pairs(recipe or {}))
+    parts += _section("Evaluations", _evaluations(lines, chars_per_token * math.log(2)))
+    parts += _section("Environment", _pairs(machine))
+    files.write(folder / "report.md", "\n\n".join(parts) + "\n")
+
+
+def _result(lines: Sequence[Line], entropy_bits: float | None, nats_per_bit: float) -> list[str]:
+    """The best loss in a sentence, and the plot."""
+    found = best(lines)
+    if found is None:
+        return []
+    bits = found["val_loss"] / nats_per_bit
+    text = (
+        f"Best loss on the validation split: **{found['val_loss']:.4f} nats per token**, "
+        f"{bits:.4f} bits per character, at step {found['step']:,}."
+    )
+    if entropy_bits:
+        text += (
+            f" The entropy of the source is {entropy_bits:.4f} bits per character: this is {bits - entropy_bits:.4f} "
+            f"bits above it, {bits / entropy_bits:.3f} times as much."
+        )
+    return [text, "![loss](loss.svg)"]
+
+
+def _section(title: str, grid: str) -> list[str]:
+    return [f"## {title}", grid] if grid else []
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    rows = [
+        [escape(str(name).replace("_", " ")), _shown(value)]
+        for name, value in values.items()
+        if value not in (None, [], ())
+    ]
+    return _grid(["", ""], rows) if rows else ""
+
+
+def _predictions(rows: Iterable[Any]) -> str:
+    shown = [
+        [escape(row.what), code(str(row.formula)), _shown(row.predicted), _shown(row.measured), escape(row.note or "")]
+        for row in rows
+    ]
+    return _grid(["what", "formula", "predicted", "measured", ""], shown, right=(2, 3)) if shown else ""
+
+
+def _evaluations(lines: Sequence[Line], nats_per_bit: float) -> str:
+    measured = [line for line in lines if line.get("val_loss") is not None]
+    # of many, evenly chosen ones with the first and the last
+    count = min(len(measured), EVALUATIONS)
+    chosen = [measured[round(i * (len(measured) - 1) / max(1, count - 1))] for i in range(count)]
+    rows = [
+        [
+            f"{line['step']:,}", _loss(line.get("train_loss")), _loss(line["val_loss"]),
+            _loss(line["val_loss"] / nats_per_bit), _shown(line.get("lr")), _shown(line.get("tokens_per_second")),
+            _loss(line.get("val_batch_loss")),
+        ]
+        for line in chosen
+    ]  # fmt: skip
+    names = ["step", "training loss", "validation loss", "bits per character", "learning rate", "tokens/s"]
+    if any("val_batch_loss" in line for line in chosen):
+        names.append("on one batch")
+    return _grid(names, [row[: len(names)] for row in rows], right=range(len(names))) if rows else ""
+
+
+def _grid(names: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
+    right = set(right)
+    rule = ["---:" if i in right else "---" for i in range(len(names))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [names, rule, *rows])
+
+
+def _loss(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _shown(value: Any) -> str:
+    """A value for a cell: integers in full, other numbers with five significant digits.
+
+    >>> _shown(3756497), _shown(0.000234561), _shown(17654.3), _shown(True), _shown(None), _shown(["a", "b"])
+    ('3,756,497', '0.00023456', '17,654', 'yes', '–', 'a, b')
+    """
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}" if abs(value) >= 10_000 else str(value)  # no comma in a seed
+        case float() if math.isfinite(value) and abs(value) >= 1000:
+            return f"{value:,.0f}"
+        case float():
+            return f"{value:.5g}"
+        case list() | tuple():
+            return ", ".join(map(_shown, value)) or "–"
+        case Mapping():
+            return ", ".join(f"{escape(str(name))} {_shown(one)}" for name, one in value.items()) or "–"
+        case _:
+            return escape(str(value))
+
+
+def _fenced(text: str) -> str:
+    """A text as it is; control characters are shown as numbers, the fence is longer than any of its own."""
+    clean = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    fence = "```"
+    while fence in clean:
+        fence += "`"
+    return f"{fence}text\n{clean}\n{fence}"
+
+
+def _processor() -> str:
+    """The processor's name as the system gives it."""
+    if sys.platform == "linux":
+        try:
+            text = Path("/proc/cpuinfo").read_text()
+        except OSError:
+            text = ""
+        for line in text.splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

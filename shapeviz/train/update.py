@@ -1,0 +1,131 @@
+"""One update of the weights, and the state of a run that changes from one to the next."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from math import inf, isfinite, nan
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shapeviz.errors import CheckFailedError
+from shapeviz.train.batches import seed_of, starts, windows
+from shapeviz.train.evaluation import loss_of
+from shapeviz.train.optimizer import learning_rate
+from shapeviz.train.session import Session
+
+Loss = tuple[int, Tensor, Tensor]
+
+
+@dataclass
+class Run:
+    """What changes: `step` updates are done, the last line of the log is of step `logged`.
+
+    `pending` holds (step, loss, norm of the gradient) since that line, `best` the lowest validation loss, `asked` the
+    signal that asked this process for an end, `stop` the one on which all processes have agreed.
+    """
+
+    s: Session
+    step: int = 0
+    logged: int = -1
+    pending: list[Loss] = field(default_factory=list)
+    best: float = inf
+    seconds: float = 0.0
+    asked: int = 0
+    stop: int = 0
+    train_loss: float = nan
+    val_loss: float = nan
+    rate: float = nan
+
+    def state(self) -> dict[str, Any]:
+        """The checkpoint of this moment."""
+        pending = [(step, float(loss), float(norm)) for step, loss, norm in self.pending]
+        return {
+            **self.s.master.state(),
+            "step": self.step,
+            "logged": self.logged,
+            "pending": pending,
+            "best": self.best,
+            "train_loss": self.train_loss,
+            "val_loss": self.val_loss,
+            "seconds": self.seconds,
+            "fingerprint": self.s.fingerprint,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up what `state` gave."""
+        for name in ("step", "logged", "best", "train_loss", "val_loss", "seconds"):
+            setattr(self, name, state[name])
+        device = self.s.hardware.device
+        for step, loss, norm in state["pending"]:
+            self.pending.append((step, torch.tensor(loss, device=device), torch.tensor(norm, device=device)))
+
+    @property
+    def synchronous(self) -> bool:
+        """Whether reading a figure waits for nothing, as on a CPU."""
+        return self.s.hardware.device.type == "cpu"
+
+
+def wrapped(session: Session) -> nn.Module:
+    """The module as it is trained: compiled, or in DistributedDataParallel, if the recipe says so."""
+    module: nn.Module = session.module
+    if session.recipe.compile:
+        module = torch.compile(module)  # type: ignore[assignment]
+    if session.world.size > 1 and session.recipe.parallel == "ddp":
+        from torch.nn.parallel import DistributedDataParallel
+
+        device = session.hardware.device
+        module = DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None)
+    return module
+
+
+def update(run: Run, module: nn.Module) -> None:
+    """Gradients of `accumulate` batches, the mean over all their tokens in all processes; clipped; one AdamW step.
+
+    Raises CheckFailedError before the update, on a CPU, if the loss or the gradient is not finite.
+    """
+    s, r = run.s, run.s.recipe
+    master, world = s.master, s.world
+    if r.dropout:
+        torch.manual_seed(seed_of(r.seed, "dropout", run.step, world.rank))
+    places = starts(len(s.data.train_ids) - r.block_size, r.seed, run.step, r.batch_size * r.accumulate)
+    rows = world.rows(r.batch_size)
+    share = (rows.stop - rows.start) / (r.batch_size * r.accumulate)
+    averaged = world.size > 1 and r.parallel == "ddp"  # DistributedDataParallel takes means, here sums are wanted
+    for i, part in enumerate(places.view(r.accumulate, r.batch_size)):
+        x_BT, y_BT = windows(s.data.train_ids, part[rows], r.block_size)
+        waiting = module.no_sync if averaged and i + 1 < r.accumulate else nullcontext
+        with waiting():  # type: ignore[operator]
+            loss = loss_of(module, x_BT, y_BT) * share
+            (loss * world.size if averaged else loss).backward()
+        master.tail[0] += loss.detach()
+    master.collect()
+    if world.size > 1:
+        master.tail[1] = float(run.asked > 0)
+        world.sum(master.tail if averaged else master.reduced)
+    run.pending.append((run.step + 1, master.tail[0].clone(), master.clipped()))
+    if run.synchronous:
+        check_finite(run, run.pending[-1:])
+    run.stop = run.asked
+    if world.size > 1:
+        run.stop = (run.asked or signal.SIGTERM) if float(master.tail[1]) else 0
+    master.update(learning_rate(r, run.step))
+    run.step += 1
+
+
+def check_finite(run: Run, losses: list[Loss]) -> None:
+    """Raises CheckFailedError with the first step whose loss or gradient is not finite."""
+    for step, loss, norm in losses:
+        if not (isfinite(loss) and isfinite(norm)):
+            what = "the loss" if not isfinite(loss) else "the gradient's norm"
+            value = float(loss if not isfinite(loss) else norm)
+            r = run.s.recipe
+            raise CheckFailedError(
+                f"step {step:,}: {what} is {value} (learning rate {learning_rate(r, step - 1):.3g}); nothing of it is "
+                f"saved, {run.s.folder} keeps the checkpoints before it; try a lower --lr than {r.lr:g}"
+                + ("" if r.clip else ", or --clip 1")
+                + ("" if r.warmup else ", or a --warmup")
+            )

@@ -1,0 +1,78 @@
+"""Two processes under torchrun, with gloo, give the losses of one process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training import HERE, text, tiny
+
+from shapeviz.errors import InputError, SizeError
+from shapeviz.train import checkpoint, distributed
+from shapeviz.train.distributed import World
+from shapeviz.train.log import Log
+from shapeviz.train.loop import train
+
+RUNS: list[dict[str, Any]] = [
+    {},
+    {"batch_size": 5, "accumulate": 2, "clip": 0.5},
+    {"parallel": "ddp", "batch_size": 5, "accumulate": 2},
+    {"dtype": "bfloat16"},
+]
+
+
+def torchrun(processes: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=100, env=environment
+    )
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs by two processes, in folders by their number."""
+    folder = tmp_path_factory.mktemp("two")
+    done = torchrun(2, HERE / "driver.py", json.dumps(RUNS), "each", folder, text(folder))
+    assert 0 == done.returncode, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("number", range(len(RUNS)))
+def test_two_processes_have_the_losses_of_one(two: Path, tmp_path: Path, number: int) -> None:
+    train(tiny(two / "words.txt", **RUNS[number]), tmp_path / "one", say=lambda _: None, report=False)
+    tolerance = 5e-7 if RUNS[number].get("dtype") != "bfloat16" else 2e-3  # to 6 decimals; bf16 rounds gradients
+    for one, both in zip(Log.read(tmp_path / "one"), Log.read(two / str(number)), strict=True):
+        assert one["step"] == both["step"]
+        for name in ("train_loss", "val_loss"):
+            assert one[name] == pytest.approx(both[name], abs=tolerance)
+    states = [checkpoint.load(folder / "last.pt") for folder in (tmp_path / "one", two / str(number))]
+    if tolerance < 1e-6:
+        for name, weight in states[0]["model"].items():
+            assert (weight - states[1]["model"][name]).abs().max() < 1e-5, name
+
+
+def test_rows_of_all_processes_are_all_rows() -> None:
+    for count in range(1, 9):
+        for size in range(1, count + 1):
+            rows = [list(range(count))[World(rank, size).rows(count)] for rank in range(size)]
+            assert list(range(count)) == sum(rows, [])
+            assert all(rows)
+
+
+def test_a_mistake_is_told_once(tmp_path: Path) -> None:
+    done = torchrun(2, "-m", "shapeviz.train", "--text", tmp_path / "absent.txt", "-o", tmp_path / "run")
+    assert done.returncode != 0
+    assert 1 == done.stderr.count("Error: cannot read"), done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_processes_than_windows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SizeError, match="--batch-size 2"):
+        distributed.check(World(0, 3), 2)
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(InputError, match="WORLD_SIZE=two"):
+        distributed.start("cpu")
