@@ -59,7 +59,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`did you mean 'heads'?  (known: …)`, for the end of a message about an unknown name."""
     from difflib import get_close_matches
 
-    names = list(known)
+    names = [one if one.isprintable() and len(one) <= 80 else ascii(one)[:80] for one in known]
     listing = f"known: {', '.join(names)}" if len(names) <= 30 else f"{len(names)} are known"
     close = get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?  ({listing})" if close else listing

@@ -13,12 +13,12 @@ from shapeviz.errors import InputError
 LARGEST = 1_000_000
 
 
-def read_text(path: Path, kind: str) -> str:
+def read_text(path: Path, kind: str, largest: int = LARGEST) -> str:
     """The text of a file. Raises InputError if it is missing, a directory, binary, empty, or far too large."""
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe might never end
             raise InputError(f"cannot read {path}: it is no regular file")
-        if path.stat().st_size > LARGEST and path.is_file():
+        if path.stat().st_size > largest and path.is_file():
             raise InputError(f"{path}: {path.stat().st_size:,} bytes are too many for {kind}")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:

@@ -23,7 +23,8 @@ def names(package: str, prefix: str = "") -> list[str]:
 def has(package: str, name: str, prefix: str = "") -> bool:
     """True for the name of an entry."""
     root = Path(import_module(package).__path__[0])
-    return name.isidentifier() and not name.startswith("_") and (root / f"{prefix}{name}.py").is_file()
+    plain = name.isidentifier() and len(name) <= 100 and not name.startswith("_")
+    return plain and (root / f"{prefix}{name}.py").is_file()
 
 
 def load(package: str, name: str, prefix: str = "") -> ModuleType:

@@ -12,7 +12,7 @@ from shapeviz.expr import Expr
 from shapeviz.ir import Sizes
 
 SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
-COUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?) ?([KMBGTPE]?)", re.IGNORECASE)
+COUNT = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?) ?([KMBGTPE]?)", re.IGNORECASE)
 
 
 class Quantity(Expr):

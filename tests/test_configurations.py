@@ -273,3 +273,24 @@ def test_what_would_have_no_effect_is_refused(words: tuple[str, ...], message: s
 def test_labels_are_a_size_of_a_classifier() -> None:
     ten, thousand = (total("vit-base-patch16-224", *words) for words in (("--size", "C=10"), ()))
     assert (1000 - 10) * (768 + 1) == thousand - ten
+
+
+def test_a_count_of_labels_goes_before_their_names() -> None:
+    data = {**LLAMA, "architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "a", "1": "b"}}
+    two, five = (shapeviz.read({**data, **more}) for more in ({}, {"num_labels": 5}))
+    assert [2, 5] == [model.sizes.numbers["C"] for model in (two, five)]
+    assert any("num_labels = 5 counts" in note for note in five.notes)
+
+
+def test_a_size_that_means_another_goes_with_it() -> None:
+    """Llama 2's key/value heads are its heads: with fewer heads, fewer of both."""
+    sizes = {"h": 16}
+    model = shapeviz.read("llama-2-7b", sizes=sizes)
+    at = shapeviz.measure(shapeviz.read("llama-2-7b")).total["params"].at(**sizes)
+    assert at == shapeviz.measure(model).total["params"].value
+
+
+def test_the_models_own_file_is_never_written(config: Path) -> None:
+    before = config.read_text()
+    assert "the model's own file" in refused("params", str(config), "-o", str(config))
+    assert before == config.read_text()

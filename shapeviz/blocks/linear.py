@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shapeviz.expr import ExprLike
-from shapeviz.lang import Variable, add, block, matmul, param, restate
+from shapeviz.lang import Variable, add, block, buffer, matmul, param, restate
 
 
 @block(role="linear", caption="{x} → {d_out}", step=True)
@@ -41,3 +41,12 @@ def classifier(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
         restate("scores = x W")
         return scores
     return add(scores, param("b", d_out))
+
+
+@block(role="head", title="Fixed bias", caption="{d_out}", step=True)
+def fixed_bias(x: Variable, d_out: ExprLike) -> Variable:
+    """y = x + c
+
+    x [… d_out] → the same; c [d_out] is stored and never trained.
+    """
+    return add(x, buffer("c", d_out))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from inspect import Parameter
 from pathlib import Path
@@ -158,6 +158,7 @@ def emit(report: Report, request: Request, view: View) -> None:
             path = path.with_suffix(".dot")
             contents[path] = render(report, "dot", view)
             absent = MissingToolError(f"{error}; {path} is written and can be drawn later")
+    _keep_the_model(request, contents)
     write_all(contents)
     if absent:
         raise absent
@@ -167,6 +168,14 @@ def emit(report: Report, request: Request, view: View) -> None:
         finish()
     if request.strict:
         check_counted(report)
+
+
+def _keep_the_model(request: Request, targets: Iterable[Path]) -> None:
+    """Raises InputError if a file to be written is the one that the model is read from."""
+    model = Path(request.model or "")
+    for path in targets:
+        if request.model and model.is_file() and path.exists() and path.samefile(model):
+            raise InputError(f"-o {path}: that is the model's own file: write to another one")
 
 
 def put(title: str, listings: Sequence[Listing], request: Request) -> None:

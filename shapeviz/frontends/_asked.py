@@ -32,6 +32,12 @@ def asked(given: Mapping[str, Any], class_name: str | None = None) -> Choice:
 
     Raises InputError for other keywords and for a size that is given twice, SizeError for what is no size.
     """
+    if not isinstance(given.get("sizes") or {}, Mapping) or not all(
+        isinstance(n, str) for n in given.get("sizes") or {}
+    ):
+        raise InputError(f"sizes = {given['sizes']!r}: a dict of sizes by letter or key is needed, {{'N': 16}}")
+    if not isinstance(given.get("ignore") or (), str | list | tuple):
+        raise InputError(f"ignore = {given['ignore']!r}: a list of keys is needed")
     sizes = checked(given.get("sizes") or {}, "--size")
     typed = {name: f"--size {name}={size}" for name, size in sizes.items()}
     for name, value in given.items():

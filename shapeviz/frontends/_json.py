@@ -33,7 +33,7 @@ def load(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if size > LARGEST:
         raise InputError(f"{path} has {size:,} bytes: that is no configuration, which has a few thousand")
-    text = read_text(path, "a config.json").removeprefix("\ufeff")
+    text = read_text(path, "a config.json", LARGEST).removeprefix("\ufeff")
     try:
         data = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
@@ -57,7 +57,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise _TwiceError(key)
+            raise _TwiceError(key if key.isprintable() and len(key) < 60 else ascii(key)[:60])
         found[key] = value
     return found
 

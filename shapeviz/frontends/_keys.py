@@ -38,6 +38,8 @@ def config(family: ModuleType, data: Mapping[str, Any], where: str, ignore: Iter
             raise InputError(f"--ignore {key}: {where} has no such key; {nearest(key, data)}")
     found: dict[str, tuple[str, Any]] = {}
     for key, value in data.items():
+        if not isinstance(key, str):
+            raise InputError(f"{where}: {key!r} is no key of a configuration: keys are texts")
         name = aliases.get(key, key)
         label = f"{where}: {shown(key)} = {shown(value)}"
         if name in types:
@@ -54,7 +56,7 @@ def config(family: ModuleType, data: Mapping[str, Any], where: str, ignore: Iter
             known = [*types, *aliases]
             raise InputError(
                 f"{label}: this key of {model_type(family)} is not understood, it may change shapes or cost; "
-                f"{nearest(key, known)}; if it cannot matter, --ignore {key}"
+                f"{nearest(key, known)}; if it cannot matter, --ignore {shown(key)}"
             )
     return family.Config(**{name: value for name, (_, value) in found.items()})
 
@@ -80,9 +82,9 @@ def parsed(kind: str, value: Any, label: str) -> Any:
             return value
         case "float" if isinstance(value, int | float) and not isinstance(value, bool):
             return value
-        case "tuple[str, ...]" if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        case "tuple[str, ...]" if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)
-        case "tuple[int, ...]" if isinstance(value, list):
+        case "tuple[int, ...]" if isinstance(value, list | tuple):
             return tuple(_integer(item, label, "a list of integers of at least 0", False) for item in value)
         case "int | tuple[int, ...]":
             if isinstance(value, list) and value:
@@ -115,7 +117,7 @@ def shown(value: Any) -> str:
     """A value for a message: short, and as JSON writes it."""
     import json
 
-    if isinstance(value, str) and value.isidentifier():
+    if isinstance(value, str) and value.isidentifier() and len(value) <= SHOWN:
         return value
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)

@@ -99,5 +99,5 @@ def _part(path: Path, part: str) -> Source:
     data = whole.data.get(part)
     if not isinstance(data, dict):
         parts = [key for key, value in whole.data.items() if isinstance(value, dict)]
-        raise InputError(f"{path}: no part {part!r} in it; {nearest(part, parts) if parts else 'it has no parts'}")
+        raise InputError(f"{path}: no part {part[:60]!r} in it; {nearest(part, parts) if parts else 'it has no parts'}")
     return Source(data, f"{whole.name}.{part}", f"{path}:{part}")

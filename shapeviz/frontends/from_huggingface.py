@@ -20,6 +20,7 @@ from shapeviz.models import _plan
 COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
 SIZES = "transformer"  # the family that is built from sizes, of which there are no configurations
 LENGTH = 4096  # the longest sequence that is assumed, where a configuration speaks of a longer one
+QUANTIZED = ("quantization_config", "quantization", "compression_config")
 RUNS = ("B", "S", "T", "C", "b_kv")
 
 
@@ -42,9 +43,9 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
     asked, where = choice or Choice(), where or source
     family = _family(data, where)
     config = _keys.config(family, data, where, asked.ignore)
-    runs, config = _overridden(family, config, asked)
     class_name = _class(family, data, asked, where)
-    labels = _labels(data, source, getattr(family, "LABELS", 2))
+    runs, config = _overridden(family, config, asked, family.CLASSES[class_name])
+    labels = _labels(data, where, getattr(family, "LABELS", 2))
     try:
         family.check(config)
     except SizeError as error:
@@ -66,7 +67,7 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
         root=root,
         sizes=sizes,
         legend={letter: letters[letter] for letter in sizes.names if letter in letters},
-        notes=(*_notes(data, class_name), *plan.notes),
+        notes=(*_notes(data, class_name, labels), *plan.notes),
         config=Origin(_as_built(data, family, config, labels), class_name, family),
         columns=COLUMNS,
     )
@@ -80,7 +81,7 @@ def _family(data: Mapping[str, Any], source: str) -> ModuleType:
     """The file of the model type. Raises InputError, with the nearest types that are known."""
     kind = data.get("model_type")
     parts = [key for key, value in data.items() if isinstance(value, dict) and _known(value.get("model_type"))]
-    hint = f"; it has parts: point at one as {source}:{parts[0]}" if parts else ""
+    hint = f"; it has parts: point at one as {source}:{_keys.shown(parts[0])}" if parts else ""
     if kind is None:
         what = _json.other_kind(data)
         if what and not hint:
@@ -90,12 +91,17 @@ def _family(data: Mapping[str, Any], source: str) -> ModuleType:
         raise InputError(f"{source}: model_type = {_keys.shown(kind)}: a text is needed")
     if not _known(kind):
         others = "" if parts else "; with transformers installed, --via torch builds it and traces it"
-        raise InputError(f"{source}: unknown model_type {kind!r}; {nearest(kind, families())}{hint}{others}")
+        raise InputError(
+            f"{source}: unknown model_type {_keys.shown(kind)!r}; {nearest(kind, families())}{hint}{others}"
+        )
     return plugins.load("shapeviz.models", kind)
 
 
-def _overridden(family: ModuleType, config: Any, asked: Choice) -> tuple[dict[str, int], Any]:
-    """The sizes of a run, and the configuration with the sizes of the architecture set anew."""
+def _overridden(family: ModuleType, config: Any, asked: Choice, task: str) -> tuple[dict[str, int], Any]:
+    """The sizes of a run, and the configuration with the sizes of the architecture set anew.
+
+    A size that means another one (key/value heads as many as heads) goes with it.
+    """
     runs = {name: size for name, size in asked.sizes.items() if name in RUNS}
     known = [entry.name for entry in fields(config)]
     keys = {**family.SYMBOLS, **{key: key for key in known}}
@@ -112,7 +118,13 @@ def _overridden(family: ModuleType, config: Any, asked: Choice) -> tuple[dict[st
             derived = "; the layers of a kind follow from N and the configuration" if name.startswith("N_") else ""
             what = f"{_keys.model_type(family)} has no size {name} to be set{derived}"
             raise SizeError(f"{label}: {what}; {nearest(name, [*RUNS, *sizes])}")
+        if changes.get(keys[name], size) != size:
+            raise SizeError(f"{label}: {keys[name]} is given as {changes[keys[name]]} as well: keep one")
         changes[keys[name]] = size
+    for letter, other in family.build(config, task).aliases.items() if changes else ():
+        key, target = family.SYMBOLS.get(letter), family.SYMBOLS.get(other)
+        if key and key not in changes and target in changes and getattr(config, key) is not None:
+            changes[key] = changes[target]
     depth = family.SYMBOLS.get("N")
     if depth in changes:
         for key in set(known) - set(family.SYMBOLS.values()):
@@ -133,7 +145,7 @@ def _class(family: ModuleType, data: Mapping[str, Any], asked: Choice, source: s
         return next(name for name, task in classes.items() if bool(task) == asked.head)
     if found not in classes:
         raise InputError(
-            f"{source}: architectures = {found} is no class of {_keys.model_type(family)} that is known; "
+            f"{source}: architectures = {_keys.shown(found)} is no class of {_keys.model_type(family)} that is known; "
             f"{nearest(found, classes)}; --head and --no-head choose {_heads(classes)}"
         )
     return found
@@ -146,13 +158,13 @@ def _heads(classes: Mapping[str, str]) -> str:
 def _labels(data: Mapping[str, Any], source: str, usual: int) -> int:
     """The labels of a classifier: as many as usual unless the configuration names or counts them."""
     names, number = data.get("id2label"), data.get("num_labels")
-    if names is not None:
-        if not isinstance(names, dict) or not names:
-            raise InputError(f"{source}: id2label = {_keys.shown(names)}: an object of labels is needed")
-        return len(names)
-    if number is None:
+    if number is not None:
+        return int(_keys.parsed("int", number, f"{source}: num_labels = {_keys.shown(number)}"))
+    if names is None:
         return usual
-    return int(_keys.parsed("int", number, f"{source}: num_labels = {_keys.shown(number)}"))
+    if not isinstance(names, dict) or not names:
+        raise InputError(f"{source}: id2label = {_keys.shown(names)}: an object of labels is needed")
+    return len(names)
 
 
 def _sizes(family: ModuleType, config: Any, plan: _plan.Plan, runs: Mapping[str, int], source: str) -> Sizes:
@@ -210,11 +222,13 @@ def _hold(sizes: Sizes, source: str) -> None:
             raise SizeError(f"{source}: {known}: {rule.text} is needed")
 
 
-def _notes(data: Mapping[str, Any], class_name: str) -> tuple[str, ...]:
+def _notes(data: Mapping[str, Any], class_name: str, labels: int) -> tuple[str, ...]:
     """What a reader should know of how the configuration was taken."""
+    names = data.get("id2label")
     notes = {
         f"the configuration names no class: {class_name} is counted": not data.get("architectures"),
-        "quantized weights are counted as what they stand for, element by element": data.get("quantization_config"),
+        f"num_labels = {labels} counts, not the names in id2label": names and len(names) != labels,
+        "quantized weights are counted as what they stand for, element by element": any(map(data.get, QUANTIZED)),
     }
     return tuple(text for text, holds in notes.items() if holds)
 

@@ -17,9 +17,6 @@ SIZES = {
 """The SYMBOLS of most families, but for what they have besides."""
 ROTARY = {"rope_theta", "rope_scaling", "rope_parameters"}
 USUAL_IGNORED = ROTARY | {"rms_norm_eps", "attention_dropout"}
-SUMMARY = {
-    "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
-}  # fmt: skip
 """Keys without effect: of rotary positions, of most families, of a head that none of our classes has."""
 USUAL_MODULES = {
     "decoder.embedding": "embed_tokens",

@@ -11,12 +11,12 @@ from shapeviz.blocks.decoder import decoder_layer
 from shapeviz.blocks.embedding import embedding
 from shapeviz.blocks.encoder import encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
-from shapeviz.blocks.linear import head
+from shapeviz.blocks.linear import fixed_bias, head
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.pooling import unread
 from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, add, apply, buffer, param, restate
+from shapeviz.lang import Variable, apply, param, restate
 from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder, target_limit
 from shapeviz.models._plan import (
     B,
@@ -142,7 +142,7 @@ def _read(task: str, tied: bool, y: Variable, table: Variable) -> Variable:
         case "lm":
             restate(f"logits = Decoder(target, Encoder(source)) {'W_Eᵀ' if tied else 'W_Hᵀ'} + c")
             logits = head(y, table if tied else param("W_H", V, d_model), V)
-            return add(logits, buffer("c", V), name="logits_bias")
+            return fixed_bias(logits, V, name="logits_bias")
         case "sequence":
             return classified(y, task, C)
         case "questions":

@@ -10,7 +10,7 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
-from shapeviz.models._decoder_only import SUMMARY, classes, decoder_only
+from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
 
 SYMBOLS = {
@@ -20,10 +20,11 @@ ALIASES = {
     "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
     "num_hidden_layers": "n_layer",
 }  # fmt: skip
-IGNORED = SUMMARY | {
+IGNORED = {
     "n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights",
     "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn",
 }  # fmt: skip
+IGNORED |= {"n_special", "predict_special_tokens"}
 CLASSES = classes("GPT2", "ForTokenClassification", "ForQuestionAnswering", lm="LMHeadModel")
 MODULES = {
     "decoder.embedding": "wte", "decoder.positions": "wpe", "decoder.*layer": "h", "decoder.final_norm": "ln_f",

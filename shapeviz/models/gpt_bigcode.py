@@ -10,7 +10,7 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
-from shapeviz.models._decoder_only import SUMMARY, classes, decoder_only
+from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, g, h, kept, known_activations
 
 SYMBOLS = {
@@ -20,10 +20,10 @@ ALIASES = {
     "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
     "num_hidden_layers": "n_layer",
 }  # fmt: skip
-IGNORED = SUMMARY | {
+IGNORED = {
     "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights", "attention_softmax_in_fp32",
     "scale_attention_softmax_in_fp32", "inference_runner", "validate_runner_input", "pre_allocate_kv_cache",
-    "max_sequence_length", "max_batch_size", "pad_key_length", "classifier_dropout", "num_key_value_heads",
+    "max_batch_size", "pad_key_length", "classifier_dropout", "num_key_value_heads",
 }  # fmt: skip
 CLASSES = classes("GPTBigCode", "ForTokenClassification")
 MODULES = {

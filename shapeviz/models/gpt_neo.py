@@ -13,7 +13,7 @@ from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
 from shapeviz.errors import SizeError, nearest
 from shapeviz.expr import floor
-from shapeviz.models._decoder_only import SUMMARY, classes, decoder_only
+from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import (
     N,
     P,
@@ -34,7 +34,7 @@ SYMBOLS = {
     "d_ff": "intermediate_size", "w": "window_size",
 }  # fmt: skip
 ALIASES = {"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"}
-IGNORED = SUMMARY | {
+IGNORED = {
     "attention_layers", "attention_dropout", "embed_dropout", "resid_dropout", "classifier_dropout",
     "layer_norm_epsilon",
 }  # fmt: skip

@@ -11,7 +11,7 @@ from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
-from shapeviz.models._decoder_only import SUMMARY, classes, decoder_only
+from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import Count, Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
 
 SYMBOLS = {"V": "vocab_size", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner"}
@@ -19,7 +19,7 @@ ALIASES = {
     "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head",
     "num_hidden_layers": "n_layer",
 }  # fmt: skip
-IGNORED = SUMMARY | {
+IGNORED = {
     "n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights",
 }  # fmt: skip
 ONLY = {"rotary": (True,)}

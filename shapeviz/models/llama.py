@@ -15,7 +15,7 @@ from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, c
 from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
 
 SYMBOLS = SIZES | {"d_k": "head_dim"}
-IGNORED = USUAL_IGNORED | {"pretraining_tp"}
+IGNORED = USUAL_IGNORED | {"pretraining_tp"} | {"is_llama_config", "rope_interleaved", "is_mistral_derived_model"}
 CLASSES = classes("Llama", "ForTokenClassification", "ForQuestionAnswering")
 MODULES = USUAL_MODULES
 

@@ -14,7 +14,7 @@ from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, c
 from shapeviz.models._plan import Plan, d_ff, grouped, h, heads, layer_counts, pattern, rotary_check, windowed
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
-IGNORED = USUAL_IGNORED | {"pretraining_tp"}
+IGNORED = USUAL_IGNORED | {"pretraining_tp"} | {"use_sliding_window", "is_mistral_derived_model"}
 ONLY = {"attention_bias": (False,), "mlp_bias": (False,)}
 CLASSES = classes("Mistral", "ForTokenClassification", "ForQuestionAnswering")
 MODULES = USUAL_MODULES

@@ -35,7 +35,8 @@ class LanguageModel(nn.Module):
     """logits = Decoder(ids) W_Eᵀ (or W_Hᵀ): token ids [B T] → logits [B T V], T at most max_position_embeddings.
 
     `config` has the keys of shapeviz.models.shapeviz_lm; others are passed over. Raises SizeError and InputError for
-    values that cannot be. A module of the class ShapevizLMModel has no head and gives the final norm's result [B T D].
+    values that cannot be. A module of the class ShapevizLMModel, named here or under the key `architectures`, has no
+    head and gives the final norm's result [B T D].
 
     The attribute `attention` chooses how attention is computed: "sdpa", or "bmm" by baddbmm, softmax and bmm, which is
     several times faster in bf16 on CPUs for blocks of up to about a thousand tokens.
@@ -57,7 +58,8 @@ class LanguageModel(nn.Module):
         self.drop = nn.Dropout(c.dropout)
         self.layers = nn.ModuleList(Layer(c) for _ in range(c.num_hidden_layers))
         self.final_norm = norm(c, D)
-        self.head = None if class_name == "ShapevizLMModel" else nn.Linear(D, c.vocab_size, bias=False)
+        named = class_name or next(iter(config.get("architectures") or []), "")
+        self.head = None if named == "ShapevizLMModel" else nn.Linear(D, c.vocab_size, bias=False)
         if self.head is not None and c.tie_word_embeddings:
             self.head.weight = self.embedding.weight
         tables = {"rotary": partial(angles, D // c.num_attention_heads), "sinusoidal": partial(waves, D)}

@@ -10,20 +10,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from math import isfinite, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from shapeviz import files
 from shapeviz.errors import ShapevizError
-from shapeviz.expr import Expr
 from shapeviz.frontends import read
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.report import measure
-from shapeviz.tracing import trace
+from shapeviz.train import saved
 from shapeviz.train.batches import batch
 from shapeviz.train.evaluation import loss_of
 
@@ -34,7 +33,6 @@ PARAMETERS, FLOPS, WEIGHTS, GRADIENTS = "parameters", "FLOPs a step", "bytes of 
 STATES, SAVED, PEAK, RATE = "bytes of optimizer states", "bytes saved for backward", "peak memory in bytes", "FLOP/s"
 EXACT = (PARAMETERS, FLOPS, WEIGHTS, GRADIENTS, STATES, SAVED)
 """What is predicted exactly; the rest is explained."""
-_B, _S = Expr.symbol("B"), Expr.symbol("S")
 
 
 @dataclass(frozen=True)
@@ -57,18 +55,6 @@ class Row:
         return self.predicted == self.measured if known else None
 
 
-class Loss(nn.Module):
-    """What a step computes forward: token ids and targets [B S] → mean cross-entropy in fp32."""
-
-    def __init__(self, module: LanguageModel) -> None:
-        super().__init__()
-        self.module, self.config = module, module.config
-
-    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """A scalar."""
-        return loss_of(self.module, ids, targets)
-
-
 def predicted(session: Session) -> tuple[Row, ...]:
     """The rows of a run of which nothing was measured yet; formulas are over the sizes of its config.json.
 
@@ -83,7 +69,7 @@ def predicted(session: Session) -> tuple[Row, ...]:
     low = hardware.dtype.itemsize if hardware.dtype != torch.float32 else 0
     copies = f"(4 + {low})" if low else "4"
     also = f", and a copy of {low} bytes each, which the module sees" if low else ""
-    saved = _saved(config, session, B, S)
+    kept = _saved(session)
     weights, gradients, states = (4 + low) * params, (4 + low) * params + 8, 8 * params + 8
     return (
         Row(PARAMETERS, str(total["params"]), params, None, "unique elements of nn.Parameter"),
@@ -94,9 +80,9 @@ def predicted(session: Session) -> tuple[Row, ...]:
             f"in fp32{also}; the loss and a flag travel with them"),
         Row(STATES, "8·params + 8", states, None,
             "two moments in fp32 (Kingma & Ba 2015), two counts of steps"),
-        saved,
+        kept,
         Row(PEAK, "weights + gradients + optimizer states + saved",
-            weights + gradients + states + (saved.predicted or 0), None, "the least that a step needs"),
+            weights + gradients + states + (kept.predicted or 0), None, "the least that a step needs"),
     )  # fmt: skip
 
 
@@ -108,14 +94,14 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
     master, module = session.master, session.module
     copied = master.shadow is not master.flat
     state = [value for entry in master.optimizer.state.values() for value in entry.values()]
-    flops, saved = _step(session)
+    flops, bytes_saved = _step(session)
     found: dict[str, float | None] = {
         PARAMETERS: sum(weight.numel() for weight in module.parameters()),
         FLOPS: flops * session.recipe.accumulate,
         WEIGHTS: master.flat.nbytes + (master.shadow.nbytes if copied else 0),
         GRADIENTS: master.reduced.nbytes + (master.shadow_gradient.nbytes if copied else 0),
         STATES: sum(value.nbytes for value in state if isinstance(value, Tensor)) or None,
-        SAVED: saved,
+        SAVED: bytes_saved,
     }
     peak, includes = peak_memory(session.hardware.device)
     done = [replace(row, measured=found[row.what]) for row in rows if row.what in found]
@@ -176,29 +162,14 @@ def _rows(session: Session) -> int:
     return int(rows.stop - rows.start)
 
 
-def _saved(config: dict[str, Any], session: Session, B: int, S: int) -> Row:
-    """The formula of our own trace of module and loss, at the sizes of the run."""
-    with torch.device("meta"):
-        module = LanguageModel(config)
-    module.attention = session.module.attention
-    for weight in module.parameters():
-        weight.data = weight.data.to(session.hardware.dtype)
-    note = "of one batch; each storage once, parameters apart"
+def _saved(session: Session) -> Row:
+    """The row of saved bytes; without a prediction where the module cannot be traced."""
+    what = "of one batch; each storage once, parameters apart"
     try:
-        model = trace(Loss(module).train(), "int64[B,S]", "int64[B,S]", saved=True)
-        total = measure(model, ["saved"]).total["saved"]
+        formula, value, exact, note = saved.saved(session, _rows(session))
     except ShapevizError as error:
-        return Row(SAVED, "", None, None, f"{note}; not traced: {str(error).splitlines()[0]}")
-    if not session.recipe.dropout or session.hardware.device.type != "cpu":
-        return Row(SAVED, str(total), int(total.at(B=B, S=S)), None, note)
-    if module.attention != "bmm":
-        note += "; predicted as on a GPU: CPUs keep dropout's masks as numbers, and write attention with dropout out"
-        return Row(SAVED, "", int(total.at(B=B, S=S)), None, note)
-    c, wider = module.config, session.hardware.dtype.itemsize - 1
-    masks = _B * _S * c.hidden_size * (1 + 2 * c.num_hidden_layers)
-    masks += _B * _S**2 * c.num_attention_heads * c.num_hidden_layers
-    value = int(total.at(B=B, S=S) + wider * masks.at(B=B, S=S))
-    return Row(SAVED, str(total + wider * masks), value, None, f"{note}; dropout's masks as numbers, as CPUs keep them")
+        return Row(SAVED, "", None, None, f"{what}; not traced: {str(error).splitlines()[0]}")
+    return Row(SAVED, str(formula) if exact else "", value, None, f"{what}; {note}" if note else what)
 
 
 def _step(session: Session) -> tuple[int, int]:
@@ -217,13 +188,13 @@ def _step(session: Session) -> tuple[int, int]:
     with torch.random.fork_rng(devices=[session.hardware.device] if session.hardware.device.type == "cuda" else []):
         with saved_tensors_hooks(pack, lambda tensor: tensor):
             loss = loss_of(module, x_BT.clone(), y_BT.clone())
-        saved = sum(kept.values())
+        bytes_saved = sum(kept.values())
         loss.backward()  # type: ignore[no-untyped-call]
         with _spelled_out(module), FlopCounterMode(display=False) as counter:
             loss_of(module, x_BT, y_BT).backward()  # type: ignore[no-untyped-call]
     master.reduced.zero_()
     master.shadow_gradient.zero_()
-    return int(counter.get_total_flops()), saved
+    return int(counter.get_total_flops()), bytes_saved
 
 
 @contextmanager

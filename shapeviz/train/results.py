@@ -81,11 +81,13 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
              "tokens to train on": len(data.train_ids), "tokens to validate on": len(data.val_ids),
              "vocabulary": tokenizer.vocab_size, "characters a token": data.chars_per_token,
              "entropy, bits a character": corpus.entropy_bits}  # fmt: skip
+    figures = {**asdict(outcome), "chosen": "; ".join(session.hardware.reasons)}
+    del figures["stopped"]
     summary.write(
         session.folder,
         recipe=session.recipe.plain(),
         data={name: value for name, value in facts.items() if value is not None},
-        outcome={**{k: v for k, v in asdict(outcome).items() if k != "stopped"}, "chosen": "; ".join(session.hardware.reasons)},
+        outcome=figures,
         samples=samples,
         predictions=rows,
         command=command(session.recipe, session.folder),

@@ -24,25 +24,20 @@ from shapeviz.train import checkpoint, distributed
 from shapeviz.train.loop import train
 from shapeviz.train.recipe import Recipe
 
-OPTIONS, MODE, FOLDER, TEXT, *REST = sys.argv[1:]
-GIVEN = json.loads(OPTIONS)
-RECIPE = tiny(Path(TEXT), **(GIVEN if isinstance(GIVEN, dict) else {}))
-torch.set_num_threads(1)
 
-
-def sitting(folder: Path, recipe: Recipe = RECIPE) -> int:
+def sitting(folder: Path, recipe: Recipe) -> int:
     """Trains in the folder, or goes on there."""
     outcome = train(recipe, folder, resume=(folder / "recipe.json").exists(), say=lambda _: None, report=False)
     return 128 + outcome.stopped if outcome.stopped else 0
 
 
-def forked(folder: Path, seconds: float | None = None, prepare=lambda: None) -> bool:
+def forked(folder: Path, recipe: Recipe, seconds: float | None = None, prepare=lambda: None) -> bool:
     """A sitting in a process that is killed after some seconds; whether it came to its end."""
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         prepare()
-        os._exit(sitting(folder))
+        os._exit(sitting(folder, recipe))
     if seconds is not None:
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
@@ -52,27 +47,27 @@ def forked(folder: Path, seconds: float | None = None, prepare=lambda: None) -> 
     return not os.WIFSIGNALED(status)
 
 
-def at_random(folder: Path, kills: int) -> None:
+def at_random(folder: Path, recipe: Recipe, kills: int) -> None:
     """Kills until there were so many; prints how many sittings each run took."""
     source, done = random.Random(1), 0
     began = time.monotonic()
-    forked(folder / "straight")
+    forked(folder / "straight", recipe)
     usual = time.monotonic() - began
     for number in range(1000):
         sittings = 1
-        while not forked(folder / str(number), source.uniform(0.02, usual / 2)):
+        while not forked(folder / str(number), recipe, source.uniform(0.02, usual / 2)):
             done, sittings = done + 1, sittings + 1
             if done >= kills:
-                forked(folder / str(number))
+                forked(folder / str(number), recipe)
                 print(sittings, "sittings")
                 return
         print(sittings, "sittings")
 
 
-def inside_a_save(folder: Path, where: str) -> None:
+def inside_a_save(folder: Path, recipe: Recipe, where: str) -> None:
     """Kills in the first save, then in the second of what is left, …, until a sitting comes through."""
     for number in range(1, 100):
-        if forked(folder, prepare=lambda number=number: _trap(where, number)):
+        if forked(folder, recipe, prepare=lambda number=number: _trap(where, number)):
             print(number, "sittings")
             return
 
@@ -104,17 +99,25 @@ def _trap(where: str, number: int) -> None:
     os.replace = move
 
 
-if MODE in ("random", "saving"):  # what is imported at the first step is imported once, too
-    with tempfile.TemporaryDirectory() as warm:
-        train(tiny(Path(TEXT), steps=1), Path(warm), say=lambda _: None, report=False)
-match MODE:
-    case "once":
-        sys.exit(sitting(Path(FOLDER)))
-    case "each":
+def main(given: str, mode: str, folder: Path, path: Path, *rest: str) -> None:
+    """As the head of this file says."""
+    torch.set_num_threads(1)
+    options = json.loads(given)
+    if mode == "each":
         distributed.start("cpu")
-        for number, options in enumerate(GIVEN):
-            sitting(Path(FOLDER, str(number)), tiny(Path(TEXT), **options))
-    case "random":
-        at_random(Path(FOLDER), int(REST[0]))
-    case "saving":
-        inside_a_save(Path(FOLDER), REST[0])
+        for number, one in enumerate(options):
+            sitting(folder / str(number), tiny(path, **one))
+        return
+    recipe = tiny(path, **options)
+    if mode == "once":
+        sys.exit(sitting(folder, recipe))
+    with tempfile.TemporaryDirectory() as warm:  # what is imported at the first step is imported once, too
+        train(tiny(path, steps=1), Path(warm), say=lambda _: None, report=False)
+    if mode == "random":
+        at_random(folder, recipe, int(rest[0]))
+    else:
+        inside_a_save(folder, recipe, rest[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), *sys.argv[5:])

@@ -59,7 +59,7 @@ def test_rows_of_all_processes_are_all_rows() -> None:
     for count in range(1, 9):
         for size in range(1, count + 1):
             rows = [list(range(count))[World(rank, size).rows(count)] for rank in range(size)]
-            assert list(range(count)) == sum(rows, [])
+            assert list(range(count)) == [row for part in rows for row in part]
             assert all(rows)
 
 

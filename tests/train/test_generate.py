@@ -29,11 +29,11 @@ VARIANTS: list[dict[str, Any]] = [
 
 def model(**keys: Any) -> LanguageModel:
     """A module with such weights that what it says depends on all of the context."""
-    module = LanguageModel({**SIZES, **keys})
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(3)
+        module = LanguageModel({**SIZES, **keys})
         for weight in module.parameters():
-            weight.add_(torch.randn(weight.shape, generator=generator) * 0.3)
+            weight.add_(torch.randn_like(weight) * 0.3)
     return module
 
 

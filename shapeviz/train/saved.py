@@ -1,0 +1,67 @@
+"""The bytes that a step saves for its backward pass, as a formula: our own trace of module and loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from shapeviz.expr import Expr
+from shapeviz.nets.language_model import LanguageModel
+from shapeviz.report import measure
+from shapeviz.tracing import trace
+from shapeviz.train.evaluation import loss_of
+
+if TYPE_CHECKING:
+    from shapeviz.train.session import Session
+
+
+class Loss(nn.Module):
+    """What a step computes forward: token ids and targets [B S] → mean cross-entropy in fp32."""
+
+    def __init__(self, module: LanguageModel) -> None:
+        super().__init__()
+        self.module, self.config = module, module.config
+
+    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """A scalar."""
+        return loss_of(self.module, ids, targets)
+
+
+def saved(session: Session, rows: int) -> tuple[Expr, int, bool, str]:
+    """Bytes of a batch of so many rows: formula, value, whether it is meant to be exact here, and a note.
+
+    Raises TraceError if the module cannot be traced.
+    """
+    recipe, hardware = session.recipe, session.hardware
+    with torch.device("meta"):
+        module = LanguageModel(recipe.model(session.data.tokenizer.vocab_size)).train()
+    module.attention = session.module.attention
+    for weight in module.parameters():
+        weight.data = weight.data.to(hardware.dtype)
+    # axes of length 1 are no variables: tensors with one need fewer copies
+    sizes = {"B": rows, "S": recipe.block_size}
+    ids = "int64[" + ",".join(name if size > 1 else "1" for name, size in sizes.items()) + "]"
+    total = measure(trace(Loss(module), ids, ids, saved=True), ["saved"]).total["saved"]
+    formula, value = Expr.of(total), int(total.at({name: size for name, size in sizes.items() if size > 1}))
+    if hardware.device.type != "cpu":
+        return formula, value, True, ""
+    more, exact, note = _on_cpus(module, hardware.dtype.itemsize)
+    return formula + more, value + int(more.at(sizes)), exact, note
+
+
+def _on_cpus(module: LanguageModel, itemsize: int) -> tuple[Expr, bool, str]:
+    """What PyTorch's CPU kernels keep besides, which a trace does not: it counts as GPUs keep."""
+    B, S = Expr.symbol("B"), Expr.symbol("S")
+    c = module.config
+    D, H, N = c.hidden_size, c.num_attention_heads, c.num_hidden_layers
+    if c.dropout and module.attention == "bmm":
+        elements = B * S * D * (1 + 2 * N) + B * S**2 * H * N
+        return (itemsize - 1) * elements, True, "dropout's masks are numbers on CPUs"
+    if c.dropout:
+        return Expr(), False, "as GPUs keep it: CPUs spell attention with dropout out, and keep its masks as numbers"
+    apart = c.qk_norm or c.positions == "rotary"  # queries are then a tensor of their own, ordered by heads
+    if module.attention == "sdpa" and apart and H > 1 and module.block_size > 1:
+        return B * S * (itemsize * D * N), True, "CPUs' attention gives heads first, which are then merged by a copy"
+    return Expr(), True, ""
