@@ -160,7 +160,7 @@ def ours(options: argparse.Namespace, dtype: str) -> dict[str, Any]:
     time.monotonic = CLOCKS[options.clock]  # by which the loop counts
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
-        loop.train(r, folder, say=lambda _: None)
+        loop.train(r, folder, say=lambda _: None, report=False)
         lines = Log.read(folder)
         last = torch.load(folder / "last.pt", weights_only=True, map_location="cpu")
     times = [r.tokens_per_step / line["tokens_per_second"] * 1e3 for line in lines if line["tokens_per_second"]]

@@ -1,5 +1,9 @@
 """How properties are tested: the same examples in every run, so that a red run can be repeated, and no time limit."""
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # several workers share the cores: threads that wait must not spin
+
 from hypothesis import settings
 
 settings.register_profile("repeatable", deadline=None, max_examples=60, derandomize=True, database=None)

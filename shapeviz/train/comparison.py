@@ -147,7 +147,7 @@ def trained(text: str, recipe: Recipe) -> tuple[int, float]:
     with TemporaryDirectory() as place:
         source, folder = Path(place) / "corpus.txt", Path(place) / "run"
         write(source, text)
-        outcome = train(replace(recipe, csv=None, column=None, texts=(str(source),)), folder, say=_quiet)
+        outcome = train(replace(recipe, csv=None, column=None, texts=(str(source),)), folder, say=_quiet, report=False)
         parameters = int(measure(read(str(folder / "config.json")), ("params",)).total["params"].value)
     return parameters, outcome.val_loss
 
