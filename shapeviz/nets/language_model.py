@@ -44,6 +44,7 @@ class LanguageModel(nn.Module):
 
     main_input_name = "input_ids"
     base_model_prefix = ""
+    made_of = "shapeviz"
     table: Tensor
 
     def __init__(self, config: Mapping[str, Any], class_name: str | None = None) -> None:

@@ -192,7 +192,6 @@ def _step(session: Session) -> tuple[int, int]:
         loss.backward()  # type: ignore[no-untyped-call]
         with _spelled_out(module), FlopCounterMode(display=False) as counter:
             loss_of(module, x_BT, y_BT).backward()  # type: ignore[no-untyped-call]
-    master.reduced.zero_()
     master.shadow_gradient.zero_()
     return int(counter.get_total_flops()), bytes_saved
 

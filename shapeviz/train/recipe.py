@@ -30,8 +30,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {},
     "report": {"steps": 5000, "t_max": 5000, "lr": 1e-3, "min_lr": 0.0, "weight_decay": 0.01, "beta2": 0.999,
                "clip": 0.0, "eval_every": 500, "single_batch": True},
-    "fast": {"positions": "rotary", "norm": "rms", "activation": "relu2", "qk_norm": True, "bias": False, "lr": 4e-3,
-             "min_lr": 0.0, "steps": 2000, "eval_every": 500},
+    "fast": {"positions": "rotary", "activation": "relu2", "qk_norm": True, "lr": 4e-3, "min_lr": 0.0, "warmup": 100,
+             "steps": 2000, "eval_every": 500},
 }  # fmt: skip
 
 
@@ -132,7 +132,10 @@ def checked(preset: str | None = None, **options: Any) -> Recipe:
         if option not in known:
             raise InputError(f"unknown option {option!r} of a recipe; {nearest(option, known)}")
     given = {option: value for option, value in options.items() if value is not None}
-    recipe = Recipe(**{**PRESETS[name], **given, "preset": name})
+    usual = dict(PRESETS[name])
+    if "warmup" in usual and type(steps := given.get("steps")) is int:  # of a short run as small a part
+        usual["warmup"] = min(usual["warmup"], usual["warmup"] * steps // usual["steps"])
+    recipe = Recipe(**{**usual, **given, "preset": name})
     recipe = replace(
         recipe,
         texts=tuple(recipe.texts),

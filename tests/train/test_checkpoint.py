@@ -46,15 +46,17 @@ def digest(run: Path) -> dict[str, bytes]:
 
 
 class Hostile:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
     def __reduce__(self) -> Any:
-        return os.system, ("touch /tmp/shapeviz-hostile-checkpoint",)
+        return os.mkdir, (str(self.mark),)
 
 
 def test_a_hostile_checkpoint_executes_nothing(tmp_path: Path) -> None:
-    mark = Path("/tmp/shapeviz-hostile-checkpoint")
-    mark.unlink(missing_ok=True)
-    torch.save({"version": 1, "step": Hostile()}, tmp_path / "last.pt")
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Hostile()))
+    mark = tmp_path / "mark"
+    torch.save({"version": 1, "step": Hostile(mark)}, tmp_path / "last.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Hostile(mark)))
     for name in ("last.pt", "plain.pt"):
         with pytest.raises(InputError, match="no whole checkpoint"):
             checkpoint.load(tmp_path / name)

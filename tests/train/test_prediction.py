@@ -40,9 +40,12 @@ def stepped(s: session.Session) -> None:
     update.update(update.Run(s), s.module)
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_predicted_is_measured_exactly(tmp_path: Path, seed: int) -> None:
-    given = options(Random(seed))
+SEVERAL = [options(Random(seed)) for seed in range(10)]
+SEVERAL += [{"positions": "rotary", "heads": heads} for heads in (1, 2)]
+
+
+@pytest.mark.parametrize("given", SEVERAL)
+def test_predicted_is_measured_exactly(tmp_path: Path, given: dict[str, Any]) -> None:
     s = begun(tmp_path, **given)
     before = prediction.predicted(s)
     assert EXACT == tuple(row.what for row in before if row.formula and row.what != PEAK)

@@ -14,6 +14,10 @@ def test_quick_is_the_default_and_options_win_over_a_preset() -> None:
     assert ("rotary", 7e-3, 2000) == (lambda r: (r.positions, r.lr, r.steps))(checked("fast", lr=7e-3))
 
 
+def test_a_short_run_of_a_preset_has_a_short_warm_up() -> None:
+    assert (100, 5, 100) == tuple(checked("fast", steps=steps).warmup for steps in (2000, 100, 9000))
+
+
 def test_the_report_s_recipe_is_its_to_the_letter() -> None:
     recipe = checked("report")
     assert ("adamw", "cosine", 1e-3, 5000, True) == (
