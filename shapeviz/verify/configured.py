@@ -54,12 +54,12 @@ def _modules(model: Model, report: Report, module: nn.Module, by: str) -> Iterat
         parts.setdefault(name, []).append(path)
     for name, paths in parts.items():
         rows = [row for row in report.rows if any(_matches(row.path, path) for path in paths)]
-        if not rows:
-            continue
         part, where = _part(module, name), ", ".join(row.path for row in rows)
         ours = sum(row.in_model("params") for row in rows)
+        if not rows or (part is None and not ours):
+            continue
         if part is None:
-            yield Check(where, "params", ours, None, by, f"not comparable: it has no {name}", explained=not ours)
+            yield Check(where, "params", ours, None, by, f"it has no {name}")
         else:
             theirs = sum(w.numel() for n, w in module.named_parameters() if n.startswith(f"{part}."))
             yield Check(where, "params", ours, theirs, by)
