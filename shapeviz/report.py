@@ -128,9 +128,8 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
     if not isinstance(model, Model):
         raise InputError(f"measure takes a Model: shapeviz.measure(shapeviz.read({model!r}))")
     columns = model.columns if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
-    known = plugins.names("shapeviz.analyses")
-    if wrong := next((name for name in columns if name not in known), None):
-        raise InputError(f"unknown column {wrong!r}; {nearest(wrong, known)}")
+    if wrong := next((name for name in columns if not plugins.has("shapeviz.analyses", name)), None):
+        raise InputError(f"unknown column {wrong!r}; {nearest(wrong, plugins.names('shapeviz.analyses'))}")
     if missing := next((name for name in columns if name in model.absent), None):
         raise InputError(f"{missing} of {model.name}: {model.absent[missing]}")
     analyses = {name: plugins.load("shapeviz.analyses", name) for name in columns}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ def load(name: str) -> dict[str, Any]:
     """What is bundled under a name. Raises InputError with the nearest name if there is nothing."""
     if not has(name):
         raise InputError(f"no bundled model {name!r}; {nearest(name, names())}")
+    import json
+
     data: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return data
 
