@@ -16,8 +16,13 @@ from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, c
 from shapeviz.models._plan import N, Plan, d_ff, grouped, h, heads, layer_counts, pattern, rotary_check, windowed
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
-IGNORED = USUAL_IGNORED | {"query_pre_attn_scalar", "final_logit_softcapping", "attn_logit_softcapping", "hidden_act"}
-IGNORED |= {"sliding_window_size"}
+IGNORED = USUAL_IGNORED | {
+    "query_pre_attn_scalar",
+    "final_logit_softcapping",
+    "attn_logit_softcapping",
+    "hidden_act",
+    "sliding_window_size",
+}
 ONLY = {"use_bidirectional_attention": (False,)}
 CLASSES = classes("Gemma2", "ForTokenClassification")
 MODULES = USUAL_MODULES

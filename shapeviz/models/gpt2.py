@@ -22,9 +22,8 @@ ALIASES = {
 }  # fmt: skip
 IGNORED = {
     "n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights",
-    "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn",
+    "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "n_special", "predict_special_tokens",
 }  # fmt: skip
-IGNORED |= {"n_special", "predict_special_tokens"}
 CLASSES = classes("GPT2", "ForTokenClassification", "ForQuestionAnswering", lm="LMHeadModel")
 MODULES = {
     "decoder.embedding": "wte", "decoder.positions": "wpe", "decoder.*layer": "h", "decoder.final_norm": "ln_f",

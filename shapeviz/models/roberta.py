@@ -10,8 +10,13 @@ from shapeviz.models._encoder_only import SIZES, TABLES, Heads, classes, encoder
 from shapeviz.models._plan import Layers, N, Plan, d_model, h, usual_check
 
 SYMBOLS = SIZES
-IGNORED = {"hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "layer_norm_eps"}
-IGNORED |= {"create_attention"}
+IGNORED = {
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "classifier_dropout",
+    "layer_norm_eps",
+    "create_attention",
+}
 ONLY = {"position_embedding_type": ("absolute",)}
 CLASSES = classes("Roberta", "ForCausalLM")
 MODULES = TABLES | {

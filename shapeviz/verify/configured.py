@@ -38,9 +38,9 @@ def configured_checks(model: Model) -> tuple[Check, ...]:
     return (*checks, _flops(model, report, module))
 
 
-def twin(model: Model, **options: Any) -> Model:
-    """A configuration's model once more: the module of transformers, traced at the same sizes."""
-    module = build(model.config.data, model.config.class_name, model.name)
+def twin(model: Model, module: nn.Module | None = None, **options: Any) -> Model:
+    """A configuration's model once more: the module of transformers (built unless it is given), traced at its sizes."""
+    module = module or build(model.config.data, model.config.class_name, model.name)
     config: Any = module.config
     config.use_cache = False
     lengths = {name: size for name, size in model.sizes.numbers.items() if name in LENGTHS}
@@ -96,7 +96,7 @@ def _flops(model: Model, report: Report, module: nn.Module) -> Check:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            traced = twin(model)
+            traced = twin(model, module)
             theirs, by = _counted(traced)
     except (ShapevizError, UncountedError) as error:
         why = f"not comparable: {error}".splitlines()[0]
