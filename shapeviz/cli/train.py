@@ -64,7 +64,8 @@ def run(request: Request) -> None:
     outcome = train(recipe, folder, resume is not None, say, progress=True)
     if outcome.stopped:
         raise typer.Exit(128 + outcome.stopped)
-    print(f"{folder}: step {outcome.step:,}, loss {outcome.val_loss:.4f} on the validation split")
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first one speaks
+        print(f"{folder}: step {outcome.step:,}, loss {outcome.val_loss:.4f} on the validation split")
 
 
 def _patient() -> None:

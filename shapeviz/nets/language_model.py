@@ -29,6 +29,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 Kernel = Literal["sdpa", "bmm"]
 Keep = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Source = Callable[[str], torch.Generator | None]
 
 
 class LanguageModel(nn.Module):
@@ -45,7 +46,7 @@ class LanguageModel(nn.Module):
     main_input_name = "input_ids"
     base_model_prefix = ""
     made_of = "shapeviz"
-    table: Tensor
+    table: Tensor | None
 
     def __init__(self, config: Mapping[str, Any], class_name: str | None = None) -> None:
         super().__init__()
@@ -63,18 +64,37 @@ class LanguageModel(nn.Module):
         self.head = None if named == "ShapevizLMModel" else nn.Linear(D, c.vocab_size, bias=False)
         if self.head is not None and c.tie_word_embeddings:
             self.head.weight = self.embedding.weight
-        tables = {"rotary": partial(angles, D // c.num_attention_heads), "sinusoidal": partial(waves, D)}
-        table = tables[c.positions](self.block_size) if c.positions in tables else None
-        self.register_buffer("table", table, persistent=False)
-        self._initialise(c.num_hidden_layers)
+        self.register_buffer("table", self._table(), persistent=False)
+        self.fill()
 
-    def _initialise(self, depth: int) -> None:
-        """Weights from N(0, 0.02²), those that end in the residual stream from N(0, 0.02² / 2N), biases 0."""
+    def _table(self) -> Tensor | None:
+        """What rotary or sinusoidal positions are computed from."""
+        c = self.config
+        match c.positions:
+            case "rotary":
+                return angles(c.hidden_size // c.num_attention_heads, self.block_size)
+            case "sinusoidal":
+                return waves(c.hidden_size, self.block_size)
+        return None
+
+    @torch.no_grad()
+    def fill(self, source: Source = lambda _: None, put: Callable[[Tensor, Tensor], Any] = Tensor.copy_) -> None:
+        """Gives all weights and tables their first values, whatever they held.
+
+        Matrices are from N(0, 0.02²), those that end in the residual stream from N(0, 0.02² / 2N); biases are 0, gains
+        1. `source` gives the generator for the weight of a name; `put` takes a weight and its values, one at a time.
+        """
+        depth = self.config.num_hidden_layers
         for name, weight in self.named_parameters():
+            value = torch.ones(weight.shape)
             if weight.dim() == 2:
-                nn.init.normal_(weight, std=STD / sqrt(2 * depth) if name.endswith("output.weight") else STD)
+                std = STD / sqrt(2 * depth) if name.endswith("output.weight") else STD
+                value.normal_(std=std, generator=source(name))
             elif name.endswith("bias"):
-                nn.init.zeros_(weight)
+                value.zero_()
+            put(weight, value)
+        if self.table is not None and (table := self._table()) is not None:
+            self.table.copy_(table)
 
     def cache(self, batch: int) -> Cache:
         """An empty cache for sequences of up to max_position_embeddings tokens."""
@@ -91,9 +111,9 @@ class LanguageModel(nn.Module):
         rotate = None
         if self.positions is not None:
             x_BTD = x_BTD + self.positions(places_T)
-        elif self.config.positions == "sinusoidal":
+        elif self.table is not None and self.config.positions == "sinusoidal":
             x_BTD = x_BTD * sqrt(x_BTD.shape[-1]) + self.table[places_T].to(x_BTD.dtype)
-        else:
+        elif self.table is not None:
             rotate = self.table[:, places_T].to(x_BTD.dtype)
         x_BTD = self.drop(x_BTD)
         masked = T > 1 if start else self.attention == "bmm"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +20,8 @@ from shapeviz.train.folder import LOCK
 
 VERSION = 1
 LAST, BEST = "last.pt", "best.pt"
+PARTS = "shards"
+"""The folder for parts of checkpoints, and the key by which a checkpoint names its own."""
 EXPECTED = {"version": int, "step": int, "logged": int, "model": dict, "optimizer": dict, "pending": list,
             "best": float, "seconds": float, "fingerprint": dict}  # fmt: skip
 
@@ -60,6 +63,19 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def sweep(run: Path) -> None:
+    """Removes the parts that neither of a run's checkpoints names."""
+    if not (run / PARTS).is_dir():
+        return
+    named = [load(run / name).get(PARTS) for name in (LAST, BEST) if (run / name).exists()]
+    kept = {parts.get("folder") for parts in named if isinstance(parts, dict)}
+    for place in (run / PARTS).iterdir():
+        if place.name not in kept:
+            shutil.rmtree(place, ignore_errors=True)
+    with suppress(OSError):
+        (run / PARTS).rmdir()
+
+
 def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     """A checkpoint's `model` (fp32 weights by name), `optimizer`, `step`, …; only plain data and tensors are unpickled.
 
@@ -79,7 +95,9 @@ def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError,
             AttributeError, TypeError, IndexError, NotImplementedError) as error:  # fmt: skip
         words = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        raise InputError(f"{path} is no whole checkpoint: {words}{_other(path)}") from None
+        raise InputError(
+            f"{path} is no whole checkpoint: {words}{other(path.parent) if path.name == LAST else ''}"
+        ) from None
     if not isinstance(state, dict) or type(state.get("version")) is not int:
         raise InputError(f"{path} is no checkpoint of shapeviz")
     if state["version"] != VERSION:
@@ -90,11 +108,10 @@ def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     return state
 
 
-def _other(path: Path) -> str:
-    other = path.with_name(BEST)
-    if path.name != LAST or not other.exists():
-        return ""
-    return f"; to go on from where the run was best: cp {other} {path}"
+def other(run: Path) -> str:
+    """What to do if the last checkpoint of a run is lost."""
+    best, last = run / BEST, run / LAST
+    return f"; to go on from where the run was best: cp {best} {last}" if best.exists() else ""
 
 
 @contextmanager

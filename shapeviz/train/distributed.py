@@ -47,6 +47,14 @@ class World:
         if self.size > 1:
             torch.distributed.barrier()
 
+    def gathered(self, value: Result) -> list[Result]:
+        """The values of all processes, by rank; they must be such as can be pickled."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(values, value)
+        return values
+
     def first(self, job: Callable[[], Result]) -> Result:
         """What `job` gives in the main process, for all of them; a mistake there ends all, and is told once."""
         if self.size == 1:
@@ -66,13 +74,14 @@ class World:
         return shared[0]  # type: ignore[no-any-return]
 
 
-def start(device: str) -> World:
+def start(device: str, grouped: bool = False) -> World:
     """Joins the processes that torchrun has started, if it has and that is still to be done.
 
-    `device` (cpu, cuda, …) chooses gloo or nccl. Raises InputError for an environment that is not torchrun's.
+    `device` (cpu, cuda, …) chooses gloo or nccl; `grouped` makes a group also of a process that is alone. Raises
+    InputError for an environment that is not torchrun's.
     """
     size = _number("WORLD_SIZE", 1)
-    if size == 1:
+    if size == 1 and not grouped:
         return World()
     if not torch.distributed.is_available():
         raise InputError("this build of torch cannot run several processes: WORLD_SIZE must be 1")
@@ -81,7 +90,13 @@ def start(device: str) -> World:
     if device.startswith("cuda"):
         torch.cuda.set_device(world.local)
     if joined:
-        torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
+        from torch.distributed import HashStore  # type: ignore[attr-defined]
+
+        alone: dict[str, Any] = {}
+        if size == 1:
+            alone = {"store": HashStore(), "rank": 0, "world_size": 1}
+        backend = "nccl" if device.startswith("cuda") else "gloo"
+        torch.distributed.init_process_group(backend, timeout=PATIENCE, **alone)
     return world
 
 

@@ -56,10 +56,12 @@ def evaluate(
     sums = torch.zeros(len(parts), dtype=torch.float64)
     was_training = module.training
     module.eval()
-    for i in range(world.rank, len(parts), world.size):
-        places, length = parts[i]
+    for i in range(world.rank, -(-len(parts) // world.size) * world.size, world.size):
+        places, length = parts[min(i, len(parts) - 1)]  # of sharded weights all processes must see equally many chunks
         both = ids_N.unfold(0, length + 1, 1)[torch.tensor(places, device=ids_N.device)].long()
-        sums[i] = loss_of(module, both[:, :-1], both[:, 1:], "sum").double()
+        loss = loss_of(module, both[:, :-1], both[:, 1:], "sum").double()
+        if i < len(parts):
+            sums[i] = loss
         if world.size == 1 and stopped():
             return nan
     module.train(was_training)

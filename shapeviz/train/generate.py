@@ -128,7 +128,13 @@ def load(folder: Path, which: str | None = None) -> tuple[LanguageModel, Any]:
     except (ShapevizError, TypeError, AttributeError) as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from None
     try:
-        module.load_state_dict(checkpoint.load(found)["model"])
+        state = checkpoint.load(found)
+        if parts := state.get(checkpoint.PARTS):
+            from shapeviz.train import shards
+
+            shards.read(folder, parts, {"model": {name: p.detach() for name, p in module.named_parameters()}})
+        else:
+            module.load_state_dict(state["model"])
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{found} does not belong to {folder / 'config.json'}: {str(error).splitlines()[0]}") from None
     words = module.embedding.num_embeddings

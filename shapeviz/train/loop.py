@@ -56,7 +56,7 @@ def train(
     check(recipe)
     threads = torch.get_num_threads()
     with ExitStack() as stack:
-        world = distributed.start(hardware.device_of(recipe).type)
+        world = distributed.start(hardware.device_of(recipe).type, grouped=recipe.parallel == "fsdp")
         stack.callback(torch.set_num_threads, threads)
         stack.callback(distributed.stop, world)
         say = say if world.main else _silent
@@ -77,7 +77,7 @@ def train(
         stack.enter_context(_signals(run))
         rows = results.predict(s, say) if report and world.main else ()
         outcome = Steps(run, say, progress, report).go()
-        if report and world.main and not outcome.stopped:
+        if report and (world.main or s.master.together) and not outcome.stopped:
             results.shown(lambda: results.finish(s, outcome, rows, say), say)
         return outcome
 
@@ -121,7 +121,7 @@ class Steps:
                 if last or run.stop:
                     break
                 update(run, module)
-                if self.main and recipe.sample_every and run.step % recipe.sample_every == 0:
+                if recipe.sample_every and run.step % recipe.sample_every == 0 and (self.main or run.s.master.together):
                     self.tell(f"step {run.step:,}:\n{results.sample(run.s).strip()}\n")
             if run.stop:
                 check_finite(run, run.pending)
@@ -187,10 +187,14 @@ class Steps:
 
     def save(self, name: str) -> None:
         """Writes a checkpoint, in the main process, when the log that it counts on is on the disk."""
-        self.run.seconds += self.clock.sitting()
+        run, folder = self.run, self.run.s.folder
+        run.seconds += self.clock.sitting()
         if self.main:
             self.log.sync()
-            checkpoint.save(self.run.s.folder / name, self.run.state())
+        state = run.state()
+        if self.main:
+            checkpoint.save(folder / name, state)
+            checkpoint.sweep(folder)
 
 
 class Clock:

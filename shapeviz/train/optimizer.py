@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import cos, pi, prod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from shapeviz.train.recipe import Recipe
+from shapeviz.train.weights import MOMENTS, Weights, optimizer
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -33,23 +32,18 @@ def learning_rate(recipe: Recipe, step: int) -> float:
             return recipe.lr
 
 
-class Master:
+class Master(Weights):
     """The weights of a module as views of one flat tensor, and the optimizer that works on the whole of it.
 
     `flat` [P] is fp32 and the truth; with bfloat16 the module sees a copy of it, `shadow`, renewed after every update.
     `gradient` [P] is fp32; `tail` [2] lies behind it, so that two more numbers travel in the same all-reduce. Matrices
-    come first: they are decayed, vectors (biases, gains) are not.
+    come first: they are decayed, vectors are not.
     """
 
     def __init__(self, module: nn.Module, recipe: Recipe, dtype: torch.dtype = torch.float32) -> None:
-        named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-        named.sort(key=lambda pair: pair[1].dim() < 2)  # a stable sort
-        self.shapes = {name: tuple(p.shape) for name, p in named}
-        first = {id(p): name for name, p in named}
-        self.names = {
-            name: first[id(p)] for name, p in module.named_parameters(remove_duplicate=False) if id(p) in first
-        }
-        self.clip = recipe.clip
+        super().__init__(module, recipe)
+        named = sorted(module.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # a stable sort
+        self.shapes = {name: self.shapes[name] for name, _ in named}
         count, device = sum(p.numel() for _, p in named), named[0][1].device
         self.matrices = sum(p.numel() for _, p in named if p.dim() >= 2)
         self.flat = torch.cat([p.detach().float().reshape(-1) for _, p in named])
@@ -61,75 +55,61 @@ class Master:
         views, gradients = self.views(self.shadow), self.views(self.shadow_gradient)
         for name, p in named:
             p.data, p.grad = views[name], gradients[name]
-        self.optimizer = _optimizer(recipe, self._groups())
+        matrices, vectors = self._part(slice(0, self.matrices)), self._part(slice(self.matrices, None))
+        self.optimizer = optimizer(recipe, [matrices], [vectors])
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """A flat tensor [P] as the tensors of the parameters, by their names; no copies."""
         parts = torch.split(flat, [prod(shape) for shape in self.shapes.values()])
         return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
-    def _groups(self) -> tuple[Tensor, Tensor]:
-        parts = []
-        for part in (slice(0, self.matrices), slice(self.matrices, None)):
-            parameter = nn.Parameter(self.flat[part])
-            parameter.grad = self.gradient[part]
-            parts.append(parameter)
-        return parts[0], parts[1]
+    def _part(self, part: slice) -> nn.Parameter:
+        parameter = nn.Parameter(self.flat[part])
+        parameter.grad = self.gradient[part]
+        return parameter
 
-    def collect(self) -> Tensor:
-        """After the backward passes: the gradient in fp32 [P], ready to be summed over the processes."""
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Views of `flat`; the moments of matrices and vectors as the tensors of the parameters."""
+        found, held = {"model": self.views(self.flat)}, list(self.optimizer.state.values())
+        for name in MOMENTS:
+            parts: dict[str, Tensor] = {}
+            for state, matrices in zip(held, (True, False), strict=True):
+                own = {key: shape for key, shape in self.shapes.items() if (len(shape) >= 2) == matrices}
+                pieces = torch.split(state[name], [prod(shape) for shape in own.values()])
+                parts |= {key: piece.view(own[key]) for key, piece in zip(own, pieces, strict=True)}
+            found[name] = parts
+        return found
+
+    def put(self, tensor: Tensor, value: Tensor) -> None:
+        """All of it."""
+        tensor.copy_(value)
+
+    def collect(self) -> None:
+        """The gradient in fp32."""
         if self.shadow_gradient is not self.gradient:
             self.gradient.copy_(self.shadow_gradient)
-        return self.gradient
 
     def clipped(self) -> Tensor:
-        """Scales the gradient to a norm of at most `clip` (0: none), as clip_grad_norm_ does; gives the norm."""
+        """One norm of one tensor."""
         norm: Tensor = torch.linalg.vector_norm(self.gradient)
         if self.clip:
             self.gradient.mul_((self.clip / (norm + 1e-6)).clamp(max=1.0))
         return norm
 
     @torch.no_grad()
-    def update(self, lr: float) -> None:
-        """One step of the optimizer with this learning rate; gradients are zero afterwards."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
+    def renew(self) -> None:
+        """The shadow anew, if there is one."""
         if self.shadow is not self.flat:
             self.shadow.copy_(self.flat)
+
+    def zero(self) -> None:
+        """Gradients and tail."""
+        if self.shadow_gradient is not self.gradient:
             self.shadow_gradient.zero_()
         self.reduced.zero_()
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: the fp32 weights by name, the optimizer's moments."""
-        views = self.views(self.flat)
-        model = {name: views[first] for name, first in self.names.items()}  # tied weights by all their names
-        return {"model": model, "optimizer": self.optimizer.state_dict()}
-
-    @torch.no_grad()
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes up what `state` gave. Raises ValueError, KeyError, RuntimeError or TypeError for another model's."""
-        saved = state["model"]
-        if {name: tuple(value.shape) for name, value in saved.items()} != self._named_shapes():
-            raise ValueError("the weights are those of another model")
-        for name, view in self.views(self.flat).items():
-            view.copy_(saved[name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.shadow is not self.flat:
-            self.shadow.copy_(self.flat)
-
-    def _named_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: self.shapes[first] for name, first in self.names.items()}
-
-    def moments(self) -> list[Tensor]:
-        """The optimizer's tensors, in a fixed order: the first moments, the second, and the counts of steps."""
-        states = [self.optimizer.state[group["params"][0]] for group in self.optimizer.param_groups]
-        return [state[name] for name in ("exp_avg", "exp_avg_sq", "step") for state in states if name in state]
-
-
-def _optimizer(recipe: Recipe, parts: tuple[Tensor, Tensor]) -> torch.optim.Optimizer:
-    matrices, vectors = parts
-    groups = [{"params": [matrices], "weight_decay": recipe.weight_decay}, {"params": [vectors], "weight_decay": 0.0}]
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    fused = matrices.device.type in ("cpu", "cuda")
-    return kind(groups, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), eps=1e-8, fused=fused)
+    def held(self) -> tuple[int, int, int]:
+        """Flat tensor and shadow, the same of gradients, the moments."""
+        copies = [self.shadow.nbytes, self.shadow_gradient.nbytes] if self.shadow is not self.flat else [0, 0]
+        states = sum(value.nbytes for value in self.moments())
+        return self.flat.nbytes + copies[0], self.reduced.nbytes + copies[1], states

@@ -61,28 +61,50 @@ def predicted(session: Session) -> tuple[Row, ...]:
     FLOPs and bytes are those of one process. A product with a weight has two products as large in its backward pass,
     one for either factor, and so have both products of attention: hence 3 times the forward pass.
     """
-    recipe, hardware = session.recipe, session.hardware
+    recipe = session.recipe
     B, S = _rows(session), recipe.block_size
     config = recipe.model(session.data.tokenizer.vocab_size)
     total = measure(read(config, sizes={"B": B, "S": S}), ["params", "flops"]).total
     params, steps = total["params"].value, recipe.accumulate
-    low = hardware.dtype.itemsize if hardware.dtype != torch.float32 else 0
-    copies = f"(4 + {low})" if low else "4"
-    also = f", and a copy of {low} bytes each, which the module sees" if low else ""
     kept = _saved(session)
-    weights, gradients, states = (4 + low) * params, (4 + low) * params + 8, 8 * params + 8
+    bytes_held = _held_parts(session) if session.master.together else _held(session, params)
     return (
         Row(PARAMETERS, str(total["params"]), params, None, "unique elements of nn.Parameter"),
         Row(FLOPS, f"{3 * steps}·({total['flops']})", 3 * steps * total["flops"].value, None,
             f"forward and backward, B = {B}, S = {S}" + f", {steps} batches" * (steps > 1)),
-        Row(WEIGHTS, f"{copies}·params", weights, None, "in fp32" + also),
-        Row(GRADIENTS, f"{copies}·params + 8", gradients, None,
-            f"in fp32{also}; the loss and a flag travel with them"),
-        Row(STATES, "8·params + 8", states, None,
-            "two moments in fp32 (Kingma & Ba 2015), two counts of steps"),
+        *bytes_held,
         kept,
         Row(PEAK, "weights + gradients + optimizer states + saved",
-            weights + gradients + states + (kept.predicted or 0), None, "the least that a step needs"),
+            sum(row.predicted or 0 for row in (*bytes_held, kept)), None, "the least that a step needs"),
+    )  # fmt: skip
+
+
+def _held(session: Session, params: int) -> tuple[Row, ...]:
+    """The rows of what a process keeps of all weights."""
+    low = session.hardware.dtype.itemsize if session.hardware.dtype != torch.float32 else 0
+    copies = f"(4 + {low})" if low else "4"
+    also = f", and a copy of {low} bytes each, which the module sees" if low else ""
+    return (
+        Row(WEIGHTS, f"{copies}·params", (4 + low) * params, None, "in fp32" + also),
+        Row(GRADIENTS, f"{copies}·params + 8", (4 + low) * params + 8, None,
+            f"in fp32{also}; the loss and a flag travel with them"),
+        Row(STATES, "8·params + 8", 8 * params + 8, None,
+            "two moments in fp32 (Kingma & Ba 2015), two counts of steps"),
+    )  # fmt: skip
+
+
+def _held_parts(session: Session) -> tuple[Row, ...]:
+    """The rows of what the first process keeps of its part: ⌈rows / processes⌉ rows of every weight, whole in one."""
+    with torch.device("meta"):
+        module = LanguageModel(session.recipe.model(session.data.tokenizer.vocab_size))
+    weights, size = list(module.parameters()), session.world.size
+    part = sum(-(-len(weight) // size) * weight[0].numel() for weight in weights)
+    formula = f"Σ ⌈rows/{size}⌉·columns"
+    return (
+        Row(WEIGHTS, f"4·{formula}", 4 * part, None, f"in fp32, of all weights, in the first of {size} processes"),
+        Row(GRADIENTS, f"4·{formula} + 12", 4 * part + 12, None, "in fp32; the loss, a flag and a square beside them"),
+        Row(STATES, f"8·{formula} + 4·{len(weights)}", 8 * part + 4 * len(weights), None,
+            "two moments in fp32 (Kingma & Ba 2015), a count of steps for every weight"),
     )  # fmt: skip
 
 
@@ -91,16 +113,13 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
 
     One batch runs forward and backward for it; weights, moments and the generators of random numbers stay as they are.
     """
-    master, module = session.master, session.module
-    copied = master.shadow is not master.flat
-    state = [value for entry in master.optimizer.state.values() for value in entry.values()]
-    flops, bytes_saved = _step(session)
+    flops, bytes_saved, (weights, gradients, states) = _step(session)
     found: dict[str, float | None] = {
-        PARAMETERS: sum(weight.numel() for weight in module.parameters()),
+        PARAMETERS: sum(weight.numel() for weight in session.module.parameters()),
         FLOPS: flops * session.recipe.accumulate,
-        WEIGHTS: master.flat.nbytes + (master.shadow.nbytes if copied else 0),
-        GRADIENTS: master.reduced.nbytes + (master.shadow_gradient.nbytes if copied else 0),
-        STATES: sum(value.nbytes for value in state if isinstance(value, Tensor)) or None,
+        WEIGHTS: weights,
+        GRADIENTS: gradients,
+        STATES: states,
         SAVED: bytes_saved,
     }
     peak, includes = peak_memory(session.hardware.device)
@@ -165,6 +184,8 @@ def _rows(session: Session) -> int:
 def _saved(session: Session) -> Row:
     """The row of saved bytes; without a prediction where the module cannot be traced."""
     what = "of one batch; each storage once, parameters apart"
+    if session.master.together:
+        return Row(SAVED, "", None, None, f"{what}; not told apart from the weights that are gathered for a layer")
     try:
         formula, value, exact, note = saved.saved(session, _rows(session))
     except ShapevizError as error:
@@ -172,12 +193,17 @@ def _saved(session: Session) -> Row:
     return Row(SAVED, str(formula) if exact else "", value, None, f"{what}; {note}" if note else what)
 
 
-def _step(session: Session) -> tuple[int, int]:
-    """FLOPs and saved bytes of a batch, forward and backward, counted by PyTorch; gradients are zero afterwards."""
+def _step(session: Session) -> tuple[int, int | None, tuple[int, int, int]]:
+    """FLOPs and saved bytes of a batch, forward and backward, counted by PyTorch; bytes of weights, gradients, states.
+
+    Gradients are zero afterwards. What is saved of sharded weights is not told apart from the weights themselves: None.
+    """
     recipe, module, master = session.recipe, session.module, session.master
     x_BT, y_BT = batch(session.data.train_ids, recipe.seed, 0, _rows(session), recipe.block_size)
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
     kept: dict[int, int] = {}
+    own: set[int] = set()
+    if not master.together:
+        own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -190,10 +216,12 @@ def _step(session: Session) -> tuple[int, int]:
             loss = loss_of(module, x_BT.clone(), y_BT.clone())
         bytes_saved = sum(kept.values())
         loss.backward()  # type: ignore[no-untyped-call]
+        master.zero()
         with _spelled_out(module), FlopCounterMode(display=False) as counter:
             loss_of(module, x_BT, y_BT).backward()  # type: ignore[no-untyped-call]
-    master.shadow_gradient.zero_()
-    return int(counter.get_total_flops()), bytes_saved
+    held = master.held()
+    master.zero()
+    return int(counter.get_total_flops()), None if master.together else bytes_saved, held
 
 
 @contextmanager

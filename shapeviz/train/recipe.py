@@ -16,7 +16,7 @@ CHOICES = {
     "optimizer": ("adamw", "adam"),
     "schedule": ("cosine", "linear", "constant"),
     "dtype": ("auto", "float32", "bfloat16"),
-    "parallel": ("flat", "ddp"),
+    "parallel": ("flat", "ddp", "fsdp"),
 }
 # the classes of torch.optim and torch.optim.lr_scheduler that the short names stand for; both are understood
 TORCH_NAMES = {
@@ -86,7 +86,9 @@ class Recipe:
     dtype: str = _option("auto", "auto takes bfloat16 where the processor has it.")
     device: str = _option("auto", "auto, cpu, cuda, cuda:N or mps.", "NAME")
     compile: bool = _option(False, "torch.compile the model.")
-    parallel: str = _option("flat", "With several processes: one all-reduce, or DistributedDataParallel.")
+    parallel: str = _option(
+        "flat", "Processes share gradients: one all-reduce, or torch's DDP; or the model, too: FSDP2."
+    )
     threads: int | None = _option(None, "Threads of a process. Default: as torch chooses.", "N")
     tensorboard: bool = _option(False, "Write the figures for TensorBoard as well.")
     preset: str = _option("quick", "quick, report (of the founding report) or fast.", "NAME")

@@ -45,9 +45,11 @@ class Plot:
 
 def sample(session: Session, tokens: int = 200) -> str:
     """A text from the weights as they are, sampled at temperature 0.8; in fp32, on the run's device."""
-    data = session.data
+    data, weights = session.data, session.master.whole()
+    if not session.world.main:
+        return ""
     module = LanguageModel(session.recipe.model(data.tokenizer.vocab_size)).to(session.hardware.device)
-    module.load_state_dict(session.master.state()["model"])
+    module.load_state_dict(weights)
     return generate(module, data.tokenizer, tokens=tokens, temperature=0.8, seed=session.recipe.seed)
 
 
@@ -64,8 +66,13 @@ def predict(session: Session, say: Say) -> tuple[prediction.Row, ...]:
 
 
 def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: Say) -> None:
-    """Samples of the best checkpoint, prediction against measurement, and `report.md` with all of it."""
+    """Samples of the best checkpoint, prediction against measurement, and `report.md` with all of it.
+
+    Of sharded weights all processes must call it; the first one writes.
+    """
     rows = prediction.measured(session, rows, outcome.tokens_per_second)
+    if not session.world.main:
+        return
     prediction.write(session.folder, rows)
     say(prediction.table(rows))
     data, corpus = session.data, session.data.corpus

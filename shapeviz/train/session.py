@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from shapeviz.train.distributed import World
 from shapeviz.train.folder import dumped
 from shapeviz.train.optimizer import Master
 from shapeviz.train.recipe import Recipe
+from shapeviz.train.weights import Weights, source
 
 Say = Callable[[str], None]
 
@@ -46,7 +47,12 @@ class Session:
     hardware: hardware.Hardware
     data: Data
     module: LanguageModel
-    master: Master
+    master: Weights
+
+    @property
+    def averaged(self) -> bool:
+        """Whether gradients arrive as means over the processes, as from torch's own engines, where sums are wanted."""
+        return self.world.size > 1 and self.recipe.parallel != "flat"
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -79,12 +85,22 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
     corpus = data.corpus
     rows = f"{corpus.rows:,} rows, " if corpus.rows else ""
     say(f"{corpus.source}: {rows}{corpus.characters:,} characters, sha256 {corpus.sha256[:16]}")
-    torch.manual_seed(recipe.seed)
-    module = LanguageModel(recipe.model(data.tokenizer.vocab_size)).to(chosen.device)
+    with torch.device("meta") if recipe.parallel == "fsdp" else chosen.device:
+        module = LanguageModel(recipe.model(data.tokenizer.vocab_size))
     module.attention = "bmm" if chosen.kernel == "bmm" else "sdpa"
     for line in chosen.reasons:
         say(line)
-    return Session(recipe, place, world, chosen, data, module, Master(module, recipe, chosen.dtype))
+    return Session(recipe, place, world, chosen, data, module, _weights(module, recipe, chosen, world))
+
+
+def _weights(module: LanguageModel, recipe: Recipe, chosen: hardware.Hardware, world: World) -> Weights:
+    """A module's first values and the optimizer for them; one that is to be in parts is on the meta device."""
+    if recipe.parallel == "fsdp":
+        from shapeviz.train.sharded import Sharded
+
+        return Sharded(module, recipe, chosen.dtype, world, chosen.device)
+    module.fill(partial(source, recipe))
+    return Master(module, recipe, chosen.dtype)
 
 
 def _data(recipe: Recipe, place: Path, device: torch.device) -> Data:
@@ -138,6 +154,12 @@ def restore(session: Session, state: dict[str, Any], path: Path, say: Say) -> No
     for note in checkpoint.compare(state["fingerprint"], session.fingerprint, session.folder):
         say(f"note: {note}")
     try:
-        session.master.restore(state)
+        if parts := state.get(checkpoint.PARTS):
+            from shapeviz.train import shards
+
+            shards.read(session.folder, parts, session.master.tensors(), session.world)
+            session.master.restored(state["optimizer"]["step"])
+        else:
+            session.master.restore(state)
     except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise InputError(f"{path} does not fit the recipe beside it: {str(error).splitlines()[0][:100]}") from None

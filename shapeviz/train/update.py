@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from math import inf, isfinite, nan
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from shapeviz.errors import CheckFailedError
 from shapeviz.train.batches import seed_of, starts, windows
@@ -41,10 +42,10 @@ class Run:
     rate: float = nan
 
     def state(self) -> dict[str, Any]:
-        """The checkpoint of this moment."""
+        """The checkpoint of this moment; of weights in parts all processes must call for it."""
         pending = [(step, float(loss), float(norm)) for step, loss, norm in self.pending]
         return {
-            **self.s.master.state(),
+            **self.s.master.stored(self.s.folder, self.step),
             "step": self.step,
             "logged": self.logged,
             "pending": pending,
@@ -75,11 +76,16 @@ def wrapped(session: Session) -> nn.Module:
     if session.recipe.compile:
         module = torch.compile(module)  # type: ignore[assignment]
     if session.world.size > 1 and session.recipe.parallel == "ddp":
-        from torch.nn.parallel import DistributedDataParallel
-
         device = session.hardware.device
         module = DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None)
     return module
+
+
+def _alone(session: Session, module: Any, more: bool) -> AbstractContextManager[Any]:
+    """Where torch's own engines keep gradients to this process, as long as more batches of an update follow."""
+    if session.master.together:
+        module.set_requires_gradient_sync(not more)
+    return module.no_sync() if more and isinstance(module, DistributedDataParallel) else nullcontext()
 
 
 def update(run: Run, module: nn.Module) -> None:
@@ -94,18 +100,16 @@ def update(run: Run, module: nn.Module) -> None:
     places = starts(len(s.data.train_ids) - r.block_size, r.seed, run.step, r.batch_size * r.accumulate)
     rows = world.rows(r.batch_size)
     share = (rows.stop - rows.start) / (r.batch_size * r.accumulate)
-    averaged = world.size > 1 and r.parallel == "ddp"  # DistributedDataParallel takes means, here sums are wanted
     for i, part in enumerate(places.view(r.accumulate, r.batch_size)):
         x_BT, y_BT = windows(s.data.train_ids, part[rows], r.block_size)
-        waiting = module.no_sync if averaged and i + 1 < r.accumulate else nullcontext
-        with waiting():  # type: ignore[operator]
+        with _alone(s, module, i + 1 < r.accumulate):
             loss = loss_of(module, x_BT, y_BT) * share
-            (loss * world.size if averaged else loss).backward()
+            (loss * world.size if s.averaged else loss).backward()
         master.tail[0] += loss.detach()
     master.collect()
     if world.size > 1:
         master.tail[1] = float(run.asked > 0)
-        world.sum(master.tail if averaged else master.reduced)
+        world.sum(master.tail if s.averaged else master.reduced)
     run.pending.append((run.step + 1, master.tail[0].clone(), master.clipped()))
     if run.synchronous:
         check_finite(run, run.pending[-1:])
