@@ -87,7 +87,8 @@ def recipe_of(options: argparse.Namespace, dtype: str) -> Any:
     from shapeviz.train.recipe import checked
 
     return checked(
-        texts=(options.text,) if options.text else (), steps=options.steps, log_every=EVERY, threads=options.threads,
+        options.preset, texts=(options.text,) if options.text else (), steps=options.steps, log_every=EVERY,
+        threads=options.threads,
         eval_every=options.evaluate or options.steps, dtype=dtype, device=options.device, seed=options.seed,
     )  # fmt: skip
 
@@ -138,7 +139,12 @@ def plain(options: argparse.Namespace) -> dict[str, Any]:
         if step % r.eval_every == 0 or step == r.steps:
             losses[step] = _validation(model, torch.from_numpy(validation.astype(np.int64)).to(device), r.block_size)
             began = now()
-    return {"ms": median(times[1:]), "losses": losses, "params": sum(p.numel() for p in model.parameters())}
+    return {
+        "ms": median(times[1:]),
+        "seconds": sum(times) * EVERY / 1e3,
+        "losses": losses,
+        "params": sum(p.numel() for p in model.parameters()),
+    }
 
 
 @torch.no_grad()
@@ -163,9 +169,11 @@ def ours(options: argparse.Namespace, dtype: str) -> dict[str, Any]:
         loop.train(r, folder, say=lambda _: None, report=False)
         lines = Log.read(folder)
         last = torch.load(folder / "last.pt", weights_only=True, map_location="cpu")
+    weights = {tensor.data_ptr(): tensor.numel() for tensor in last["model"].values()}  # tied ones once
     times = [r.tokens_per_step / line["tokens_per_second"] * 1e3 for line in lines if line["tokens_per_second"]]
     losses = {line["step"]: line["val_loss"] for line in lines if line["val_loss"] is not None and line["step"]}
-    return {"ms": median(times[1:]), "losses": losses, "params": sum(p.numel() for p in last["model"].values())}
+    seconds = sum(times) * EVERY / 1e3  # without evaluations and saves, as of the plain loop
+    return {"ms": median(times[1:]), "seconds": seconds, "losses": losses, "params": sum(weights.values())}
 
 
 def generation(options: argparse.Namespace) -> dict[str, Any]:
@@ -261,6 +269,7 @@ if __name__ == "__main__":
     parser.add_argument("--evaluate", type=int, help="steps between evaluations; default: one at the end")
     parser.add_argument("--text", help="a text file; default: the bundled corpus")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--preset", default="quick", help="of the loop of shapeviz; the plain one has its sizes alone")
     parser.add_argument("--tokens", type=int, default=300, help="tokens to generate")
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--device", default="auto")

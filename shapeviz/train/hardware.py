@@ -12,8 +12,8 @@ from shapeviz.errors import InputError, nearest
 from shapeviz.train.distributed import World
 from shapeviz.train.recipe import Recipe
 
-LONGEST_BMM = 1024
-"""Block up to which bmm attention was quicker than scaled_dot_product_attention on CPUs in bfloat16."""
+LONGEST_BMM, LONGEST_BMM_FP32 = 1024, 128
+"""Blocks up to which bmm attention was quicker than scaled_dot_product_attention on CPUs, in bfloat16 and float32."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def choose(recipe: Recipe, world: World, saved: dict[str, Any] | None = None) ->
     device, saved = device_of(recipe, world.local), saved or {}
     dtype, why = _dtype(recipe, device, saved)
     lower = dtype != torch.float32
-    kernel = "bmm" if device.type == "cpu" and lower and recipe.block_size <= LONGEST_BMM else "sdpa"
+    longest = LONGEST_BMM if lower else LONGEST_BMM_FP32
+    kernel = "bmm" if device.type == "cpu" and recipe.block_size <= longest else "sdpa"
     threads = recipe.threads or saved.get("threads") or torch.get_num_threads()
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from shapeviz.errors import CheckFailedError, MissingToolError, ShapevizError
+from shapeviz.errors import CheckFailedError, MissingToolError, ShapevizError, SizeError
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train import checkpoint, plot, prediction, summary
+from shapeviz.train import corpus as corpora
 from shapeviz.train.generate import generate, load
 from shapeviz.train.recipe import command
 from shapeviz.train.session import Session
+from shapeviz.train.temperature import statistics
 
 Say = Callable[[str], None]
 SHARE = 0.05
@@ -83,6 +85,11 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
         how = "greedy" if temperature == 0 else f"temperature {temperature}, seed {session.recipe.seed}"
         text = generate(module, tokenizer, tokens=TOKENS, temperature=temperature, seed=session.recipe.seed)
         samples.append((f"{how}, weights of step {step:,}", text))
+    parts = corpora.split(corpus.text)
+    try:
+        temperatures = statistics(module, tokenizer, parts[0], data.val_ids.cpu(), seed=session.recipe.seed)
+    except SizeError:  # a validation part that is too short
+        temperatures = ()
     say(f"a sample at temperature {TEMPERATURES[-1]}:\n{samples[-1][1].strip()}")
     facts = {"source": corpus.source, "rows": corpus.rows, "characters": corpus.characters, "sha256": corpus.sha256,
              "tokens to train on": len(data.train_ids), "tokens to validate on": len(data.val_ids),
@@ -97,6 +104,7 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
         outcome=figures,
         samples=samples,
         predictions=rows,
+        temperatures=temperatures,
         command=command(session.recipe, session.folder),
         entropy_bits=corpus.entropy_bits,
         chars_per_token=data.chars_per_token,

@@ -17,6 +17,10 @@ from shapeviz.train.log import Line, Log
 from shapeviz.train.plot import best
 
 PACKAGES = ("shapeviz", "torch", "numpy", "tokenizers", "matplotlib")
+SAMPLED = (
+    "Second halves of windows of the validation text, sampled after the first halves. Entropy is that of the "
+    "distributions sampled from; surprise is what the model, at temperature 1, would pay for what was sampled."
+)
 EVALUATIONS = 20
 """Most evaluations shown in the table of a report."""
 
@@ -50,6 +54,7 @@ def write(
     outcome: Mapping[str, Any] | None = None,
     samples: Sequence[tuple[str, str]] = (),
     predictions: Iterable[Any] = (),
+    temperatures: Iterable[Any] = (),
     machine: Mapping[str, Any] | None = None,
     command: str = "",
     entropy_bits: float | None = None,
@@ -58,9 +63,10 @@ def write(
     """Writes `report.md` of a run folder; what is not given is left out.
 
     `recipe`, `data` (source, rows, characters, sha256, …) and `outcome` are shown as tables, `samples` are pairs
-    (how it was sampled, text), `predictions` have the fields what, formula, predicted, measured and note, `machine` is
-    what `environment` gave, `command` what made the run. Losses come from the log, in nats per token, and in bits per
-    character by `chars_per_token`. Raises InputError if the log cannot be read or the report not be written.
+    (how it was sampled, text), `predictions` have the fields what, formula, predicted, measured and note,
+    `temperatures` those of temperature.Row, `machine` is what `environment` gave, `command` what made the run. Losses
+    come from the log, in nats per token, and in bits per character by `chars_per_token`. Raises InputError if the log
+    cannot be read or the report not be written.
     """
     folder = Path(folder)
     machine = environment() if machine is None else machine
@@ -71,6 +77,7 @@ def write(
     parts += _result(lines, entropy_bits, chars_per_token * math.log(2))
     parts += _section("Outcome", _pairs(outcome or {}))
     parts += _section("Prediction and measurement", _predictions(predictions))
+    parts += _section("Temperature", _temperatures(temperatures))
     for how, text in samples:
         parts += [f"## Sample: {escape(how)}", _fenced(text)]
     parts += _section("Data", _pairs(data or {}))
@@ -117,6 +124,16 @@ def _predictions(rows: Iterable[Any]) -> str:
         for row in rows
     ]
     return _grid(["what", "formula", "predicted", "measured", ""], shown, right=(2, 3)) if shown else ""
+
+
+def _temperatures(rows: Iterable[Any]) -> str:
+    found = [
+        ["the text itself" if row.temperature is None else f"{row.temperature:g}", _loss(row.entropy),
+         _loss(row.surprise), *("–" if share is None else f"{share:.1%}" for share in (row.known, row.distinct))]
+        for row in rows
+    ]  # fmt: skip
+    names = ["temperature", "entropy, bits/character", "surprise, bits/character", "known words", "different words"]
+    return f"{SAMPLED}\n\n{_grid(names, found, right=range(1, 5))}" if found else ""
 
 
 def _evaluations(lines: Sequence[Line], nats_per_bit: float) -> str:
