@@ -8,7 +8,18 @@ import pytest
 
 import shapeviz
 
-HEAVY = ("torch", "torchinfo", "fvcore", "sympy", "numpy", "graphviz", "rich")
+HEAVY = (
+    "torch",
+    "torchinfo",
+    "fvcore",
+    "sympy",
+    "numpy",
+    "graphviz",
+    "rich",
+    "matplotlib",
+    "tokenizers",
+    "transformers",
+)
 PROGRAM = """
 import sys
 sys.argv = ["shapeviz", *{arguments!r}]

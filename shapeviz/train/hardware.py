@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -18,12 +19,13 @@ LONGEST_BMM, LONGEST_BMM_FP32 = 1024, 128
 
 @dataclass(frozen=True)
 class Hardware:
-    """A torch device and dtype, `kernel` "sdpa" or "bmm", threads of this process, and reasons in words."""
+    """A torch device and dtype, `kernel` "sdpa" or "bmm", threads of this process, `compiled`, and reasons in words."""
 
     device: torch.device
     dtype: torch.dtype
     kernel: str
     threads: int
+    compiled: bool = False
     reasons: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -71,17 +73,22 @@ def choose(recipe: Recipe, world: World, saved: dict[str, Any] | None = None) ->
     dtype, why = _dtype(recipe, device, saved)
     lower = dtype != torch.float32
     longest = LONGEST_BMM if lower else LONGEST_BMM_FP32
-    kernel = "bmm" if device.type == "cpu" and recipe.block_size <= longest else "sdpa"
+    # PyTorch spells attention with dropout out on CPUs, in more steps
+    kernel = "bmm" if device.type == "cpu" and (recipe.dropout or recipe.block_size <= longest) else "sdpa"
     threads = recipe.threads or saved.get("threads") or torch.get_num_threads()
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     cores = os.cpu_count() or 1
     reasons = [f"{device} in {str(dtype).removeprefix('torch.')}: {why}"]
     if kernel == "bmm":
-        reasons.append("attention by baddbmm, softmax and bmm: in bfloat16 quicker here than PyTorch's own")
+        reasons.append("attention by baddbmm, softmax and bmm: quicker here than PyTorch's own")
+    compiled = bool(recipe.compile)
+    if recipe.compile is None and device.type == "cuda" and recipe.parallel != "fsdp":
+        compiled = find_spec("triton") is not None
+        reasons.append("compiled, as is usual on GPUs" if compiled else "not compiled: triton is not installed")
     if device.type == "cpu" and threads * world.size > cores:
         reasons.append(f"{threads * world.size} threads share {cores} cores: fewer (--threads) may be faster")
-    return Hardware(device, dtype, kernel, threads, tuple(reasons))
+    return Hardware(device, dtype, kernel, threads, compiled, tuple(reasons))
 
 
 def _dtype(recipe: Recipe, device: torch.device, saved: dict[str, Any]) -> tuple[torch.dtype, str]:

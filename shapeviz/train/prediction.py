@@ -187,10 +187,10 @@ def _saved(session: Session) -> Row:
     if session.master.together:
         return Row(SAVED, "", None, None, f"{what}; not told apart from the weights that are gathered for a layer")
     try:
-        formula, value, exact, note = saved.saved(session, _rows(session))
+        formula, value, note = saved.saved(session, _rows(session))
     except ShapevizError as error:
         return Row(SAVED, "", None, None, f"{what}; not traced: {str(error).splitlines()[0]}")
-    return Row(SAVED, str(formula) if exact else "", value, None, f"{what}; {note}" if note else what)
+    return Row(SAVED, str(formula), value, None, f"{what}; {note}" if note else what)
 
 
 def _step(session: Session) -> tuple[int, int | None, tuple[int, int, int]]:

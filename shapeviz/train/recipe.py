@@ -85,7 +85,7 @@ class Recipe:
     single_batch: bool = _option(False, "Show the loss on one random validation batch beside the whole split's.")
     dtype: str = _option("auto", "auto takes bfloat16 where the processor has it.")
     device: str = _option("auto", "auto, cpu, cuda, cuda:N or mps.", "NAME")
-    compile: bool = _option(False, "torch.compile the model.")
+    compile: bool | None = _option(None, "torch.compile the model. Default: on GPUs, unless sharded.")
     parallel: str = _option(
         "flat", "Processes share gradients: one all-reduce, or torch's DDP; or the model, too: FSDP2."
     )

@@ -29,8 +29,8 @@ class Loss(nn.Module):
         return loss_of(self.module, ids, targets)
 
 
-def saved(session: Session, rows: int) -> tuple[Expr, int, bool, str]:
-    """Bytes of a batch of so many rows: formula, value, whether it is meant to be exact here, and a note.
+def saved(session: Session, rows: int) -> tuple[Expr, int, str]:
+    """Bytes of a batch of so many rows: formula, value, and a note.
 
     Raises TraceError if the module cannot be traced.
     """
@@ -46,22 +46,20 @@ def saved(session: Session, rows: int) -> tuple[Expr, int, bool, str]:
     total = measure(trace(Loss(module), ids, ids, saved=True), ["saved"]).total["saved"]
     formula, value = Expr.of(total), int(total.at({name: size for name, size in sizes.items() if size > 1}))
     if hardware.device.type != "cpu":
-        return formula, value, True, ""
-    more, exact, note = _on_cpus(module, hardware.dtype.itemsize)
-    return formula + more, value + int(more.at(sizes)), exact, note
+        return formula, value, ""
+    more, note = _on_cpus(module, hardware.dtype.itemsize)
+    return formula + more, value + int(more.at(sizes)), note
 
 
-def _on_cpus(module: LanguageModel, itemsize: int) -> tuple[Expr, bool, str]:
+def _on_cpus(module: LanguageModel, itemsize: int) -> tuple[Expr, str]:
     """What PyTorch's CPU kernels keep besides, which a trace does not: it counts as GPUs keep."""
     B, S = Expr.symbol("B"), Expr.symbol("S")
     c = module.config
     D, H, N = c.hidden_size, c.num_attention_heads, c.num_hidden_layers
-    if c.dropout and module.attention == "bmm":
-        elements = B * S * D * (1 + 2 * N) + B * S**2 * H * N
-        return (itemsize - 1) * elements, True, "dropout's masks are numbers on CPUs"
     if c.dropout:
-        return Expr(), False, "as GPUs keep it: CPUs spell attention with dropout out, and keep its masks as numbers"
+        elements = B * S * D * (1 + 2 * N) + B * S**2 * H * N
+        return (itemsize - 1) * elements, "dropout's masks are numbers on CPUs"
     apart = c.qk_norm or c.positions == "rotary"  # queries are then a tensor of their own, ordered by heads
     if module.attention == "sdpa" and apart and H > 1 and module.block_size > 1:
-        return B * S * (itemsize * D * N), True, "CPUs' attention gives heads first, which are then merged by a copy"
-    return Expr(), True, ""
+        return B * S * (itemsize * D * N), "CPUs' attention gives heads first, which are then merged by a copy"
+    return Expr(), ""

@@ -24,6 +24,7 @@ from shapeviz.train.recipe import Recipe
 from shapeviz.train.weights import Weights, source
 
 Say = Callable[[str], None]
+STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
     def prepare() -> None:
         made.append(_data(recipe, place, chosen.device))
         check_lengths(recipe, len(made[0].train_ids), len(made[0].val_ids))
+        if STANDARD_INPUT in (recipe.csv, *recipe.texts):
+            files.write(place / folder.CORPUS, made[0].corpus.text)
         describe(recipe, made[0].tokenizer, place)
 
     world.first(prepare)
@@ -104,8 +107,15 @@ def _weights(module: LanguageModel, recipe: Recipe, chosen: hardware.Hardware, w
 
 
 def _data(recipe: Recipe, place: Path, device: torch.device) -> Data:
-    """The corpus read, split and encoded, by the tokenizer in the run folder if there is one, else by a new one."""
-    corpus = corpora.read(csv=recipe.csv, column=recipe.column, texts=recipe.texts)
+    """The corpus read, split and encoded, by the tokenizer in the run folder if there is one, else by a new one.
+
+    Standard input can be read once: what came from it is kept in the run folder.
+    """
+    kept = place / folder.CORPUS
+    if STANDARD_INPUT in (recipe.csv, *recipe.texts) and kept.exists():
+        corpus = corpora.read(texts=(kept,))
+    else:
+        corpus = corpora.read(csv=recipe.csv, column=recipe.column, texts=recipe.texts)
     parts = corpora.split(corpus.text)
     path = place / "tokenizer.json"
     if path.exists():

@@ -73,7 +73,7 @@ class Run:
 def wrapped(session: Session) -> nn.Module:
     """The module as it is trained: compiled, or in DistributedDataParallel, if the recipe says so."""
     module: nn.Module = session.module
-    if session.recipe.compile:
+    if session.hardware.compiled:
         module = torch.compile(module)  # type: ignore[assignment]
     if session.world.size > 1 and session.recipe.parallel == "ddp":
         device = session.hardware.device

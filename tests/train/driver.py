@@ -2,6 +2,7 @@
 
     driver.py OPTIONS once FOLDER TEXT          trains, or resumes what is in the folder
     driver.py OPTIONS each FOLDER TEXT          OPTIONS is a list: a run for each, in FOLDER/0, FOLDER/1, …
+    driver.py OPTIONS resume FOLDER TEXT N      goes on with the run in the folder up to step N
     driver.py OPTIONS random FOLDER TEXT N      one run, killed N times after a random while (more folders if need be)
     driver.py OPTIONS saving FOLDER TEXT WHERE  one run per save, killed WHERE it is: writing, written, moved
 
@@ -15,12 +16,14 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from training import tiny
 
 from shapeviz.train import checkpoint, distributed
+from shapeviz.train import folder as folders
 from shapeviz.train.loop import train
 from shapeviz.train.recipe import Recipe
 
@@ -107,6 +110,10 @@ def main(given: str, mode: str, folder: Path, path: Path, *rest: str) -> None:
         distributed.start("cpu")
         for number, one in enumerate(options):
             sitting(folder / str(number), tiny(path, **one))
+        return
+    if mode == "resume":
+        stored = replace(folders.stored(folder), steps=int(rest[0]))
+        train(stored, folder, resume=True, say=lambda _: None, report=False)
         return
     recipe = tiny(path, **options)
     if mode == "once":

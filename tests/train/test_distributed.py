@@ -2,20 +2,24 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from training import HERE, text, tiny
+from training import HERE, TINY, text, tiny
 
 from shapeviz.errors import InputError, SizeError
 from shapeviz.train import checkpoint, distributed
 from shapeviz.train.distributed import World
 from shapeviz.train.log import Log
 from shapeviz.train.loop import train
+from shapeviz.train.recipe import checked
 
+FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 RUNS: list[dict[str, Any]] = [
     {},
     {"batch_size": 5, "accumulate": 2, "clip": 0.5},
@@ -53,6 +57,31 @@ def test_two_processes_have_the_losses_of_one(two: Path, tmp_path: Path, number:
     if tolerance < 1e-6:
         for name, weight in states[0]["model"].items():
             assert (weight - states[1]["model"][name]).abs().max() < 1e-5, name
+
+
+def test_a_signal_stops_all_processes_at_one_step(tmp_path: Path) -> None:
+    """SIGTERM to torchrun, which passes it on; the run goes on as if nothing had been."""
+    folder, path = tmp_path / "run", text(tmp_path)
+    flags = ["--text", path, *FLAGS, "-o", folder, "--steps", "3000", "--log-every", "5", "--eval-every", "1000"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    command += list(map(str, ["shapeviz.train", *flags]))
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    until = time.monotonic() + 60
+    while not (folder / "log.jsonl").exists() or len(Log.read(folder)) < 5:
+        assert time.monotonic() < until
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(60)
+    stopped = checkpoint.load(folder / "last.pt")["step"]
+    assert 0 < stopped < 3000
+    steps = stopped + 20
+    again = torchrun(2, HERE / "driver.py", json.dumps({}), "resume", folder, path, steps)
+    assert 0 == again.returncode, again.stderr
+    straight = {**TINY, "texts": (str(path),), "steps": steps, "t_max": 3000, "log_every": 5, "eval_every": 1000}
+    train(checked(**straight), tmp_path / "straight", say=lambda _: None, report=False)
+    for name, weight in checkpoint.load(tmp_path / "straight" / "last.pt")["model"].items():
+        assert (weight - checkpoint.load(folder / "last.pt")["model"][name]).abs().max() < 1e-4, name
 
 
 def test_rows_of_all_processes_are_all_rows() -> None:
