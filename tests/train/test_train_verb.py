@@ -11,9 +11,9 @@ from training import TINY, text
 FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def shapeviz(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def shapeviz(*words: object, cwd: Path | None = None, given: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shapeviz", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd, input=given)
 
 
 def test_train_resume_and_params_work_on_one_folder(tmp_path: Path) -> None:
@@ -31,6 +31,17 @@ def test_train_resume_and_params_work_on_one_folder(tmp_path: Path) -> None:
     assert (2, "--layers is 1 there, 2 here") == (other.returncode, other.stderr.partition("configuration: ")[2][:27])
     found = shapeviz("params", tmp_path / "runs" / "1")
     assert 0 == found.returncode, found.stderr
+
+
+@pytest.mark.parametrize("kind", ["--text", "--csv"])
+def test_what_came_from_standard_input_is_there_when_a_run_goes_on(tmp_path: Path, kind: str) -> None:
+    words = text(tmp_path).read_text()
+    given = words if kind == "--text" else "text\n" + "\n".join(f'"{line}"' for line in words.splitlines())
+    first = shapeviz("train", kind, "-", *FLAGS, "--steps", 5, "-o", tmp_path / "run", given=given)
+    assert 0 == first.returncode, first.stderr
+    more = shapeviz("train", "--resume", tmp_path / "run", "--steps", 6)
+    assert 0 == more.returncode, more.stderr
+    assert "going on at step 5 of 6" in more.stderr
 
 
 @pytest.mark.parametrize(
