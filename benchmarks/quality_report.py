@@ -58,7 +58,7 @@ def _text(text: dict[str, Any]) -> list[str]:
     return [
         f"## {steps:,} steps on {text['name']}",
         "4 layers, 4 heads, width 128, 12 windows of 64 characters a step, no dropout: the small model of nanoGPT's "
-        f"README, {plain[0]['params']:,} parameters; {len(plain)} seeds, each way in a process of its own, interleaved. "
+        f"README, {plain[0]['params']:,} parameters; {len(plain)} seeds, each way in its own process, interleaved. "
         "The first three follow one recipe, AdamW with a cosine from 1e-3 to 1e-4; the plain loop is written in "
         "the manner of nanoGPT.",
         grid(names, rows),

@@ -28,8 +28,8 @@ TORCH_NAMES = {
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {},
-    "report": {"steps": 5000, "t_max": 5000, "lr": 1e-3, "min_lr": 0.0, "weight_decay": 0.01, "beta2": 0.999,
-               "clip": 0.0, "eval_every": 500, "single_batch": True},
+    "report": {"steps": 5000, "t_max": 5000, "lr": 1e-3, "min_lr": 0.0, "weight_decay": 0.01, "decay_vectors": True,
+               "beta2": 0.999, "clip": 0.0, "eval_every": 500, "single_batch": True},
     "fast": {"positions": "rotary", "activation": "relu2", "qk_norm": True, "lr": 4e-3, "min_lr": 0.0, "warmup": 100,
              "steps": 2000, "eval_every": 500},
 }  # fmt: skip
@@ -73,7 +73,8 @@ class Recipe:
     schedule: str = _option("cosine", "CosineAnnealingLR, LinearLR or ConstantLR.")
     t_max: int | None = _option(None, "Step at which the schedule ends. Default: steps.", "N")
     warmup: int = _option(0, "Steps of linear warm-up.", "N")
-    weight_decay: float = _option(0.1, "Of matrices; vectors have none.", "X")
+    weight_decay: float = _option(0.1, "Of matrices; of vectors only with --decay-vectors.", "X")
+    decay_vectors: bool = _option(False, "Decay biases and gains as well, as torch's optimizers do unasked.")
     beta1: float = _option(0.9, "Decay of the first moment.", "X")
     beta2: float = _option(0.99, "Decay of the second moment.", "X")
     clip: float = _option(1.0, "Largest norm of the gradient; 0 for none.", "X")

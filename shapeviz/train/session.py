@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shapeviz import files
-from shapeviz.errors import InputError, SizeError
+from shapeviz.errors import InputError, MissingToolError, SizeError
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train import batches, checkpoint, folder, hardware, tokenizers
 from shapeviz.train import corpus as corpora
@@ -99,8 +99,10 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
 def _weights(module: LanguageModel, recipe: Recipe, chosen: hardware.Hardware, world: World) -> Weights:
     """A module's first values and the optimizer for them; one that is to be in parts is on the meta device."""
     if recipe.parallel == "fsdp":
-        from shapeviz.train.sharded import Sharded
-
+        try:
+            from shapeviz.train.sharded import Sharded
+        except ImportError:
+            raise MissingToolError("--parallel fsdp needs FSDP2: pip install 'torch>=2.6'") from None
         return Sharded(module, recipe, chosen.dtype, world, chosen.device)
     module.fill(partial(source, recipe))
     return Master(module, recipe, chosen.dtype)

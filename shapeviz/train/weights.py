@@ -119,14 +119,17 @@ class Weights(ABC):
 
 
 def optimizer(recipe: Recipe, matrices: Sequence[Tensor], vectors: Sequence[Tensor]) -> torch.optim.Optimizer:
-    """AdamW or Adam, its moments zero and there from the start; vectors (biases, gains) are not decayed."""
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    """AdamW or Adam, its moments zero and there from the start; vectors are biases and gains."""
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": recipe.weight_decay * recipe.decay_vectors},
+    ]
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
     fused = matrices[0].device.type in ("cpu", "cuda")
     made = kind(groups, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), eps=1e-8, fused=fused)
     for weight in (*matrices, *vectors):
         moments = {name: torch.zeros_like(weight, requires_grad=False) for name in MOMENTS}
-        made.state[weight] = {"step": torch.zeros((), device=weight.device), **moments}
+        made.state[weight] = {"step": torch.zeros((), device=weight.device if fused else "cpu"), **moments}
     return made
 
 

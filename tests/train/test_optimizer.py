@@ -41,16 +41,18 @@ def test_learning_rates_are_those_of_torch(kind: str, options: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("kind", ["adamw", "adam"])
-@pytest.mark.parametrize("clip", [0.0, 0.05])
-def test_steps_equal_torch_optim_on_the_parameters_themselves(kind: str, clip: float) -> None:
+@pytest.mark.parametrize(("clip", "every"), [(0.0, False), (0.05, False), (0.0, True)])
+def test_steps_equal_torch_optim_on_the_parameters_themselves(kind: str, clip: float, every: bool) -> None:
     torch.manual_seed(0)
-    recipe = checked(optimizer=kind, clip=clip, lr=1e-2, layers=1, d_model=8, heads=2, block_size=8)
+    recipe = checked(
+        optimizer=kind, clip=clip, decay_vectors=every, lr=1e-2, layers=1, d_model=8, heads=2, block_size=8
+    )
     ours = LanguageModel(recipe.model(11))
     theirs = deepcopy(ours)
     master = Master(ours, recipe)
     groups = [
         {"params": [p for p in theirs.parameters() if p.dim() >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in theirs.parameters() if p.dim() < 2], "weight_decay": 0.0},
+        {"params": [p for p in theirs.parameters() if p.dim() < 2], "weight_decay": recipe.weight_decay * every},
     ]
     make = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[kind]
     optimizer = make(groups, lr=1e-2, betas=(recipe.beta1, recipe.beta2))
