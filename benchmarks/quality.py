@@ -63,7 +63,7 @@ def report(options: argparse.Namespace, place: Path, *more: str) -> dict[str, An
         "entropy_bits": text.entropy_bits,
         "norm": float(torch.cat([tensor.flatten() for tensor in matrices.values()]).norm()),
         "log": [{key: line.get(key) for key in ("step", "train_loss", "val_loss", "lr", "val_batch_loss")}
-                for line in Log.read(place)],
+                for line in Log.read(place) if line["step"] % 50 == 0],
     }  # fmt: skip
 
 

@@ -59,8 +59,8 @@ def _text(text: dict[str, Any]) -> list[str]:
         f"## {steps:,} steps on {text['name']}",
         "4 layers, 4 heads, width 128, 12 windows of 64 characters a step, no dropout: the small model of nanoGPT's "
         f"README, {plain[0]['params']:,} parameters; {len(plain)} seeds, each way in its own process, interleaved. "
-        "The first three follow one recipe, AdamW with a cosine from 1e-3 to 1e-4; the plain loop is written in "
-        "the manner of nanoGPT.",
+        "The first three follow one recipe, AdamW with a cosine from 1e-3 to 1e-4 after 100 steps of warm-up, "
+        "as nanoGPT's; the plain loop is written in its manner.",
         grid(names, rows),
         f"Means of bfloat16 and float32 differ by {apart:.4f}. `--preset fast` is below the plain loop's last loss at "
         f"step {max(passed):,} in every seed.",
@@ -182,8 +182,8 @@ def figures(found: dict[str, Any]) -> dict[str, tuple[str, list[Curve], float | 
             ]
             floor = run["entropy_bits"] * log(2) if run["entropy_bits"] else None
             done[key] = (f"The report's recipe on {title}", [
-                ("training", "#9CC9E8", training, 0.7), ("one validation batch", "#E69F00", batch, 1.0),
-                ("validation", ADAM, evaluated(run), 1.8),
+                ("training", "#9CC9E8", training, 0.7), ("one validation batch", "#E69F00", batch[1:], 1.0),
+                ("validation", ADAM, evaluated(run)[1:], 1.8),
             ], floor)  # fmt: skip
     if "adam" in found:
         pairs = (("AdamW", ADAMW, found["dialogue"]), ("Adam", ADAM, found["adam"]))
@@ -217,6 +217,8 @@ def _figure(title: str, curves: Sequence[Curve], floor: float | None) -> dict[st
         axis.set_xlabel("step")
         axis.set_ylabel("loss, nats a character")
         axis.set_xlim(left=0)
+        if floor is not None:
+            axis.set_ylim(bottom=0)
         axis.set_title(title, loc="left", fontweight="bold", fontsize=12)
         axis.legend(frameon=False)
         for kind in ("png", "svg"):

@@ -123,7 +123,10 @@ def plain(options: argparse.Namespace) -> dict[str, Any]:
     x, y = get_batch()
     began = now()
     for step in range(1, r.steps + 1):
-        lr = r.min_lr + 0.5 * (1 + math.cos(math.pi * (step - 1) / r.steps)) * (r.lr - r.min_lr)
+        done, over = step - 1 - r.warmup_steps, r.steps - r.warmup_steps
+        lr = r.min_lr + 0.5 * (1 + math.cos(math.pi * done / over)) * (r.lr - r.min_lr)
+        if done < 0:
+            lr = r.lr * step / (r.warmup_steps + 1)
         for group in optimizer.param_groups:
             group["lr"] = lr
         loss = model(x, y)

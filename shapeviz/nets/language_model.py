@@ -72,9 +72,9 @@ class LanguageModel(nn.Module):
         c = self.config
         match c.positions:
             case "rotary":
-                return angles(c.hidden_size // c.num_attention_heads, self.block_size)
+                return rotary_table(c.hidden_size // c.num_attention_heads, self.block_size)
             case "sinusoidal":
-                return waves(c.hidden_size, self.block_size)
+                return sinusoidal_table(c.hidden_size, self.block_size)
         return None
 
     @torch.no_grad()
@@ -117,7 +117,7 @@ class LanguageModel(nn.Module):
             rotate = self.table[:, places_T].to(x_BTD.dtype)
         x_BTD = self.drop(x_BTD)
         masked = T > 1 if start else self.attention == "bmm"
-        mask_TL = later(T, start, x_BTD) if masked else None
+        mask_TL = causal_mask(T, start, x_BTD) if masked else None
         for i, layer in enumerate(self.layers):
             x_BTD = layer(x_BTD, mask_TL, rotate, None if cache is None else partial(cache.keep, i))
         if cache is not None:
@@ -166,12 +166,12 @@ class Attention(nn.Module):
         if self.heads_norm is not None:
             qk_2BHTK = self.heads_norm(qk_2BHTK)
         if rotate is not None:
-            qk_2BHTK = rotated(qk_2BHTK, rotate)
+            qk_2BHTK = apply_rotary(qk_2BHTK, rotate)
         q_BHTK, k_BHTK = qk_2BHTK
         k_BHLK, v_BHLK = (k_BHTK, v_BHTK) if keep is None else keep(k_BHTK, v_BHTK)
         p = self.drop.p if self.training else 0.0
         if mask_TL is not None:
-            y_BHTK = by_products(q_BHTK, k_BHLK, v_BHLK, mask_TL, p)
+            y_BHTK = manual_attention(q_BHTK, k_BHLK, v_BHLK, mask_TL, p)
         else:
             first = k_BHLK.shape == k_BHTK.shape
             y_BHTK = F.scaled_dot_product_attention(q_BHTK, k_BHLK, v_BHLK, dropout_p=p, is_causal=first)
@@ -220,7 +220,7 @@ def norm(c: Config, width: int) -> nn.Module:
     return nn.RMSNorm(width, eps=EPS) if c.norm == "rms" else nn.LayerNorm(width, bias=c.bias)
 
 
-def by_products(q_BHTK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, mask_TL: Tensor, dropout: float = 0.0) -> Tensor:
+def manual_attention(q_BHTK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, mask_TL: Tensor, dropout: float = 0.0) -> Tensor:
     """softmax(Q Kᵀ / √K + mask) V, written out: three products over batch and heads at once → [B H T K]."""
     B, H, T, K = q_BHTK.shape
     q, k, v = (x.reshape(B * H, -1, K) for x in (q_BHTK, k_BHLK, v_BHLK))
@@ -230,26 +230,26 @@ def by_products(q_BHTK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, mask_TL: Tensor,
     return torch.bmm(weights, v).view(B, H, T, K)
 
 
-def later(T: int, start: int, like: Tensor) -> Tensor:
+def causal_mask(T: int, start: int, like: Tensor) -> Tensor:
     """The mask of T queries after `start` tokens: 0 for what a query may see, -∞ for what comes later; [T start+T]."""
     return torch.full((T, start + T), -torch.inf, dtype=like.dtype, device=like.device).triu(start + 1)
 
 
-def rotated(qk_2BHTK: Tensor, rotate: Tensor) -> Tensor:
+def apply_rotary(qk_2BHTK: Tensor, rotate: Tensor) -> Tensor:
     """RoPE(x, m) = R_m x: features i and i + K/2 turned by m·θ_i      (Su et al. 2021, section 3.2.2)"""
     cos, sin = rotate
     x, y = qk_2BHTK.chunk(2, dim=-1)
     return torch.cat((x * cos - y * sin, y * cos + x * sin), dim=-1)
 
 
-def angles(width: int, length: int) -> Tensor:
+def rotary_table(width: int, length: int) -> Tensor:
     """cos and sin of m·θ_i for heads of that width, θ_i = 10000^(-2i/width): [2 length width/2]."""
     θ = 10000.0 ** (-torch.arange(0, width, 2).float() / width)
     turns = torch.outer(torch.arange(length).float(), θ)
     return torch.stack((turns.cos(), turns.sin()))
 
 
-def waves(width: int, length: int) -> Tensor:
+def sinusoidal_table(width: int, length: int) -> Tensor:
     """PE(m, 2i) = sin(m·θ_i), PE(m, 2i + 1) = cos(m·θ_i): [length width]      (Vaswani et al. 2017, section 3.5)"""
-    cos, sin = angles(width, length)
+    cos, sin = rotary_table(width, length)
     return torch.stack((sin, cos), dim=-1).flatten(1)[:, :width]

@@ -23,7 +23,7 @@ LAST, BEST = "last.pt", "best.pt"
 PARTS = "shards"
 """The folder for parts of checkpoints, and the key by which a checkpoint names its own."""
 EXPECTED = {"version": int, "step": int, "logged": int, "model": dict, "optimizer": dict, "pending": list,
-            "best": float, "seconds": float, "fingerprint": dict}  # fmt: skip
+            "best": float, "train_loss": float, "val_loss": float, "seconds": float, "fingerprint": dict}  # fmt: skip
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
@@ -105,6 +105,8 @@ def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     for name, kind in EXPECTED.items():
         if not isinstance(state.get(name), kind):
             raise InputError(f"{path} is no whole checkpoint: {name} is missing or of another kind")
+    if not all(isinstance(one, tuple) and len(one) == 3 for one in state["pending"]):
+        raise InputError(f"{path} is no whole checkpoint: pending is of another kind")
     return state
 
 

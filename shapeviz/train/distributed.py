@@ -16,15 +16,16 @@ from shapeviz.errors import InputError, ShapevizError, SizeError
 
 Result = TypeVar("Result")
 PATIENCE = timedelta(minutes=30)
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class World:
-    """This process among `size` ones: 0 ≤ rank < size, `local` the rank on this machine; `joined` if it is to leave."""
+    """This process among `size` ones: 0 ≤ rank < size, the `device` that is its own; `joined` if it is to leave."""
 
     rank: int = 0
     size: int = 1
-    local: int = 0
+    device: torch.device = CPU
     joined: bool = False
 
     @property
@@ -42,10 +43,11 @@ class World:
             torch.distributed.all_reduce(tensor)
         return tensor
 
-    def barrier(self) -> None:
-        """Returns when all processes have come here."""
-        if self.size > 1:
-            torch.distributed.barrier()
+    def any(self, flag: bool) -> bool:
+        """Whether it is set in some process."""
+        if self.size == 1:
+            return flag
+        return bool(self.sum(torch.tensor(float(flag), device=self.device)))
 
     def gathered(self, value: Result) -> list[Result]:
         """The values of all processes, by rank; they must be such as can be pickled."""
@@ -74,29 +76,41 @@ class World:
         return shared[0]  # type: ignore[no-any-return]
 
 
-def start(device: str, grouped: bool = False) -> World:
+def local_rank() -> int:
+    """The number of this process among those of torchrun on this machine."""
+    return _number("LOCAL_RANK", 0)
+
+
+def size() -> int:
+    """How many processes torchrun has started, on all machines."""
+    return _number("WORLD_SIZE", 1)
+
+
+def start(device: torch.device, grouped: bool = False) -> World:
     """Joins the processes that torchrun has started, if it has and that is still to be done.
 
-    `device` (cpu, cuda, …) chooses gloo or nccl; `grouped` makes a group also of a process that is alone. Raises
-    InputError for an environment that is not torchrun's.
+    The device is that of this process, and chooses gloo or nccl; `grouped` makes a group also of a process that is
+    alone. Raises InputError for an environment that is not torchrun's.
     """
-    size = _number("WORLD_SIZE", 1)
-    if size == 1 and not grouped:
-        return World()
+    count = size()
+    if count == 1 and not grouped:
+        return World(device=device)
     if not torch.distributed.is_available():
         raise InputError("this build of torch cannot run several processes: WORLD_SIZE must be 1")
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if count > 1 and missing:
+        raise InputError(f"WORLD_SIZE={count} without {', '.join(missing)}: torchrun sets them all")
     joined = not torch.distributed.is_initialized()
-    world = World(_number("RANK", 0), size, _number("LOCAL_RANK", 0), joined)
-    if device.startswith("cuda"):
-        torch.cuda.set_device(world.local)
+    world = World(_number("RANK", 0), count, device, joined)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     if joined:
         from torch.distributed import HashStore  # type: ignore[attr-defined]
 
         alone: dict[str, Any] = {}
-        if size == 1:
+        if count == 1:
             alone = {"store": HashStore(), "rank": 0, "world_size": 1}
-        backend = "nccl" if device.startswith("cuda") else "gloo"
-        torch.distributed.init_process_group(backend, timeout=PATIENCE, **alone)
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE, **alone)
     return world
 
 

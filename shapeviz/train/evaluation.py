@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import nan
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -45,38 +45,45 @@ def evaluate(
     block_size: int,
     world: World | None = None,
     stopped: Callable[[], bool] = lambda: False,
-) -> float:
+) -> float | None:
     """Mean loss in nats per token over the split (a fixed sample of one of more than LARGEST tokens).
 
     Processes take the chunks in turn; their sums are added in one order, so that the figure is the same for any number
-    of them. NaN if `stopped` asks for an end.
+    of them. None if `stopped` asks for an end in any of them.
     """
     world = world or World()
     parts = chunks(len(ids_N), block_size)
     sums = torch.zeros(len(parts), dtype=torch.float64)
-    was_training = module.training
-    module.eval()
-    for i in range(world.rank, -(-len(parts) // world.size) * world.size, world.size):
-        places, length = parts[min(i, len(parts) - 1)]  # of sharded weights all processes must see equally many chunks
-        both = ids_N.unfold(0, length + 1, 1)[torch.tensor(places, device=ids_N.device)].long()
-        loss = loss_of(module, both[:, :-1], both[:, 1:], "sum").double()
-        if i < len(parts):
-            sums[i] = loss
-        if world.size == 1 and stopped():
-            return nan
-    module.train(was_training)
+    with _evaluating(module):
+        for i in range(world.rank, -(-len(parts) // world.size) * world.size, world.size):
+            # of sharded weights all processes must see equally many chunks
+            places, length = parts[min(i, len(parts) - 1)]
+            both = ids_N.unfold(0, length + 1, 1)[torch.tensor(places, device=ids_N.device)].long()
+            loss = float(loss_of(module, both[:, :-1], both[:, 1:], "sum"))
+            if i < len(parts):
+                sums[i] = loss
+            if world.any(stopped()):
+                return None
     if world.size > 1:
         sums = world.sum(sums.to(ids_N.device) if ids_N.is_cuda else sums).cpu()
     tokens = sum(len(places) * length for places, length in parts)
     return float(sums.sum()) / tokens
 
 
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """The module without dropout, and afterwards as it was."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)
+
+
 @torch.no_grad()
 def one_batch(module: nn.Module, ids_N: Tensor, seed: int, step: int, batch_size: int, block_size: int) -> float:
     """Loss on one random validation batch, as the founding report's recipe evaluates; its deviation is about 0.065."""
-    was_training = module.training
-    module.eval()
     x_BT, y_BT = batch(ids_N, seed, step, batch_size, block_size, split="validation")
-    loss = float(loss_of(module, x_BT, y_BT))
-    module.train(was_training)
-    return loss
+    with _evaluating(module):
+        return float(loss_of(module, x_BT, y_BT))

@@ -14,7 +14,7 @@ from shapeviz.train.recipe import Recipe, flag, from_plain
 
 RECIPE, LOCK, CORPUS = "recipe.json", ".lock", "corpus.txt"
 OURS = ("config.json", RECIPE, "environment.json", "tokenizer.json", "last.pt", "best.pt", "log.jsonl", "loss.png",
-        "loss.svg", "report.md", "prediction.json", "shards", CORPUS)  # fmt: skip
+        "loss.svg", "report.md", "prediction.json", "data.json", "shards", CORPUS)  # fmt: skip
 FREE = ("csv", "column", "texts", "steps", "t_max", "threads", "device", "compile", "parallel", "tensorboard",
         "sample_every")  # fmt: skip
 """Options that may be others when a run is resumed; that the text is the same, its sha256 tells."""

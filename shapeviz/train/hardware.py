@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from shapeviz.errors import InputError, nearest
+from shapeviz.train import distributed
 from shapeviz.train.distributed import World
 from shapeviz.train.recipe import Recipe
 
@@ -41,13 +42,15 @@ class Hardware:
             "dtype": self.dtype_name,
             "threads": self.threads,
             "processes": world.size,
+            "attention": self.kernel,
+            "compiled": self.compiled,
             "processor": torch.backends.cpu.get_cpu_capability() if self.device.type == "cpu" else _name(self.device),
         }
 
 
-def device_of(recipe: Recipe, local: int = 0) -> torch.device:
-    """The device asked for, or the best there is. Raises InputError if it is not there."""
-    name = recipe.device
+def device_of(name: str) -> torch.device:
+    """The device of that name, or the best there is; under torchrun that of this process. Raises InputError if it is
+    not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = name.partition(":")
@@ -55,9 +58,12 @@ def device_of(recipe: Recipe, local: int = 0) -> torch.device:
         raise InputError(f"--device {name} is unknown; {nearest(name, ('auto', 'cpu', 'cuda', 'cuda:0', 'mps'))}")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        place = int(number or local)
+        if number and distributed.size() > 1:
+            raise InputError(f"--device {name}: every process takes a GPU of its own; --device cuda")
+        place = int(number or distributed.local_rank())
         if place >= count:
-            raise InputError(f"--device {name}: {count} CUDA devices are here; --device cpu always works")
+            which = f"{name} (process {place} of this machine)" if not number and place else name
+            raise InputError(f"--device {which}: {count} CUDA devices are here; --device cpu always works")
         return torch.device("cuda", place)
     if kind == "mps" and not torch.backends.mps.is_available():
         raise InputError("--device mps: there is none here; --device cpu always works")
@@ -65,11 +71,9 @@ def device_of(recipe: Recipe, local: int = 0) -> torch.device:
 
 
 def choose(recipe: Recipe, world: World, saved: dict[str, Any] | None = None) -> Hardware:
-    """Device, dtype, kernel and threads for a recipe; what it leaves open is as in the run that is `saved`, if any.
-
-    Sets the number of threads of this process. Raises InputError for a device that is not there.
-    """
-    device, saved = device_of(recipe, world.local), saved or {}
+    """Dtype, kernel and threads on the device of a process; what the recipe leaves open is as in the run that is
+    `saved`, if any. Sets the number of threads of this process."""
+    device, saved = world.device, saved or {}
     dtype, why = _dtype(recipe, device, saved)
     lower = dtype != torch.float32
     longest = LONGEST_BMM if lower else LONGEST_BMM_FP32
@@ -84,8 +88,9 @@ def choose(recipe: Recipe, world: World, saved: dict[str, Any] | None = None) ->
         reasons.append("attention by baddbmm, softmax and bmm: quicker here than PyTorch's own")
     compiled = bool(recipe.compile)
     if recipe.compile is None and device.type == "cuda" and recipe.parallel != "fsdp":
-        compiled = find_spec("triton") is not None
-        reasons.append("compiled, as is usual on GPUs" if compiled else "not compiled: triton is not installed")
+        able = torch.cuda.get_device_capability(device) >= (7, 0)  # what triton needs
+        compiled = able and find_spec("triton") is not None
+        reasons.append("compiled, as is usual on GPUs" if compiled else "not compiled: no triton for this GPU")
     if device.type == "cpu" and threads * world.size > cores:
         reasons.append(f"{threads * world.size} threads share {cores} cores: fewer (--threads) may be faster")
     return Hardware(device, dtype, kernel, threads, compiled, tuple(reasons))

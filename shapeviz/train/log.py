@@ -60,7 +60,10 @@ class Log:
     def sync(self) -> None:
         """Returns when the lines are on the disk; to be called before a checkpoint that counts on them."""
         if self._file is not None:
-            os.fsync(self._file)
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                raise InputError(f"cannot write {self.path}: {files.reason(error)}") from None
 
     def close(self) -> None:
         """Closes the file; a later `add` opens it again."""

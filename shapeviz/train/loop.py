@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from math import isnan, log, nan
+from math import isnan, log
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,13 +19,14 @@ import torch
 from shapeviz import files
 from shapeviz.train import checkpoint, distributed, hardware, results, session
 from shapeviz.train import folder as folders
+from shapeviz.train.clock import Clock
 from shapeviz.train.evaluation import evaluate, one_batch
 from shapeviz.train.log import Log
 from shapeviz.train.optimizer import learning_rate
 from shapeviz.train.progress import Progress
 from shapeviz.train.recipe import Recipe, check
 from shapeviz.train.tensorboard import Board
-from shapeviz.train.update import Run, check_finite, update, wrapped
+from shapeviz.train.update import Run, check_finite, check_finite_validation, update, wrapped
 
 Say = Callable[[str], None]
 
@@ -56,7 +56,7 @@ def train(
     check(recipe)
     threads = torch.get_num_threads()
     with ExitStack() as stack:
-        world = distributed.start(hardware.device_of(recipe).type, grouped=recipe.parallel == "fsdp")
+        world = distributed.start(hardware.device_of(recipe.device), grouped=recipe.parallel == "fsdp")
         stack.callback(torch.set_num_threads, threads)
         stack.callback(distributed.stop, world)
         say = say if world.main else _silent
@@ -64,7 +64,7 @@ def train(
         recipe = world.first(lambda: _entered(recipe, folder, resume, stack))
         if world.main:
             stack.callback(folders.leave, folder)
-        state = session.saved(folder, resume)
+        state = session.saved(folder, resume, world)
         s = session.begin(recipe, folder, world, state, say)
         run = Run(s)
         if state is not None:
@@ -74,9 +74,10 @@ def train(
         if world.main and resume:
             Log(folder).truncate(run.logged)
             files.write(folder / folders.RECIPE, folders.dumped(recipe.plain()))
-        stack.enter_context(_signals(run))
+        session.agree(s, run.step)
         rows = results.predict(s, say) if report and world.main else ()
-        outcome = Steps(run, say, progress, report).go()
+        with _signals(run):
+            outcome = Steps(run, say, progress, report).go()
         if report and (world.main or s.master.together) and not outcome.stopped:
             results.shown(lambda: results.finish(s, outcome, rows, say), say)
         return outcome
@@ -122,7 +123,8 @@ class Steps:
                     break
                 update(run, module)
                 if recipe.sample_every and run.step % recipe.sample_every == 0 and (self.main or run.s.master.together):
-                    self.tell(f"step {run.step:,}:\n{results.sample(run.s).strip()}\n")
+                    with self.clock.aside():
+                        self.tell(f"step {run.step:,}:\n{results.sample(run.s).strip()}\n")
             if run.stop:
                 check_finite(run, run.pending)
                 self.save(checkpoint.LAST)
@@ -141,10 +143,11 @@ class Steps:
         check_finite(run, run.pending)
         rate = self.clock.lap(run.step, r.tokens_per_step)
         val_loss = evaluate(s.module, s.data.val_ids, r.block_size, s.world, lambda: bool(run.asked))
-        if isnan(val_loss) and run.asked:
-            run.stop = run.asked
+        if val_loss is None:
+            run.stop = run.asked or signal.SIGTERM
             self.clock.restart(run.step)
             return
+        check_finite_validation(run, val_loss)
         run.val_loss = val_loss
         more = {}
         if r.single_batch:
@@ -155,7 +158,7 @@ class Steps:
             self.save(checkpoint.BEST)
         self.save(checkpoint.LAST)
         if self.plot:
-            self.plot.draw()
+            results.shown(self.plot.draw, self.tell)
         self.clock.restart(run.step)
 
     def logged(self, rate: float | None = None, **more: float) -> None:
@@ -197,34 +200,6 @@ class Steps:
             checkpoint.sweep(folder)
 
 
-class Clock:
-    """Seconds of training, those of evaluations and saves apart, for the rates; and the seconds of the sitting."""
-
-    def __init__(self, step: int) -> None:
-        self.began = self.since = time.monotonic()
-        self.step, self.steps, self.seconds = step, 0, 0.0
-
-    def lap(self, step: int, tokens_per_step: int) -> float:
-        """Tokens a second since the last lap or `restart`; NaN without a step."""
-        steps, seconds = step - self.step, time.monotonic() - self.since
-        self.steps, self.seconds = self.steps + steps, self.seconds + seconds
-        self.restart(step)
-        return steps * tokens_per_step / seconds if steps > 0 and seconds > 0 else nan
-
-    def restart(self, step: int) -> None:
-        """Begins a lap here: what was done since the last one is not counted."""
-        self.step, self.since = step, time.monotonic()
-
-    def mean(self, tokens_per_step: int) -> float:
-        """Tokens a second over all laps; NaN without a step."""
-        return self.steps * tokens_per_step / self.seconds if self.steps else nan
-
-    def sitting(self) -> float:
-        """Seconds since the last call, or the beginning, whatever they were spent on."""
-        began, self.began = self.began, time.monotonic()
-        return self.began - began
-
-
 @contextmanager
 def _signals(run: Run) -> Iterator[None]:
     """Ctrl-C and SIGTERM are noted in the run; the second one does what it always did."""
@@ -233,17 +208,20 @@ def _signals(run: Run) -> Iterator[None]:
         return
     before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
+    def leave() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
     def note(number: int, _: FrameType | None) -> None:
         run.asked = number
-        signal.signal(number, before[number] or signal.SIG_DFL)
+        leave()
 
     for number in before:
         signal.signal(number, note)
     try:
         yield
     finally:
-        for held, handler in before.items():
-            signal.signal(held, handler or signal.SIG_DFL)
+        leave()
 
 
 def _silent(_: str) -> None:

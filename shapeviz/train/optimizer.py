@@ -1,14 +1,16 @@
-"""The optimizer's side of a run: all weights in one flat fp32 tensor, AdamW or Adam on it, clipping, the schedule."""
+"""The optimizer, AdamW or Adam, and the learning rate of every step."""
 
 from __future__ import annotations
 
-from math import cos, pi, prod
+from collections.abc import Sequence
+from math import cos, pi
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from shapeviz.train.recipe import Recipe
-from shapeviz.train.weights import MOMENTS, Weights, optimizer
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -18,10 +20,10 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     PyTorch's does (Loshchilov and Hutter 2017, eq. 5); LinearLR and ConstantLR likewise. A warm-up is a LinearLR from
     η_max / (w + 1) before it, and the schedule proper ends at T_max all the same.
     """
-    w = recipe.warmup
+    w = recipe.warmup_steps
     if step < w:
         return recipe.lr * (step + 1) / (w + 1)
-    t_max = (recipe.t_max or recipe.steps) - w
+    t_max = recipe.schedule_steps - w
     spread = recipe.lr - recipe.min_lr
     match recipe.schedule:
         case "cosine":
@@ -32,84 +34,16 @@ def learning_rate(recipe: Recipe, step: int) -> float:
             return recipe.lr
 
 
-class Master(Weights):
-    """The weights of a module as views of one flat tensor, and the optimizer that works on the whole of it.
-
-    `flat` [P] is fp32 and the truth; with bfloat16 the module sees a copy of it, `shadow`, renewed after every update.
-    `gradient` [P] is fp32; `tail` [2] lies behind it, so that two more numbers travel in the same all-reduce. Matrices
-    come first: they are decayed, vectors are not.
-    """
-
-    def __init__(self, module: nn.Module, recipe: Recipe, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__(module, recipe)
-        named = sorted(module.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # a stable sort
-        self.shapes = {name: self.shapes[name] for name, _ in named}
-        count, device = sum(p.numel() for _, p in named), named[0][1].device
-        self.matrices = sum(p.numel() for _, p in named if p.dim() >= 2)
-        self.flat = torch.cat([p.detach().float().reshape(-1) for _, p in named])
-        self.reduced = torch.zeros(count + 2, device=device)
-        self.gradient, self.tail = self.reduced[:count], self.reduced[count:]
-        lower = dtype != torch.float32
-        self.shadow = self.flat.to(dtype) if lower else self.flat
-        self.shadow_gradient = torch.zeros_like(self.shadow) if lower else self.gradient
-        views, gradients = self.views(self.shadow), self.views(self.shadow_gradient)
-        for name, p in named:
-            p.data, p.grad = views[name], gradients[name]
-        matrices, vectors = self._part(slice(0, self.matrices)), self._part(slice(self.matrices, None))
-        self.optimizer = optimizer(recipe, [matrices], [vectors])
-
-    def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """A flat tensor [P] as the tensors of the parameters, by their names; no copies."""
-        parts = torch.split(flat, [prod(shape) for shape in self.shapes.values()])
-        return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
-
-    def _part(self, part: slice) -> nn.Parameter:
-        parameter = nn.Parameter(self.flat[part])
-        parameter.grad = self.gradient[part]
-        return parameter
-
-    def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Views of `flat`; the moments of matrices and vectors as the tensors of the parameters."""
-        found, held = {"model": self.views(self.flat)}, list(self.optimizer.state.values())
-        for name in MOMENTS:
-            parts: dict[str, Tensor] = {}
-            for state, matrices in zip(held, (True, False), strict=True):
-                own = {key: shape for key, shape in self.shapes.items() if (len(shape) >= 2) == matrices}
-                pieces = torch.split(state[name], [prod(shape) for shape in own.values()])
-                parts |= {key: piece.view(own[key]) for key, piece in zip(own, pieces, strict=True)}
-            found[name] = parts
-        return found
-
-    def put(self, tensor: Tensor, value: Tensor) -> None:
-        """All of it."""
-        tensor.copy_(value)
-
-    def collect(self) -> None:
-        """The gradient in fp32."""
-        if self.shadow_gradient is not self.gradient:
-            self.gradient.copy_(self.shadow_gradient)
-
-    def clipped(self) -> Tensor:
-        """One norm of one tensor."""
-        norm: Tensor = torch.linalg.vector_norm(self.gradient)
-        if self.clip:
-            self.gradient.mul_((self.clip / (norm + 1e-6)).clamp(max=1.0))
-        return norm
-
-    @torch.no_grad()
-    def renew(self) -> None:
-        """The shadow anew, if there is one."""
-        if self.shadow is not self.flat:
-            self.shadow.copy_(self.flat)
-
-    def zero(self) -> None:
-        """Gradients and tail."""
-        if self.shadow_gradient is not self.gradient:
-            self.shadow_gradient.zero_()
-        self.reduced.zero_()
-
-    def held(self) -> tuple[int, int, int]:
-        """Flat tensor and shadow, the same of gradients, the moments."""
-        copies = [self.shadow.nbytes, self.shadow_gradient.nbytes] if self.shadow is not self.flat else [0, 0]
-        states = sum(value.nbytes for value in self.moments())
-        return self.flat.nbytes + copies[0], self.reduced.nbytes + copies[1], states
+def optimizer(recipe: Recipe, matrices: Sequence[Tensor], vectors: Sequence[Tensor]) -> torch.optim.Optimizer:
+    """AdamW or Adam, its moments zero and there from the start; vectors are biases and gains."""
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": recipe.weight_decay * recipe.decay_vectors},
+    ]
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    fused = matrices[0].device.type in ("cpu", "cuda")
+    made = kind(groups, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), eps=1e-8, fused=fused)
+    for weight in (*matrices, *vectors):
+        moments = {name: torch.zeros_like(weight, requires_grad=False) for name in MOMENTS}
+        made.state[weight] = {"step": torch.zeros((), device=weight.device if fused else "cpu"), **moments}
+    return made

@@ -113,6 +113,7 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
 
     One batch runs forward and backward for it; weights, moments and the generators of random numbers stay as they are.
     """
+    peak, includes = peak_memory(session.hardware.device)  # before the pass that counts, which is not part of the run
     flops, bytes_saved, (weights, gradients, states) = _step(session)
     found: dict[str, float | None] = {
         PARAMETERS: sum(weight.numel() for weight in session.module.parameters()),
@@ -122,7 +123,6 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
         STATES: states,
         SAVED: bytes_saved,
     }
-    peak, includes = peak_memory(session.hardware.device)
     done = [replace(row, measured=found[row.what]) for row in rows if row.what in found]
     done += [replace(row, measured=peak, note=includes) for row in rows if row.what == PEAK]
     if isfinite(tokens_per_second):
@@ -216,11 +216,11 @@ def _step(session: Session) -> tuple[int, int | None, tuple[int, int, int]]:
             loss = loss_of(module, x_BT.clone(), y_BT.clone())
         bytes_saved = sum(kept.values())
         loss.backward()  # type: ignore[no-untyped-call]
-        master.zero()
+        master.zero_grad()
         with _spelled_out(module), FlopCounterMode(display=False) as counter:
             loss_of(module, x_BT, y_BT).backward()  # type: ignore[no-untyped-call]
     held = master.held()
-    master.zero()
+    master.zero_grad()
     return int(counter.get_total_flops()), None if master.together else bytes_saved, held
 
 

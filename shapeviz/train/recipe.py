@@ -28,9 +28,10 @@ TORCH_NAMES = {
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {},
-    "report": {"steps": 5000, "t_max": 5000, "lr": 1e-3, "min_lr": 0.0, "weight_decay": 0.01, "decay_vectors": True,
+    "report": {"steps": 5000, "t_max": 5000, "lr": 1e-3, "min_lr": 0.0, "warmup": 0, "weight_decay": 0.01,
+               "decay_vectors": True,
                "beta2": 0.999, "clip": 0.0, "eval_every": 500, "single_batch": True},
-    "fast": {"positions": "rotary", "activation": "relu2", "qk_norm": True, "lr": 4e-3, "min_lr": 0.0, "warmup": 100,
+    "fast": {"positions": "rotary", "activation": "relu2", "qk_norm": True, "lr": 4e-3, "min_lr": 0.0,
              "steps": 2000, "eval_every": 500},
 }  # fmt: skip
 
@@ -72,7 +73,7 @@ class Recipe:
     min_lr: float = _option(1e-4, "Learning rate at the end of the schedule.", "X")
     schedule: str = _option("cosine", "CosineAnnealingLR, LinearLR or ConstantLR.")
     t_max: int | None = _option(None, "Step at which the schedule ends. Default: steps.", "N")
-    warmup: int = _option(0, "Steps of linear warm-up.", "N")
+    warmup: int | None = _option(None, "Steps of linear warm-up. Default: 5 % of the schedule, at most 100.", "N")
     weight_decay: float = _option(0.1, "Of matrices; of vectors only with --decay-vectors.", "X")
     decay_vectors: bool = _option(False, "Decay biases and gains as well, as torch's optimizers do unasked.")
     beta1: float = _option(0.9, "Decay of the first moment.", "X")
@@ -116,6 +117,16 @@ class Recipe:
         }
 
     @property
+    def schedule_steps(self) -> int:
+        """Steps until the schedule ends, those of warm-up among them."""
+        return self.t_max or self.steps
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of warm-up: those asked for, or 5 % of the schedule's, at most 100."""
+        return min(100, self.schedule_steps // 20) if self.warmup is None else self.warmup
+
+    @property
     def tokens_per_step(self) -> int:
         """Tokens that one update sees, over all processes."""
         return self.batch_size * self.block_size * self.accumulate
@@ -135,10 +146,7 @@ def checked(preset: str | None = None, **options: Any) -> Recipe:
         if option not in known:
             raise InputError(f"unknown option {option!r} of a recipe; {nearest(option, known)}")
     given = {option: value for option, value in options.items() if value is not None}
-    usual = dict(PRESETS[name])
-    if "warmup" in usual and type(steps := given.get("steps")) is int:  # of a short run as small a part
-        usual["warmup"] = min(usual["warmup"], usual["warmup"] * steps // usual["steps"])
-    recipe = Recipe(**{**usual, **given, "preset": name})
+    recipe = Recipe(**{**PRESETS[name], **given, "preset": name})
     recipe = replace(
         recipe,
         texts=tuple(recipe.texts),
@@ -189,9 +197,8 @@ def check(recipe: Recipe) -> None:
     for name in ("dropout", "beta1", "beta2"):
         if not 0 <= getattr(recipe, name) < 1:
             raise SizeError(f"{flag(name)} {getattr(recipe, name)} must be at least 0 and less than 1")
-    if recipe.warmup >= (recipe.t_max or recipe.steps):
-        whole = recipe.t_max or recipe.steps
-        raise SizeError(f"--warmup {recipe.warmup} leaves nothing of the schedule's {whole} steps")
+    if recipe.warmup_steps >= recipe.schedule_steps:
+        raise SizeError(f"--warmup {recipe.warmup} leaves nothing of the schedule's {recipe.schedule_steps} steps")
     if recipe.seed >= 2**63:
         raise SizeError(f"--seed {recipe.seed} must be less than 2^63")
     if recipe.csv is not None and recipe.texts:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from shapeviz.errors import CheckFailedError, MissingToolError, ShapevizError, SizeError
+from shapeviz.errors import MissingToolError, ShapevizError, SizeError
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train import checkpoint, plot, prediction, summary
 from shapeviz.train import corpus as corpora
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 SHARE = 0.05
 """Of the time, at most, that is spent on drawing."""
 TOKENS = 300
-TEMPERATURES = (0.0, 0.8)
+SHOWN = (0.0, 0.8)
 
 
 class Plot:
@@ -47,7 +47,7 @@ class Plot:
 
 def sample(session: Session, tokens: int = 200) -> str:
     """A text from the weights as they are, sampled at temperature 0.8; in fp32, on the run's device."""
-    data, weights = session.data, session.master.whole()
+    data, weights = session.data, session.master.full_state_dict()
     if not session.world.main:
         return ""
     module = LanguageModel(session.recipe.model(data.tokenizer.vocab_size)).to(session.hardware.device)
@@ -56,14 +56,9 @@ def sample(session: Session, tokens: int = 200) -> str:
 
 
 def predict(session: Session, say: Say) -> tuple[prediction.Row, ...]:
-    """What the formulas say of the run, before it. Raises CheckFailedError if the module has other parameters."""
+    """What the formulas say of the run, before it."""
     rows = prediction.predicted(session)
-    count = sum(weight.numel() for weight in session.module.parameters())
-    for row in rows:
-        if row.what == prediction.PARAMETERS:
-            if row.predicted != count:
-                raise CheckFailedError(f"the formulas give {row.predicted} parameters, the module has {count}")
-            say(f"{count:,} parameters, as the formulas say: {row.formula}")
+    say(prediction.table(rows))
     return rows
 
 
@@ -79,9 +74,11 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
     say(prediction.table(rows))
     data, corpus = session.data, session.data.corpus
     module, tokenizer = load(session.folder)
+    if not session.master.together:  # one that is in parts may fit the main memory alone
+        module.to(session.hardware.device)
     step = checkpoint.load(session.folder / checkpoint.BEST)["step"]
     samples = []
-    for temperature in TEMPERATURES:
+    for temperature in SHOWN:
         how = "greedy" if temperature == 0 else f"temperature {temperature}, seed {session.recipe.seed}"
         text = generate(module, tokenizer, tokens=TOKENS, temperature=temperature, seed=session.recipe.seed)
         samples.append((f"{how}, weights of step {step:,}", text))
@@ -90,17 +87,13 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
         temperatures = statistics(module, tokenizer, parts[0], data.val_ids.cpu(), seed=session.recipe.seed)
     except SizeError:  # a validation part that is too short
         temperatures = ()
-    say(f"a sample at temperature {TEMPERATURES[-1]}:\n{samples[-1][1].strip()}")
-    facts = {"source": corpus.source, "rows": corpus.rows, "characters": corpus.characters, "sha256": corpus.sha256,
-             "tokens to train on": len(data.train_ids), "tokens to validate on": len(data.val_ids),
-             "vocabulary": tokenizer.vocab_size, "characters a token": data.chars_per_token,
-             "entropy, bits a character": corpus.entropy_bits}  # fmt: skip
+    say(f"a sample at temperature {SHOWN[-1]}:\n{samples[-1][1].strip()}")
     figures = {**asdict(outcome), "chosen": "; ".join(session.hardware.reasons)}
     del figures["stopped"]
     summary.write(
         session.folder,
         recipe=session.recipe.plain(),
-        data={name: value for name, value in facts.items() if value is not None},
+        data={name: value for name, value in data.facts.items() if value is not None},
         outcome=figures,
         samples=samples,
         predictions=rows,

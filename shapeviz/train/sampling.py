@@ -36,7 +36,8 @@ class Sampling:
         likeliest_B1 = logits_BV.max(dim=-1, keepdim=True).values
         if not self.temperature:
             return torch.where(logits_BV == likeliest_B1, 0.0, -torch.inf)
-        scores_BV = (logits_BV.double() - likeliest_B1) / self.temperature
+        precise_BV = logits_BV if logits_BV.device.type == "mps" else logits_BV.double()  # which has no float64
+        scores_BV = (precise_BV - likeliest_B1) / self.temperature
         if self.top_k is not None and self.top_k < scores_BV.shape[-1]:
             kept = scores_BV.topk(self.top_k)
             scores_BV = torch.full_like(scores_BV, -torch.inf).scatter(-1, kept.indices, kept.values)

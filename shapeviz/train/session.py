@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from shapeviz import files
-from shapeviz.errors import InputError, MissingToolError, SizeError
+from shapeviz.errors import CheckFailedError, InputError, MissingToolError, SizeError
+from shapeviz.frontends import read
 from shapeviz.nets.language_model import LanguageModel
+from shapeviz.report import measure
 from shapeviz.train import batches, checkpoint, folder, hardware, tokenizers
 from shapeviz.train import corpus as corpora
 from shapeviz.train.distributed import World
 from shapeviz.train.folder import dumped
-from shapeviz.train.optimizer import Master
+from shapeviz.train.master import Master
 from shapeviz.train.recipe import Recipe
 from shapeviz.train.weights import Weights, source
 
@@ -36,6 +38,17 @@ class Data:
     train_ids: Tensor
     val_ids: Tensor
     chars_per_token: float
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it is, in numbers and words; `entropy_bits` a character, if the source's is known."""
+        corpus = self.corpus
+        return {
+            "source": corpus.source, "rows": corpus.rows, "characters": corpus.characters, "sha256": corpus.sha256,
+            "tokens_to_train_on": len(self.train_ids), "tokens_to_validate_on": len(self.val_ids),
+            "vocabulary": self.tokenizer.vocab_size, "characters_a_token": self.chars_per_token,
+            "entropy_bits": corpus.entropy_bits,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,14 +71,32 @@ class Session:
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """What a checkpoint must find again, and what its bits depend on."""
-        tokenizer = sha256((self.folder / "tokenizer.json").read_bytes()).hexdigest()
-        return {"corpus": self.data.corpus.sha256, "tokenizer": tokenizer, **self.hardware.facts(self.world)}
+        path = self.folder / "tokenizer.json"
+        tokenizer = sha256(path.read_bytes()).hexdigest() if path.exists() else None
+        return {
+            "corpus": self.data.corpus.sha256,
+            "tokenizer": tokenizer,
+            **self.hardware.facts(self.world),
+            "parallel": self.recipe.parallel,
+        }
 
 
-def saved(place: Path, resume: bool) -> dict[str, Any] | None:
-    """The last checkpoint of a run that is resumed; None if it had not come to one."""
+def saved(place: Path, resume: bool, world: World) -> dict[str, Any] | None:
+    """The last checkpoint of a run that is resumed; None if it had not come to one.
+
+    Raises InputError if only some of the processes see it.
+    """
     path = place / checkpoint.LAST
-    return checkpoint.load(path) if resume and path.exists() else None
+    seen = world.gathered(resume and path.exists())
+
+    def compare() -> None:
+        if len(set(seen)) > 1:
+            raise InputError(
+                f"{path} is not seen by process {seen.index(False)}: a run's folder must be where all see it"
+            )
+
+    world.first(compare)
+    return checkpoint.load(path) if seen[0] else None
 
 
 def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | None, say: Say) -> Session:
@@ -81,19 +112,31 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
         check_lengths(recipe, len(made[0].train_ids), len(made[0].val_ids))
         if STANDARD_INPUT in (recipe.csv, *recipe.texts):
             files.write(place / folder.CORPUS, made[0].corpus.text)
-        describe(recipe, made[0].tokenizer, place)
+        describe(recipe, made[0], place)
 
     world.first(prepare)
     data = made[0] if made else _data(recipe, place, chosen.device)
     corpus = data.corpus
     rows = f"{corpus.rows:,} rows, " if corpus.rows else ""
-    say(f"{corpus.source}: {rows}{corpus.characters:,} characters, sha256 {corpus.sha256[:16]}")
+    say(f"{corpus.source}: {rows}{corpus.characters:,} characters, sha256 {corpus.sha256}")
+    for note in corpus.notes:
+        say(f"note: {note}")
     with torch.device("meta") if recipe.parallel == "fsdp" else chosen.device:
         module = LanguageModel(recipe.model(data.tokenizer.vocab_size))
     module.attention = "bmm" if chosen.kernel == "bmm" else "sdpa"
     for line in chosen.reasons:
         say(line)
+    say(f"{_counted(module, recipe):,} parameters, as many as the formulas say")
     return Session(recipe, place, world, chosen, data, module, _weights(module, recipe, chosen, world))
+
+
+def _counted(module: LanguageModel, recipe: Recipe) -> int:
+    """The module's parameters. Raises CheckFailedError if the formulas of its configuration give another number."""
+    count = sum(weight.numel() for weight in module.parameters())
+    expected = measure(read(recipe.model(module.config.vocab_size)), ["params"]).total["params"].value
+    if expected != count:
+        raise CheckFailedError(f"the formulas give {expected} parameters, the module has {count}")
+    return count
 
 
 def _weights(module: LanguageModel, recipe: Recipe, chosen: hardware.Hardware, world: World) -> Weights:
@@ -131,18 +174,41 @@ def _data(recipe: Recipe, place: Path, device: torch.device) -> Data:
     return Data(corpus, tokenizer, train_ids, val_ids, len(parts[1]) / max(1, len(val_ids)))
 
 
-def describe(recipe: Recipe, tokenizer: tokenizers.Tokenizer, place: Path) -> None:
-    """Writes what is missing of recipe.json, which makes it a run, tokenizer.json, config.json, environment.json."""
+def describe(recipe: Recipe, data: Data, place: Path) -> None:
+    """Writes what is missing of recipe.json, which makes it a run, and of tokenizer, config, data and environment."""
     from shapeviz.train.summary import environment
 
-    if not (place / folder.RECIPE).exists():
-        files.write(place / folder.RECIPE, dumped(recipe.plain()))
+    missing: dict[str, Callable[[], Any]] = {
+        folder.RECIPE: recipe.plain,
+        "config.json": lambda: recipe.model(data.tokenizer.vocab_size),
+        "data.json": lambda: data.facts,
+        "environment.json": environment,
+    }
+    for name, content in missing.items():
+        if not (place / name).exists():
+            files.write(place / name, dumped(content()))
     if not (place / "tokenizer.json").exists():
-        tokenizer.save(place / "tokenizer.json")
-    if not (place / "config.json").exists():
-        files.write(place / "config.json", dumped(recipe.model(tokenizer.vocab_size)))
-    if not (place / "environment.json").exists():
-        files.write(place / "environment.json", dumped(environment()))
+        data.tokenizer.save(place / "tokenizer.json")
+
+
+def agree(session: Session, step: int) -> None:
+    """Raises InputError if processes are about to do different things: other steps, another text or tokenizer."""
+    own = (step, session.fingerprint)
+    known = session.world.gathered(own)
+
+    def compare() -> None:
+        for rank, (there, facts) in enumerate(known):
+            if there != step:
+                raise InputError(
+                    f"process {rank} is at step {there}, the first one at {step}: all must see {session.folder}"
+                )
+            for name, value in session.fingerprint.items():
+                if facts[name] != value and name in ("corpus", "tokenizer", "dtype"):
+                    raise InputError(
+                        f"process {rank} has another {name} than the first one: {facts[name]}, not {value}"
+                    )
+
+    session.world.first(compare)
 
 
 def check_lengths(recipe: Recipe, train: int, validation: int) -> None:

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train import checkpoint, shards
 from shapeviz.train.distributed import World
+from shapeviz.train.optimizer import MOMENTS, optimizer
 from shapeviz.train.recipe import Recipe
-from shapeviz.train.weights import MOMENTS, Weights, optimizer, source
+from shapeviz.train.weights import Weights, source
 
 
 class Sharded(Weights):
@@ -36,6 +37,7 @@ class Sharded(Weights):
         self, module: LanguageModel, recipe: Recipe, dtype: torch.dtype, world: World, device: torch.device
     ) -> None:
         super().__init__(module, recipe)
+        self.world, self.written = world, (-1, dict[str, Any]())
         mesh = init_device_mesh(device.type, (world.size,))
         lower = dtype != torch.float32
         policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32) if lower else None
@@ -43,7 +45,6 @@ class Sharded(Weights):
             fully_shard(part, mesh=mesh, mp_policy=policy or MixedPrecisionPolicy())
         module.to_empty(device=device)
         module.fill(partial(source, recipe), self.put)
-        self.world, self.written = world, (-1, dict[str, Any]())
         self.weights = dict(module.named_parameters())
         self.tail = self.reduced = torch.zeros(3, device=device)
         matrices = [weight for weight in self.weights.values() if weight.dim() >= 2]
@@ -58,10 +59,10 @@ class Sharded(Weights):
 
     @torch.no_grad()
     def put(self, tensor: Tensor, value: Tensor) -> None:
-        """The rows that are kept here; every process gives the same value."""
-        kept = cast(DTensor, tensor)
-        rows = distribute_tensor(value.to(kept.device), kept.device_mesh, kept.placements, src_data_rank=None)
-        kept.to_local().copy_(rows.to_local())
+        """The rows that are kept here, which are torch.chunk's; every process gives the same value."""
+        rows = cast(DTensor, tensor).to_local()
+        first = min(self.world.rank * -(-len(value) // self.world.size), len(value))
+        rows.copy_(value[first : first + len(rows)])
 
     def stored(self, folder: Path, step: int) -> dict[str, Any]:
         """The name of a folder, to which every process writes its part, once a step."""
@@ -69,7 +70,7 @@ class Sharded(Weights):
             self.written = step, shards.write(folder, step, self.tensors(), self.world)
         return {"model": {}, "optimizer": {"step": self.steps()[0].cpu()}, checkpoint.PARTS: self.written[1]}
 
-    def whole(self) -> dict[str, Tensor]:
+    def full_state_dict(self) -> dict[str, Tensor]:
         """Gathered one after the other; the first process alone keeps them, on its CPU."""
         found = {}
         for name, weight in self.tensors()["model"].items():
@@ -84,9 +85,11 @@ class Sharded(Weights):
 
     def collect(self) -> None:
         """The squares of the gradient, which are summed over the processes with the loss."""
-        self.tail[2] = torch.stack([grad.square().sum() for grad in self._gradients()]).sum()
+        self.tail[2] = torch.stack(
+            [torch.zeros_like(self.tail[2]), *(g.square().sum() for g in self._gradients())]
+        ).sum()
 
-    def clipped(self) -> Tensor:
+    def clip_grad_norm(self) -> Tensor:
         """The norm is that of all parts."""
         norm = self.tail[2].sqrt()
         if self.clip:
@@ -98,7 +101,7 @@ class Sharded(Weights):
     def renew(self) -> None:
         """Nothing: the module gathers the weights themselves."""
 
-    def zero(self) -> None:
+    def zero_grad(self) -> None:
         """Gradients and tail."""
         for weight in self.weights.values():
             weight.grad = None

@@ -80,8 +80,8 @@ def _row(
     module: LanguageModel, tokenizer: Tokenizer, ids_BT: Tensor, half: int, temperature: float | None, words: set[str]
 ) -> Row:
     module.eval()
-    logits_BTV = module(ids_BT[:, :-1])[:, half - 1 :].double()
-    chosen_BT = ids_BT[:, half:]
+    logits_BTV = module(ids_BT[:, :-1])[:, half - 1 :].cpu().double()
+    chosen_BT = ids_BT[:, half:].cpu()
     surprise = -logits_BTV.log_softmax(-1).gather(-1, chosen_BT.unsqueeze(-1)).sum()
     texts = [tokenizer.decode(row) for row in chosen_BT.tolist()]
     nats_per_bit = log(2) * max(1, sum(map(len, texts)))

@@ -82,10 +82,14 @@ def wrapped(session: Session) -> nn.Module:
 
 
 def _alone(session: Session, module: Any, more: bool) -> AbstractContextManager[Any]:
-    """Where torch's own engines keep gradients to this process, as long as more batches of an update follow."""
+    """Where torch's own engines keep gradients to this process, as long as more batches of an update follow.
+
+    In bfloat16 DistributedDataParallel sums every batch: batches are added up in float32, where it has no hand in it.
+    """
     if session.master.together:
         module.set_requires_gradient_sync(not more)
-    return module.no_sync() if more and isinstance(module, DistributedDataParallel) else nullcontext()
+    waiting = more and isinstance(module, DistributedDataParallel) and session.hardware.dtype == torch.float32
+    return module.no_sync() if waiting else nullcontext()
 
 
 def update(run: Run, module: nn.Module) -> None:
@@ -97,6 +101,7 @@ def update(run: Run, module: nn.Module) -> None:
     master, world = s.master, s.world
     if r.dropout:
         torch.manual_seed(seed_of(r.seed, "dropout", run.step, world.rank))
+    averaged = s.averaged
     places = starts(len(s.data.train_ids) - r.block_size, r.seed, run.step, r.batch_size * r.accumulate)
     rows = world.rows(r.batch_size)
     share = (rows.stop - rows.start) / (r.batch_size * r.accumulate)
@@ -104,13 +109,13 @@ def update(run: Run, module: nn.Module) -> None:
         x_BT, y_BT = windows(s.data.train_ids, part[rows], r.block_size)
         with _alone(s, module, i + 1 < r.accumulate):
             loss = loss_of(module, x_BT, y_BT) * share
-            (loss * world.size if s.averaged else loss).backward()
+            (loss * world.size if averaged else loss).backward()
         master.tail[0] += loss.detach()
-    master.collect()
+        master.collect()
     if world.size > 1:
         master.tail[1] = float(run.asked > 0)
-        world.sum(master.tail if s.averaged else master.reduced)
-    run.pending.append((run.step + 1, master.tail[0].clone(), master.clipped()))
+        world.sum(master.tail if averaged else master.reduced)
+    run.pending.append((run.step + 1, master.tail[0].clone(), master.clip_grad_norm()))
     if run.synchronous:
         check_finite(run, run.pending[-1:])
     run.stop = run.asked
@@ -120,16 +125,26 @@ def update(run: Run, module: nn.Module) -> None:
     run.step += 1
 
 
+def check_finite_validation(run: Run, val_loss: float) -> None:
+    """Raises CheckFailedError if the loss on the validation split is not finite, before anything of it is saved."""
+    if not isfinite(val_loss):
+        raise CheckFailedError(_told(run, run.step, f"the loss on the validation split is {val_loss}"))
+
+
 def check_finite(run: Run, losses: list[Loss]) -> None:
     """Raises CheckFailedError with the first step whose loss or gradient is not finite."""
     for step, loss, norm in losses:
         if not (isfinite(loss) and isfinite(norm)):
             what = "the loss" if not isfinite(loss) else "the gradient's norm"
             value = float(loss if not isfinite(loss) else norm)
-            r = run.s.recipe
-            raise CheckFailedError(
-                f"step {step:,}: {what} is {value} (learning rate {learning_rate(r, step - 1):.3g}); nothing of it is "
-                f"saved, {run.s.folder} keeps the checkpoints before it; try a lower --lr than {r.lr:g}"
-                + ("" if r.clip else ", or --clip 1")
-                + ("" if r.warmup else ", or a --warmup")
-            )
+            raise CheckFailedError(_told(run, step, f"{what} is {value}"))
+
+
+def _told(run: Run, step: int, what: str) -> str:
+    r = run.s.recipe
+    return (
+        f"step {step:,}: {what} (learning rate {learning_rate(r, max(0, step - 1)):.3g}); nothing of it is saved, "
+        f"{run.s.folder} keeps the checkpoints before it; try a lower --lr than {r.lr:g}"
+        + ("" if r.clip else ", or --clip 1")
+        + ("" if r.warmup_steps else ", or a --warmup")
+    )

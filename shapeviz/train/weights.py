@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from shapeviz.train.batches import seed_of
+from shapeviz.train.optimizer import MOMENTS
 from shapeviz.train.recipe import Recipe
-
-MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Weights(ABC):
@@ -47,14 +46,14 @@ class Weights(ABC):
 
     @abstractmethod
     def collect(self) -> None:
-        """After the backward passes: the gradient is made ready to be added up and clipped."""
+        """After every backward pass: the gradient is made ready to be added up and clipped."""
 
     @abstractmethod
-    def clipped(self) -> Tensor:
+    def clip_grad_norm(self) -> Tensor:
         """Scales the gradient to a norm of at most `clip` (0: none), as clip_grad_norm_ does; gives the norm."""
 
     @abstractmethod
-    def zero(self) -> None:
+    def zero_grad(self) -> None:
         """Forgets the gradient."""
 
     @abstractmethod
@@ -71,7 +70,7 @@ class Weights(ABC):
             group["lr"] = lr
         self.optimizer.step()
         self.renew()
-        self.zero()
+        self.zero_grad()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the fp32 weights by name, tied ones by all their names, and the moments."""
@@ -83,7 +82,7 @@ class Weights(ABC):
         """What the checkpoint of a step in the run's folder holds: the state, or where its parts were written."""
         return self.state()
 
-    def whole(self) -> dict[str, Tensor]:
+    def full_state_dict(self) -> dict[str, Tensor]:
         """The fp32 weights by all their names, each in one piece; all processes must call it if they are `together`."""
         weights: dict[str, Tensor] = self.state()["model"]
         return weights
@@ -116,21 +115,6 @@ class Weights(ABC):
 
     def _shapes_of(self, names: Any) -> dict[str, tuple[int, ...]]:
         return {name: self.shapes[self.names[name]] for name in names}
-
-
-def optimizer(recipe: Recipe, matrices: Sequence[Tensor], vectors: Sequence[Tensor]) -> torch.optim.Optimizer:
-    """AdamW or Adam, its moments zero and there from the start; vectors are biases and gains."""
-    groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": recipe.weight_decay * recipe.decay_vectors},
-    ]
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    fused = matrices[0].device.type in ("cpu", "cuda")
-    made = kind(groups, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), eps=1e-8, fused=fused)
-    for weight in (*matrices, *vectors):
-        moments = {name: torch.zeros_like(weight, requires_grad=False) for name in MOMENTS}
-        made.state[weight] = {"step": torch.zeros((), device=weight.device if fused else "cpu"), **moments}
-    return made
 
 
 def source(recipe: Recipe, name: str) -> torch.Generator:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import shapeviz
 from shapeviz.errors import InputError, SizeError
 from shapeviz.models.shapeviz_lm import CHOICES
-from shapeviz.nets.language_model import LanguageModel, by_products, later
+from shapeviz.nets.language_model import LanguageModel, causal_mask, manual_attention
 from shapeviz.report import measure
 from shapeviz.tracing.configuration import build
 
@@ -210,12 +210,12 @@ def test_dropout_acts_in_training_alone() -> None:
 
 def test_attention_drops_weights_and_keeps_their_mean() -> None:
     torch.manual_seed(0)
-    q, mask = torch.zeros(200, 2, 8, 4), later(8, 0, torch.zeros(()))
-    found = by_products(q, q, torch.ones(200, 2, 8, 4), mask, dropout=0.25)
+    q, mask = torch.zeros(200, 2, 8, 4), causal_mask(8, 0, torch.zeros(()))
+    found = manual_attention(q, q, torch.ones(200, 2, 8, 4), mask, dropout=0.25)
     # the first token has one weight: all of it, divided by 1 - 0.25, or nothing
     torch.testing.assert_close(found[:, :, 0].unique(), torch.tensor([0, 4 / 3]))
     assert found.mean().item() == pytest.approx(1, abs=0.05)
-    assert torch.equal(by_products(q, q, torch.ones_like(q), mask).round(decimals=5), torch.ones_like(q))
+    assert torch.equal(manual_attention(q, q, torch.ones_like(q), mask).round(decimals=5), torch.ones_like(q))
 
 
 def test_a_tied_head_is_the_embedding_s_own_table() -> None:

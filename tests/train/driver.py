@@ -76,9 +76,9 @@ def inside_a_save(folder: Path, recipe: Recipe, where: str) -> None:
 
 
 def _trap(where: str, number: int) -> None:
-    """The `number`-th save of this process is its last; the first one of a resumed run is always let through."""
+    """By `number` the second, third or first save of this process is its last."""
     count = 0
-    write, move, sync = checkpoint.written, os.replace, checkpoint.sync_folder
+    write, sync = checkpoint.written, checkpoint.sync_folder
 
     def kill() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -99,7 +99,6 @@ def _trap(where: str, number: int) -> None:
         sync(path)
 
     checkpoint.written, checkpoint.sync_folder = writing, moved
-    os.replace = move
 
 
 def main(given: str, mode: str, folder: Path, path: Path, *rest: str) -> None:
@@ -107,7 +106,7 @@ def main(given: str, mode: str, folder: Path, path: Path, *rest: str) -> None:
     torch.set_num_threads(1)
     options = json.loads(given)
     if mode == "each":
-        distributed.start("cpu")
+        distributed.start(torch.device("cpu"))
         for number, one in enumerate(options):
             sitting(folder / str(number), tiny(path, **one))
         return

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from training import HERE, TINY, text, tiny
 
 from shapeviz.errors import InputError, SizeError
@@ -25,6 +26,7 @@ RUNS: list[dict[str, Any]] = [
     {"batch_size": 5, "accumulate": 2, "clip": 0.5},
     {"parallel": "ddp", "batch_size": 5, "accumulate": 2},
     {"dtype": "bfloat16"},
+    {"dtype": "bfloat16", "parallel": "ddp", "accumulate": 2},
 ]
 
 
@@ -84,6 +86,31 @@ def test_a_signal_stops_all_processes_at_one_step(tmp_path: Path) -> None:
         assert (weight - checkpoint.load(folder / "last.pt")["model"][name]).abs().max() < 1e-4, name
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_processes_that_see_different_files_are_told(tmp_path: Path, resumed: bool) -> None:
+    """Each process has a working directory of its own, as machines without a common disk have."""
+    for rank in "01":
+        (tmp_path / rank).mkdir()
+        text(tmp_path / rank, 4000 if resumed else 4000 + int(rank))
+    flags = ["--text", "words.txt", *FLAGS, "-o", "run"]
+    words = "process 1 has another corpus than the first one"
+    if resumed:
+        command = [sys.executable, "-m", "shapeviz", "train", *flags]
+        assert 0 == subprocess.run(command, cwd=tmp_path / "0", capture_output=True).returncode
+        (tmp_path / "1" / "run").mkdir()
+        flags, words = ["--resume", "run", "--steps", "50"], "last.pt is not seen by process 1"
+    script = tmp_path / "in_a_folder.py"
+    script.write_text(
+        f"import os, sys\nfrom shapeviz.cli import main\nos.chdir({str(tmp_path)!r} + '/' + os.environ['RANK'])\n"
+        f"sys.argv = ['shapeviz', 'train', *{flags!r}]\nmain()\n"
+    )
+    if resumed:  # the recipe is read by every process, the checkpoint by those that have it
+        (tmp_path / "1" / "run" / "recipe.json").write_text((tmp_path / "0" / "run" / "recipe.json").read_text())
+    done = torchrun(2, script)
+    assert done.returncode
+    assert words in done.stderr
+
+
 def test_rows_of_all_processes_are_all_rows() -> None:
     for count in range(1, 9):
         for size in range(1, count + 1):
@@ -104,4 +131,8 @@ def test_more_processes_than_windows_are_refused(monkeypatch: pytest.MonkeyPatch
         distributed.check(World(0, 3), 2)
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(InputError, match="WORLD_SIZE=two"):
-        distributed.start("cpu")
+        distributed.start(torch.device("cpu"))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(InputError, match=r"WORLD_SIZE=2 without .*MASTER_ADDR"):
+        distributed.start(torch.device("cpu"))

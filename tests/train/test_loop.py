@@ -10,8 +10,10 @@ import pytest
 import torch
 from training import text, tiny
 
-from shapeviz.errors import CheckFailedError, SizeError
-from shapeviz.train import checkpoint
+from shapeviz.errors import CheckFailedError, InputError, SizeError
+from shapeviz.train import checkpoint, session
+from shapeviz.train import update as updates
+from shapeviz.train.distributed import World
 from shapeviz.train.log import Log
 from shapeviz.train.loop import Outcome, train
 
@@ -55,6 +57,21 @@ def test_batches_that_are_accumulated_equal_one_large_batch(tmp_path: Path) -> N
     path = text(tmp_path)
     whole, parts = run(path, "whole", batch_size=8), run(path, "parts", batch_size=4, accumulate=2)
     assert whole.val_loss == pytest.approx(parts.val_loss, abs=5e-7)
+
+
+def test_batches_are_added_up_in_float32(tmp_path: Path) -> None:
+    """A hundredth of a gradient, a hundred times over: in bfloat16 the sum would stand still before its end."""
+    path = text(tmp_path)
+    norms = []
+    for accumulate in (1, 100):
+        recipe = tiny(path, dtype="bfloat16", accumulate=accumulate)
+        (tmp_path / str(accumulate)).mkdir()
+        s = session.begin(recipe, tmp_path / str(accumulate), World(), None, lambda _: None)
+        with pytest.MonkeyPatch.context() as patch:  # the same batch every time
+            patch.setattr(updates, "starts", lambda count, seed, step, rows: torch.arange(4).repeat(rows // 4))
+            updates.update(one := updates.Run(s), s.module)
+        norms.append(float(one.pending[0][2]))
+    assert norms[0] == pytest.approx(norms[1], rel=2e-3)
 
 
 def test_the_log_has_a_line_every_few_steps_with_the_mean_since_the_line_before(tmp_path: Path) -> None:
@@ -107,6 +124,37 @@ def test_nan_stops_the_run_names_the_step_and_keeps_the_last_good_one(
     assert 40 == run(tmp_path / "words.txt", resume=True).step
 
 
+def test_a_validation_loss_that_is_not_finite_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last update before an evaluation breaks the weights: no training loss has told it."""
+    from shapeviz.train import loop
+
+    update = loop.update
+
+    def poisoned(one: Any, module: Any) -> None:
+        update(one, module)
+        if one.step == 20:
+            one.s.master.flat[0] = float("nan")
+
+    monkeypatch.setattr(loop, "update", poisoned)
+    with pytest.raises(CheckFailedError, match="step 20: the loss on the validation split is nan"):
+        run(text(tmp_path))
+    assert 10 == checkpoint.load(tmp_path / "run" / "last.pt")["step"]
+    monkeypatch.undo()
+    assert 40 == run(tmp_path / "words.txt", resume=True).step
+
+
+def test_a_plot_that_cannot_be_drawn_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from shapeviz.train import plot
+
+    def full(*_: Any) -> None:
+        raise InputError("cannot write loss.png: No space left on device")
+
+    monkeypatch.setattr(plot, "draw", full)
+    said: list[str] = []
+    assert 40 == train(tiny(text(tmp_path)), tmp_path / "run", say=said.append).step
+    assert "note: cannot write loss.png: No space left on device" in said
+
+
 @pytest.mark.parametrize(
     ("characters", "options", "words"),
     [
@@ -132,7 +180,7 @@ def test_a_run_leaves_all_files_and_threads_and_signals_as_they_were(tmp_path: P
     found = {path.name for path in (tmp_path / "run").iterdir()}
     assert found == {
         ".lock", "best.pt", "config.json", "environment.json", "last.pt", "log.jsonl", "loss.png", "loss.svg",
-        "prediction.json", "recipe.json", "report.md", "tensorboard", "tokenizer.json",
+        "prediction.json", "data.json", "recipe.json", "report.md", "tensorboard", "tokenizer.json",
     }  # fmt: skip
     report = (tmp_path / "run" / "report.md").read_text()
     assert all(words in report for words in ("Prediction and measurement", "temperature 0.8", "sha256", "loss.svg"))

@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import pytest
+import torch
 
 from shapeviz.errors import InputError, ShapevizError, SizeError
+from shapeviz.train.optimizer import optimizer
 from shapeviz.train.recipe import PRESETS, Recipe, checked, command, from_plain
 
 
@@ -14,15 +16,23 @@ def test_quick_is_the_default_and_options_win_over_a_preset() -> None:
     assert ("rotary", 7e-3, 2000) == (lambda r: (r.positions, r.lr, r.steps))(checked("fast", lr=7e-3))
 
 
-def test_a_short_run_of_a_preset_has_a_short_warm_up() -> None:
-    assert (100, 5, 100) == tuple(checked("fast", steps=steps).warmup for steps in (2000, 100, 9000))
+def test_a_short_run_has_a_short_warm_up_and_a_longer_one_keeps_its_own() -> None:
+    assert (100, 5, 100, 0) == tuple(checked("fast", steps=steps).warmup_steps for steps in (2000, 100, 9000, 1))
+    assert 25 == checked(steps=500).warmup_steps == checked(steps=2000, t_max=500).warmup_steps
 
 
 def test_the_report_s_recipe_is_its_to_the_letter() -> None:
     recipe = checked("report")
-    assert ("adamw", "cosine", 1e-3, 5000, True) == (
-        recipe.optimizer, recipe.schedule, recipe.lr, recipe.t_max, recipe.single_batch
+    assert ("adamw", "cosine", 1e-3, 5000, True, 0.0, 0.0, 0) == (
+        recipe.optimizer, recipe.schedule, recipe.lr, recipe.t_max, recipe.single_batch, recipe.min_lr, recipe.clip,
+        recipe.warmup_steps,
     )  # fmt: skip
+    made = optimizer(recipe, [torch.zeros(2, 2)], [torch.zeros(2)])
+    usual = torch.optim.AdamW([torch.zeros(1)], lr=1e-3).param_groups[0]
+    for group in made.param_groups:
+        assert {name: group[name] for name in ("lr", "betas", "eps", "weight_decay", "amsgrad")} == {
+            name: usual[name] for name in ("lr", "betas", "eps", "weight_decay", "amsgrad")
+        }
 
 
 @pytest.mark.parametrize("preset", PRESETS)
