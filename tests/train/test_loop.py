@@ -60,10 +60,10 @@ def test_batches_that_are_accumulated_equal_one_large_batch(tmp_path: Path) -> N
 
 
 def test_batches_are_added_up_in_float32(tmp_path: Path) -> None:
-    """A hundredth of a gradient, a hundred times over: in bfloat16 the sum would stand still before its end."""
+    """A thousandth of a gradient, a thousand times over: in bfloat16 the sum would stand still before its end."""
     path = text(tmp_path)
     norms = []
-    for accumulate in (1, 100):
+    for accumulate in (1, 1000):
         recipe = tiny(path, dtype="bfloat16", accumulate=accumulate)
         (tmp_path / str(accumulate)).mkdir()
         s = session.begin(recipe, tmp_path / str(accumulate), World(), None, lambda _: None)
