@@ -1,7 +1,7 @@
 """How good the trainer's models are: seeds of nanoGPT's small model, the founding report's recipe, Adam and AdamW.
 
     python benchmarks/quality.py --text shakespeare.txt --csv friends.csv -o reports/training     # half an hour
-    python benchmarks/quality.py -o reports/training --draw                                       # from results.json
+    python benchmarks/quality.py -o reports/training --draw                  # page and figures, from results.json
 
 On the text: 2000 steps of 12 windows of 64 characters with 4 layers of width 128, by a plain fp32 loop in the manner of
 nanoGPT (that of benchmarks/training.py) and by shapeviz, a process each, interleaved, for three seeds; losses are those
@@ -82,7 +82,7 @@ def temperatures(place: Path) -> list[dict[str, Any]]:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Runs everything, or what is left of it: results.json is written after each part."""
+    """Runs what is asked for; results.json keeps the other parts, and is written after each."""
     from shapeviz.files import write
     from shapeviz.train.summary import environment
 
@@ -94,7 +94,8 @@ def main(options: argparse.Namespace) -> None:
         found[name] = value
         write(file, json.dumps(found, indent=1) + "\n")
 
-    keep("environment", environment())
+    if options.text or options.csv or not options.draw:
+        keep("environment", {**environment(), "threads": options.threads or environment()["threads"]})
     if options.text:
         text: dict[str, list[Any]] = {way: [] for way in WAYS}
         for seed in range(1337, 1337 + options.seeds):

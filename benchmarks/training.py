@@ -279,4 +279,8 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1337)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.evaluate and options.evaluate % EVERY:
+        parser.error(
+            f"--evaluate {options.evaluate}: a multiple of {EVERY} is needed, the steps that are timed together"
+        )
     child(options) if options.child else main(options, sys.argv[1:])
