@@ -45,6 +45,7 @@ PARAMETERS = [
         "Keys and values are kept; without, the window slides by a token at a time, and all is computed anew.",
         flags="--cache/--no-cache",
     ),
+    _option("device", str, "auto", "auto, cpu, cuda, cuda:N or mps.", "NAME"),
 ]
 RULE = "\n" + "─" * 40 + "\n"
 
@@ -56,7 +57,7 @@ def run(request: Request) -> None:
     if asked["checkpoint"] not in (None, "best", "last"):
         raise InputError(f"--checkpoint {asked['checkpoint']}: it is best or last")
     try:
-        from shapeviz.train import generate
+        from shapeviz.train import generate, hardware
     except ImportError as error:
         from shapeviz.errors import MissingToolError
 
@@ -65,7 +66,9 @@ def run(request: Request) -> None:
 
     sampling = Sampling(asked["temperature"], asked["top_k"], asked["top_p"])
     generate.check(asked["tokens"], asked["samples"])
+    device = hardware.device_of(asked["device"])
     module, tokenizer = generate.load(Path(asked["folder"]), asked["checkpoint"])
+    module.to(device)
     seed = asked["seed"]
     if seed is None:
         from random import SystemRandom
