@@ -12,6 +12,9 @@ from shapeviz.errors import InputError, ShapevizError
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train.sampling import Sampling
 
+LITTLE = 2**24
+"""Products of a pass below which several threads wait for each other longer than they compute."""
+
 
 def generate(
     module: LanguageModel,
@@ -87,10 +90,12 @@ def continued(
     that the window slides by a token at a time without a cache, which has all computed anew; with one, the last half
     of the window is read once more whenever it is full.
     """
-    window, training = module.block_size, module.training
+    window, training, threads = module.block_size, module.training, torch.get_num_threads()
     whole = torch.cat((ids_BT, ids_BT.new_empty(ids_BT.shape[0], tokens)), dim=1)
     start, known = 0, None  # the context begins at `start`; `known` is the cache of all but its last tokens
     module.eval()
+    little = len(whole) * (1 if cache else window) * sum(p.numel() for p in module.parameters()) < LITTLE
+    torch.set_num_threads(1 if little else threads)
     try:
         for end in range(ids_BT.shape[1], whole.shape[1]):
             if end - start > window:
@@ -105,6 +110,7 @@ def continued(
             whole[:, end : end + 1] = sampling.choose(logits_BTV[:, -1].float(), generator)
     finally:
         module.train(training)
+        torch.set_num_threads(threads)
     return whole[:, ids_BT.shape[1] :]
 
 

@@ -178,6 +178,8 @@ class Steps:
         if run.step == 0 and "val_loss" in more:
             uniform = log(run.s.data.tokenizer.vocab_size)
             self.tell(f"before the first step: loss {more['val_loss']:.4f}, ln V = {uniform:.4f}")
+            if self.progress:
+                self.progress.begin()
         elif self.progress:
             self.progress.show(run.step, run.train_loss, lr, run.rate, more.get("val_loss"))
         if "val_batch_loss" in more:

@@ -131,14 +131,16 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text for a terminal."""
+    """The rows as text for a terminal; before anything was measured, what is predicted alone."""
     from shapeviz.renderers.listing import Column, Listing, render_listings
 
-    columns = (Column("what", "what"), Column("predicted", "predicted", number=True),
-               Column("measured", "measured", number=True), Column("equal", ""), Column("note", "note"))  # fmt: skip
+    done = any(row.measured is not None for row in rows)
+    measured = (Column("measured", "measured", number=True), Column("equal", "")) if done else ()
+    columns = (Column("what", "what"), Column("predicted", "predicted", number=True), *measured, Column("note", "note"))
     signs = {True: "✓", False: "✗", None: ""}
     entries = tuple({**asdict(row), "equal": signs[row.agrees]} for row in rows)
-    return render_listings("Prediction and measurement", [Listing("prediction", "", columns, entries)], "table")
+    title = "Prediction and measurement" if done else "Prediction"
+    return render_listings(title, [Listing("prediction", "", columns, entries)], "table")
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:

@@ -24,6 +24,10 @@ class Progress:
         self._val_loss: float | None = None
         self._bar: Any = _bar(total, start) if terminal else None
 
+    def begin(self) -> None:
+        """The time left is reckoned from here on."""
+        self._began = time.monotonic()
+
     def show(self, step: int, loss: float, lr: float, tokens_per_second: float, val_loss: float | None = None) -> None:
         """Shows a step: losses in nats per token."""
         if self._bar is not None:
