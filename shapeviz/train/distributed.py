@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from shapeviz.errors import InputError, ShapevizError, SizeError
+from shapeviz.errors import CheckFailedError, InputError, ShapevizError, SizeError
 
 Result = TypeVar("Result")
 PATIENCE = timedelta(minutes=30)
@@ -56,6 +57,16 @@ class World:
         values: list[Any] = [None] * self.size
         torch.distributed.all_gather_object(values, value)
         return values
+
+    @contextmanager
+    def told_once(self) -> Iterator[None]:
+        """Of a check that fails in all processes at once, as a loss that is not finite does, the first one tells."""
+        try:
+            yield
+        except CheckFailedError as error:
+            if self.main:
+                raise
+            sys.exit(error.exit_code)
 
     def first(self, job: Callable[[], Result]) -> Result:
         """What `job` gives in the main process, for all of them; a mistake there ends all, and is told once."""

@@ -76,7 +76,7 @@ def train(
             files.write(folder / folders.RECIPE, folders.dumped(recipe.plain()))
         session.agree(s, run.step)
         rows = results.predict(s, say) if report and world.main else ()
-        with _signals(run):
+        with _signals(run), world.told_once():
             outcome = Steps(run, say, progress, report).go()
         if report and (world.main or s.master.together) and not outcome.stopped:
             results.shown(lambda: results.finish(s, outcome, rows, say), say)

@@ -126,6 +126,14 @@ def test_a_mistake_is_told_once(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_loss_that_is_not_finite_is_told_once(tmp_path: Path) -> None:
+    wild = ["--lr", "1e30", "--clip", "0", "--min-lr", "0"]
+    done = torchrun(2, "-m", "shapeviz.train", "--text", text(tmp_path), *FLAGS, *wild, "-o", tmp_path / "run")
+    assert done.returncode
+    assert 1 == done.stderr.count("Error: step "), done.stderr
+    assert 0 == checkpoint.load(tmp_path / "run" / "last.pt")["step"]
+
+
 def test_more_processes_than_windows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SizeError, match="--batch-size 2"):
         distributed.check(World(0, 3), 2)
