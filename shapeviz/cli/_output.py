@@ -192,6 +192,17 @@ def put(title: str, listings: Sequence[Listing], request: Request) -> None:
         _puts(text)
 
 
+def check_targets(request: Request) -> None:
+    """Raises InputError for what `put` could not write, before long work is done for it."""
+    from shapeviz.renderers.listing import render_listings
+
+    for kind in (request.format or "table", *(_kind(name, request.format) for name in request.output)):
+        render_listings("", [], kind)
+    for path in map(Path, request.output):
+        if not path.parent.is_dir():
+            raise InputError(f"cannot write {path}: make its directory first: mkdir -p {path.parent}")
+
+
 def check_counted(report: Report) -> None:
     """Raises CheckFailedError if a column leaves something out, with the amount and the reason."""
     lines = []

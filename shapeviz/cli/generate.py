@@ -28,7 +28,7 @@ PARAMETERS = [
         default=typer.Argument(None, metavar="FOLDER", help="The folder of a run, as `shapeviz train -o` names it."),
         annotation=str | None,
     ),
-    _option("prompt", str, "", "What the text begins with.", "TEXT"),
+    _option("prompt", str, "", "What the text begins with. Default: it begins as after a line's end.", "TEXT"),
     _option("tokens", int, 500, "Tokens after the prompt.", "N"),
     _option("temperature", float, 1.0, "Above 1 flatter, below 1 sharper; 0 takes the likeliest token always.", "X"),
     _option("top_k", int | None, None, "Only the N likeliest tokens.", "N"),

@@ -10,7 +10,7 @@ import typer
 
 from shapeviz.cli._frame import say
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import put
+from shapeviz.cli._output import check_targets, put
 from shapeviz.errors import InputError, MissingToolError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ PARAMETERS = [
 
 def run(request: Request) -> None:
     asked = request.extra
+    check_targets(request)
     steps = 300 if asked["steps"] is None else asked["steps"]
     if steps < 0:
         raise InputError(f"--steps {steps} must be at least 0")
@@ -69,13 +70,14 @@ def _listing(rows: list[Row], steps: int, tokens: int) -> Listing:
 
     columns = [
         Column("tokenizer", "tokenizer"), Column("vocabulary", "vocabulary", number=True),
-        Column("unknown", "unknown", number=True), Column("characters_per_token", "characters/token", number=True),
+        Column("unknown", "unknown share", number=True),
+        Column("characters_per_token", "characters/token", number=True),
         Column("round_trip", "round trip"), Column("seconds", "made in s", number=True),
         Column("encoding", "encodes Mchar/s", number=True), Column("decoding", "decodes Mchar/s", number=True),
     ]  # fmt: skip
     if steps:
         columns += [
-            Column("parameters", "parameters", number=True), Column("loss", "loss/token", number=True),
+            Column("parameters", "parameters", number=True), Column("loss", "nats/token", number=True),
             Column("bits_per_character", "bits/character", number=True),
         ]  # fmt: skip
     entries = tuple(
@@ -83,7 +85,7 @@ def _listing(rows: list[Row], steps: int, tokens: int) -> Listing:
          "round_trip": "yes" if row.round_trip else "no"}
         for row in rows
     )  # fmt: skip
-    title = "Of the last tenth of the text; unknown pieces are spelled in bits/character"
+    title = "On the last tenth of the text"
     if steps:
-        title += f"; {steps:,} steps of {tokens:,} tokens each"
+        title += f", after {steps:,} steps of {tokens:,} tokens; bits/character pay for what unknown tokens hide"
     return Listing("tokenizers", title, tuple(columns), entries)

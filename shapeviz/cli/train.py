@@ -64,8 +64,10 @@ def run(request: Request) -> None:
     outcome = train(recipe, folder, resume is not None, say, progress=True)
     if outcome.stopped:
         raise typer.Exit(128 + outcome.stopped)
-    if os.environ.get("RANK", "0") == "0":  # of several processes the first one speaks
-        print(f"{folder}: step {outcome.step:,}, loss {outcome.val_loss:.4f} on the validation split")
+    if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":  # the first of several speaks
+        source = f" (its source has {outcome.entropy_bits:.4f})" if outcome.entropy_bits else ""
+        loss = f"loss {outcome.val_loss:.4f} on the validation split, in nats a token"
+        print(f"{folder}: step {outcome.step:,}, {loss}: {outcome.bits_per_character:.4f} bits a character{source}")
 
 
 def _patient() -> None:
@@ -81,7 +83,7 @@ def _new(options: dict[str, Any], request: Request) -> tuple[Recipe, Path]:
     from shapeviz.train import folder as folders
 
     recipe = recipes.checked(**options)
-    return recipe, _folder(request) or folders.unused(Path("runs"))
+    return recipe, _folder(request) or folders.unused(folders.RUNS)
 
 
 def _resumed(resume: str, options: dict[str, Any], request: Request) -> tuple[Recipe, Path]:
@@ -91,8 +93,12 @@ def _resumed(resume: str, options: dict[str, Any], request: Request) -> tuple[Re
     folder, other = Path(resume), _folder(request)
     if other is not None and other != folder:
         raise InputError(f"--resume {folder} goes on in its own folder: leave out -o {other}")
-    stored = folders.stored(folder)
-    return recipes.checked(**{**stored.plain(), **options}), folder
+    stored = folders.stored(folder).plain()
+    if "csv" in options:
+        stored["texts"] = []
+    elif "texts" in options:
+        stored["csv"] = stored["column"] = None
+    return recipes.checked(**{**stored, **options}), folder
 
 
 def _folder(request: Request) -> Path | None:

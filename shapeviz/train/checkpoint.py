@@ -95,6 +95,8 @@ def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError,
             AttributeError, TypeError, IndexError, NotImplementedError) as error:  # fmt: skip
         words = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        if words.startswith("Weights only load failed"):
+            words = "it holds code, which is not executed"
         raise InputError(
             f"{path} is no whole checkpoint: {words}{other(path.parent) if path.name == LAST else ''}"
         ) from None
@@ -105,8 +107,16 @@ def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     for name, kind in EXPECTED.items():
         if not isinstance(state.get(name), kind):
             raise InputError(f"{path} is no whole checkpoint: {name} is missing or of another kind")
-    if not all(isinstance(one, tuple) and len(one) == 3 for one in state["pending"]):
-        raise InputError(f"{path} is no whole checkpoint: pending is of another kind")
+    threads = state["fingerprint"].get("threads", 1)
+    sound = {
+        "step": state["step"] >= 0,
+        "logged": -1 <= state["logged"] <= state["step"],
+        "pending": all(isinstance(one, tuple) and len(one) == 3 and set(map(type, one)) <= {int, float}
+                       for one in state["pending"]),
+        "fingerprint": type(threads) is int and 0 < threads <= 4096,
+    }  # fmt: skip
+    if wrong := [name for name, well in sound.items() if not well]:
+        raise InputError(f"{path} is no whole checkpoint: {', '.join(wrong)} cannot be")
     return state
 
 

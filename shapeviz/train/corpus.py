@@ -103,6 +103,10 @@ def _bytes(path: str | Path) -> tuple[str, bytes]:
             raise InputError("- is standard input, and nothing is piped into it: cat FILE | shapeviz …")
         return "standard input", sys.stdin.buffer.read()
     try:
+        if not str(path):
+            raise InputError("a file name is expected, not ''")
+        if Path(path).is_char_device() or Path(path).is_block_device():
+            raise InputError(f"cannot read {path}: it is a device")
         return str(path), Path(path).read_bytes()
     except IsADirectoryError:
         raise InputError(f"cannot read {path}: it is a directory; name the files in it") from None

@@ -12,6 +12,8 @@ from shapeviz import files
 from shapeviz.errors import InputError
 from shapeviz.train.recipe import Recipe, flag, from_plain
 
+RUNS = Path("runs")
+"""Where runs are that nobody has named."""
 RECIPE, LOCK, CORPUS = "recipe.json", ".lock", "corpus.txt"
 OURS = ("config.json", RECIPE, "environment.json", "tokenizer.json", "last.pt", "best.pt", "log.jsonl", "loss.png",
         "loss.svg", "report.md", "prediction.json", "data.json", "shards", CORPUS)  # fmt: skip
@@ -47,6 +49,8 @@ def leave(folder: Path) -> None:
         with suppress(OSError):
             (folder / LOCK).unlink()
             folder.rmdir()
+            if folder.parent == RUNS:
+                RUNS.rmdir()
 
 
 def stored(folder: Path) -> Recipe:
@@ -54,7 +58,8 @@ def stored(folder: Path) -> Recipe:
     path = folder / RECIPE
     if not path.is_file():
         what = "there is no run" if folder.is_dir() else "there is no such folder"
-        raise InputError(f"--resume {folder}: {what}; `shapeviz train -o {folder}` would begin one")
+        hint = "it is a file" if folder.is_file() else f"{what}; `shapeviz train -o {folder}` would begin one"
+        raise InputError(f"--resume {folder}: {hint}")
     return from_plain(read_json(path, "a recipe"), str(path))
 
 
@@ -82,7 +87,7 @@ def read_json(path: Path, kind: str) -> Any:
     """What a JSON file holds. Raises InputError if it cannot be read."""
     try:
         return json.loads(files.read_text(path, kind))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from None
 
 

@@ -12,6 +12,8 @@ from shapeviz.errors import InputError, ShapevizError
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train.sampling import Sampling
 
+MOST = 10_000_000
+"""Tokens that are generated at once."""
 LITTLE = 2**24
 """Products of a pass below which several threads wait for each other longer than they compute."""
 
@@ -65,6 +67,8 @@ def check(tokens: int, count: int) -> None:
     for name, number in (("tokens", tokens), ("samples", count)):
         if number < 1:
             raise InputError(f"{name} = {number}: a positive integer is needed")
+    if tokens * count > MOST:
+        raise InputError(f"{tokens:,} tokens in each of {count:,} samples are more than {MOST:,} in all: ask for fewer")
 
 
 def _beginning(tokenizer: Any) -> list[int]:
@@ -125,14 +129,17 @@ def load(folder: Path, which: str | None = None) -> tuple[LanguageModel, Any]:
     named = [f"{which}.pt"] if which else [checkpoint.BEST, checkpoint.LAST]
     found = next((folder / name for name in named if (folder / name).is_file()), None)
     if found is None:
-        what = "no such folder" if not folder.is_dir() else f"no {' or '.join(named)} in it"
-        raise InputError(f"{folder}: {what}; `shapeviz train -o {folder}` trains a model there")
+        what = "no folder" if folder.exists() and not folder.is_dir() else "no such folder"
+        what = what if not folder.is_dir() else f"no {' or '.join(named)} in it"
+        runs = sorted(str(path.parent) for path in folder.glob("*/recipe.json"))[:10]
+        hint = f"runs in it: {', '.join(runs)}" if runs else f"`shapeviz train -o {folder}` trains a model there"
+        raise InputError(f"{folder}: {what}; {hint}")
     tokenizer = tokenizers.load(folder / "tokenizer.json")
     config = read_json(folder / "config.json", "a configuration")
     try:
         module = LanguageModel(config)
-    except (ShapevizError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / 'config.json'}: {error}") from None
+    except (ShapevizError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
+        raise InputError(f"{folder / 'config.json'}: {str(error).splitlines()[0][:150]}") from None
     try:
         state = checkpoint.load(found)
         if parts := state.get(checkpoint.PARTS):
@@ -142,7 +149,13 @@ def load(folder: Path, which: str | None = None) -> tuple[LanguageModel, Any]:
         else:
             module.load_state_dict(state["model"])
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{found} does not belong to {folder / 'config.json'}: {str(error).splitlines()[0]}") from None
+        why = " ".join(str(error).split())[:150]
+        raise InputError(f"{found} does not belong to {folder / 'config.json'}: {why}") from None
+    except InputError as error:
+        others = [name for name in (checkpoint.LAST, checkpoint.BEST) if folder / name != found]
+        if which is None and (folder / others[0]).exists():
+            error.add_note(f"--checkpoint {Path(others[0]).stem} takes the other one")
+        raise
     words = module.embedding.num_embeddings
     if tokenizer.vocab_size > words:
         raise InputError(f"{folder / 'tokenizer.json'} has {tokenizer.vocab_size} tokens, the model {words}")

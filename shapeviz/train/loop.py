@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from math import isnan, log
+from math import isnan, log, nan
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from shapeviz import files
+from shapeviz.errors import SizeError
 from shapeviz.train import checkpoint, distributed, hardware, results, session
 from shapeviz.train import folder as folders
 from shapeviz.train.clock import Clock
@@ -33,11 +34,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a run has come to: losses in nats per token, seconds of all sittings, the signal that stopped it or 0."""
+    """Where a run has come to: losses in nats per token, seconds of all sittings, the signal that stopped it or 0.
+
+    `bits_per_character` is `val_loss` in another unit, `entropy_bits` what the source of the text has, if it is known.
+    """
 
     step: int
     train_loss: float
     val_loss: float
+    bits_per_character: float
+    entropy_bits: float | None
     seconds: float
     tokens_per_second: float
     stopped: int = 0
@@ -60,17 +66,26 @@ def train(
         stack.callback(torch.set_num_threads, threads)
         stack.callback(distributed.stop, world)
         say = say if world.main else _silent
-        distributed.check(world, recipe.batch_size)
+        world.first(lambda: distributed.check(world, recipe.batch_size))
         recipe = world.first(lambda: _entered(recipe, folder, resume, stack))
         if world.main:
             stack.callback(folders.leave, folder)
         state = session.saved(folder, resume, world)
+        if state is not None and recipe.steps < state["step"]:
+            raise SizeError(f"{folder} is at step {state['step']:,}: --steps {recipe.steps} is behind it")
         s = session.begin(recipe, folder, world, state, say)
         run = Run(s)
         if state is not None:
             session.restore(s, state, folder / checkpoint.LAST, say)
             run.restore(state)
+            if run.step == recipe.steps and (not report or (folder / "report.md").exists()):
+                say(f"{folder} has come to its last step, {run.step:,}: --steps asks for more")
+                return _outcome(run, nan)
             say(f"{folder}: going on at step {run.step:,} of {recipe.steps:,}")
+            if recipe.steps > recipe.schedule_steps and recipe.schedule == "cosine":
+                say(
+                    f"note: behind step {recipe.schedule_steps:,} (--t-max) the cosine of the learning rate rises again"
+                )
         if world.main and resume:
             Log(folder).truncate(run.logged)
             files.write(folder / folders.RECIPE, folders.dumped(recipe.plain()))
@@ -83,6 +98,14 @@ def train(
         return outcome
 
 
+def _outcome(run: Run, tokens_per_second: float) -> Outcome:
+    data = run.s.data
+    bits = run.val_loss / data.chars_per_token / log(2)
+    return Outcome(
+        run.step, run.train_loss, run.val_loss, bits, data.corpus.entropy_bits, run.seconds, tokens_per_second, run.stop
+    )
+
+
 def _entered(recipe: Recipe, folder: Path, resume: bool, stack: ExitStack) -> Recipe:
     """Takes hold of the folder; gives the recipe that counts."""
     if resume:
@@ -92,7 +115,7 @@ def _entered(recipe: Recipe, folder: Path, resume: bool, stack: ExitStack) -> Re
     folders.make(folder)
     stack.enter_context(checkpoint.locked(folder))
     folders.make(folder)  # another process may have come first
-    return recipe
+    return recipe.absolute()
 
 
 class Steps:
@@ -134,8 +157,7 @@ class Steps:
         if run.stop:
             done = f"stopped at step {run.step:,} of {recipe.steps:,}"
             self.say(f"{done}; shapeviz train --resume {run.s.folder} goes on")
-        rate = self.clock.mean(recipe.tokens_per_step)
-        return Outcome(run.step, run.train_loss, run.val_loss, run.seconds, rate, run.stop)
+        return _outcome(run, self.clock.mean(recipe.tokens_per_step))
 
     def evaluated(self) -> None:
         """Evaluates, logs and saves; nothing of it if a signal comes while it evaluates."""
@@ -204,11 +226,12 @@ class Steps:
 
 @contextmanager
 def _signals(run: Run) -> Iterator[None]:
-    """Ctrl-C and SIGTERM are noted in the run; the second one does what it always did."""
+    """Ctrl-C, SIGTERM and SIGHUP are noted in the run; the second one does what it always did."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
 
     def leave() -> None:
         for number, handler in before.items():

@@ -71,7 +71,7 @@ def predicted(session: Session) -> tuple[Row, ...]:
     return (
         Row(PARAMETERS, str(total["params"]), params, None, "unique elements of nn.Parameter"),
         Row(FLOPS, f"{3 * steps}·({total['flops']})", 3 * steps * total["flops"].value, None,
-            f"forward and backward, B = {B}, S = {S}" + f", {steps} batches" * (steps > 1)),
+            f"forward and backward, B = {B}, S = {S}" + f", {steps} batches" * (steps > 1) + _each(session)),
         *bytes_held,
         kept,
         Row(PEAK, "weights + gradients + optimizer states + saved",
@@ -79,11 +79,16 @@ def predicted(session: Session) -> tuple[Row, ...]:
     )  # fmt: skip
 
 
+def _each(session: Session) -> str:
+    size = session.world.size
+    return f", in the first of {size} processes" if size > 1 else ""
+
+
 def _held(session: Session, params: int) -> tuple[Row, ...]:
     """The rows of what a process keeps of all weights."""
     low = session.hardware.dtype.itemsize if session.hardware.dtype != torch.float32 else 0
     copies = f"(4 + {low})" if low else "4"
-    also = f", and a copy of {low} bytes each, which the module sees" if low else ""
+    also = f", and a copy in {session.hardware.dtype_name} for the module" if low else ""
     return (
         Row(WEIGHTS, f"{copies}·params", (4 + low) * params, None, "in fp32" + also),
         Row(GRADIENTS, f"{copies}·params + 8", (4 + low) * params + 8, None,
@@ -124,7 +129,8 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
         SAVED: bytes_saved,
     }
     done = [replace(row, measured=found[row.what]) for row in rows if row.what in found]
-    done += [replace(row, measured=peak, note=includes) for row in rows if row.what == PEAK]
+    least = f"{includes}; predicted is the least that a step needs"
+    done += [replace(row, measured=peak, note=least) for row in rows if row.what == PEAK]
     if isfinite(tokens_per_second):
         done.append(_rate(session, flops * session.recipe.accumulate, tokens_per_second))
     return tuple(replace(row, note=f"{row.note}; DIFFERS" if row.agrees is False else row.note) for row in done)
@@ -243,5 +249,6 @@ def _rate(session: Session, flops: int, tokens_per_second: float) -> Row:
     achieved = flops * tokens_per_second / session.recipe.tokens_per_step
     note = (
         f"{achieved / peak:.1%} of the fastest product of large square matrices in {hardware.dtype_name}, measured now"
+        + _each(session)
     )
     return Row(RATE, "FLOPs a step / seconds a step", round(peak), round(achieved), note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from math import isnan
 from typing import Any
 
 PAUSE = 1.0
@@ -32,13 +33,13 @@ class Progress:
         """Shows a step: losses in nats per token."""
         if self._bar is not None:
             self._val_loss = self._val_loss if val_loss is None else val_loss
-            text = f"{_losses(loss, self._val_loss)} lr {lr:.1e} {tokens_per_second:,.0f} tokens/s"
+            text = f"{_losses(loss, self._val_loss)} lr {lr:.1e}{_rate(' ', tokens_per_second)}"
             self._bar.update(self._bar.task_ids[0], completed=step, figures=text)
             return
         now = time.monotonic()
         if self._first or now - self._written >= PAUSE or step >= self.total or val_loss is not None:
             self._first, self._written = False, now
-            rates = f"lr {lr:.2e}, {tokens_per_second:,.0f} tokens/s{self._left(step, now)}"
+            rates = f"lr {lr:.2e}{_rate(', ', tokens_per_second)}{self._left(step, now)}"
             self._print(f"step {step:>{len(str(self.total))}}/{self.total}: {_losses(loss, val_loss)}, {rates}")
 
     def say(self, text: str) -> None:
@@ -67,6 +68,11 @@ class Progress:
 
     def _print(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+
+def _rate(before: str, tokens_per_second: float) -> str:
+    """Nothing where no step was timed."""
+    return "" if isnan(tokens_per_second) else f"{before}{tokens_per_second:,.0f} tokens/s"
 
 
 def _losses(loss: float, val_loss: float | None) -> str:

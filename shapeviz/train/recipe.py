@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.errors import InputError, ShapevizError, SizeError, nearest
+
+MOST = 2**31
+"""Sizes, lengths and counts of steps are less."""
 
 CHOICES = {
     "positions": ("learned", "rotary", "sinusoidal"),
@@ -116,6 +120,15 @@ class Recipe:
             "dropout": self.dropout,
         }
 
+    def absolute(self) -> Recipe:
+        """With paths that hold in any directory."""
+        return replace(
+            self,
+            csv=_absolute(self.csv) if self.csv else None,
+            texts=tuple(map(_absolute, self.texts)),
+            tokenizer=_absolute(self.tokenizer) if self.tokenizer.endswith(".json") else self.tokenizer,
+        )
+
     @property
     def schedule_steps(self) -> int:
         """Steps until the schedule ends, those of warm-up among them."""
@@ -161,8 +174,12 @@ def from_plain(data: Mapping[str, Any], source: str = "the recipe") -> Recipe:
     """A recipe from what `Recipe.plain` gave. Raises InputError if it is none."""
     if not isinstance(data, Mapping):
         raise InputError(f"{source}: an object of options is expected")
+    if not isinstance(data.get("texts", []), list) or not isinstance(data.get("preset", ""), str):
+        raise InputError(f"{source}: texts is a list of files, preset a name")
     try:
         return checked(**data)
+    except ShapevizError as error:
+        raise type(error)(f"{source}: {error}") from None
     except TypeError as error:
         raise InputError(f"{source}: {error}") from None
 
@@ -177,9 +194,15 @@ def check(recipe: Recipe) -> None:
     sizes = ("layers", "heads", "d_model", "ff", "block_size", "batch_size", "steps", "accumulate", "eval_every",
              "log_every", "threads", "vocab_size", "t_max")  # fmt: skip
     for name in sizes:
-        _at_least(recipe, name, 1)
+        _at_least(recipe, name, 1, MOST)
     for name in ("warmup", "sample_every", "seed", "weight_decay", "clip", "min_lr"):
         _at_least(recipe, name, 0)
+    if recipe.accumulate * recipe.batch_size * recipe.block_size >= MOST:
+        raise SizeError(f"--accumulate · --batch-size · --block-size: {MOST:,} tokens an update or more are refused")
+    if recipe.threads is not None and recipe.threads > 4096:
+        raise SizeError(f"--threads {recipe.threads}: more than 4,096 are refused")
+    if recipe.heads > recipe.d_model:
+        raise SizeError(f"--heads {recipe.heads} are more than --d-model {recipe.d_model} can be divided among")
     if recipe.d_model % recipe.heads:
         raise SizeError(
             f"{flag('d_model')} {recipe.d_model} is not divisible by {flag('heads')} {recipe.heads}: "
@@ -220,8 +243,10 @@ def _check_kinds(recipe: Recipe) -> None:
             raise InputError(f"{flag(one.name)} {value!r}: a value of kind {kind} is expected")
 
 
-def _at_least(recipe: Recipe, name: str, least: int) -> None:
+def _at_least(recipe: Recipe, name: str, least: int, most: int | None = None) -> None:
     value = getattr(recipe, name)
+    if value is not None and most is not None and value >= most:
+        raise SizeError(f"{flag(name)} {value} must be less than {most:,}")
     if value is not None and not least <= value < float("inf"):
         raise SizeError(f"{flag(name)} {value} must be at least {least}")
 
@@ -244,6 +269,10 @@ def command(recipe: Recipe, folder: object) -> str:
             for each in value if isinstance(value, tuple) else (value,):
                 words += [flag(one.name), str(each)]
     return shlex.join([*words, "-o", str(folder)])
+
+
+def _absolute(path: str) -> str:
+    return path if path in ("-", "") else os.path.abspath(path)
 
 
 def flag(name: str) -> str:

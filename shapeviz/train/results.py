@@ -102,6 +102,7 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
         entropy_bits=corpus.entropy_bits,
         chars_per_token=data.chars_per_token,
     )
+    say(f"{session.folder / 'report.md'} tells all of it; shapeviz generate {session.folder} writes more")
 
 
 def shown(job: Callable[[], None], say: Say) -> None:

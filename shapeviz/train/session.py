@@ -21,6 +21,7 @@ from shapeviz.train import batches, checkpoint, folder, hardware, tokenizers
 from shapeviz.train import corpus as corpora
 from shapeviz.train.distributed import World
 from shapeviz.train.folder import dumped
+from shapeviz.train.log import Log
 from shapeviz.train.master import Master
 from shapeviz.train.recipe import Recipe
 from shapeviz.train.weights import Weights, source
@@ -84,12 +85,14 @@ class Session:
 def saved(place: Path, resume: bool, world: World) -> dict[str, Any] | None:
     """The last checkpoint of a run that is resumed; None if it had not come to one.
 
-    Raises InputError if only some of the processes see it.
+    Raises InputError if only some of the processes see it, or if it is lost.
     """
     path = place / checkpoint.LAST
     seen = world.gathered(resume and path.exists())
 
     def compare() -> None:
+        if resume and not any(seen) and any(line["step"] > 0 for line in Log.read(place)):  # the first is saved at 0
+            raise InputError(f"{path} is missing, and the run had come to one{checkpoint.other(place)}")
         if len(set(seen)) > 1:
             raise InputError(
                 f"{path} is not seen by process {seen.index(False)}: a run's folder must be where all see it"
@@ -110,6 +113,7 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
     def prepare() -> None:
         made.append(_data(recipe, place, chosen.device))
         check_lengths(recipe, len(made[0].train_ids), len(made[0].val_ids))
+        _check_memory(recipe, made[0].tokenizer.vocab_size, world)
         if STANDARD_INPUT in (recipe.csv, *recipe.texts):
             files.write(place / folder.CORPUS, made[0].corpus.text)
         describe(recipe, made[0], place)
@@ -184,6 +188,9 @@ def describe(recipe: Recipe, data: Data, place: Path) -> None:
         "data.json": lambda: data.facts,
         "environment.json": environment,
     }
+    path = place / "config.json"
+    if path.exists() and folder.read_json(path, "a configuration") != missing["config.json"]():
+        raise InputError(f"{path} is not that of {folder.RECIPE} beside it: remove it, and it is written anew")
     for name, content in missing.items():
         if not (place / name).exists():
             files.write(place / name, dumped(content()))
@@ -224,6 +231,21 @@ def check_lengths(recipe: Recipe, train: int, validation: int) -> None:
     if recipe.single_batch and validation <= recipe.block_size:
         raise SizeError(
             f"one validation batch needs {recipe.block_size + 1} tokens, and the validation part has {validation}"
+        )
+
+
+def _check_memory(recipe: Recipe, vocab_size: int, world: World) -> None:
+    """Raises SizeError if a step cannot fit: 16 bytes a parameter (weights, gradients, moments), and what every layer
+    keeps of its input at least."""
+    params = int(measure(read(recipe.model(vocab_size)), ["params"]).total["params"].value)
+    held = 16 * params // (world.size if recipe.parallel == "fsdp" else 1)
+    rows = -(-recipe.batch_size // world.size)
+    need = held + 2 * rows * recipe.block_size * recipe.d_model * recipe.layers
+    there = hardware.memory(world.device)
+    if there is not None and need > there:
+        raise SizeError(
+            f"{params:,} parameters and a batch of {rows:,} · {recipe.block_size:,} tokens need {need / 2**30:,.1f} "
+            f"GiB at least, and {world.device} has {there / 2**30:,.1f}: smaller --layers, --d-model, --batch-size fit"
         )
 
 

@@ -142,7 +142,7 @@ def _fresh(place: Path, step: int) -> str:
 def _named(run: Path, shards: Any) -> tuple[Path, dict[str, Any]]:
     """The folder and the files that a checkpoint names; plain names, since it may come from anywhere."""
     match shards:
-        case {"folder": str(name), "files": dict(files)} if _plain(name) and all(map(_plain, files)):
+        case {"folder": str(name), "files": {".metadata": _} as files} if _plain(name) and all(map(_plain, files)):
             return run / checkpoint.PARTS / name, files
     raise InputError(f"{run}: its checkpoint does not say where its parts are")
 

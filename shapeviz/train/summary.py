@@ -19,7 +19,8 @@ from shapeviz.train.plot import best
 PACKAGES = ("shapeviz", "torch", "numpy", "tokenizers", "matplotlib")
 SAMPLED = (
     "Second halves of windows of the validation text, sampled after the first halves. Entropy is that of the "
-    "distributions sampled from; surprise is what the model, at temperature 1, would pay for what was sampled."
+    "distributions sampled from; surprise is what the model, at temperature 1, would pay for what was sampled. Known "
+    "words are in the training text; different words are the share of those not yet sampled among all that were."
 )
 EVALUATIONS = 20
 """Most evaluations shown in the table of a report."""
@@ -178,6 +179,8 @@ def _shown(value: Any) -> str:
             return "yes" if value else "no"
         case int():
             return f"{value:,}" if abs(value) >= 10_000 else str(value)  # no comma in a seed
+        case float() if math.isnan(value):
+            return "–"
         case float() if math.isfinite(value) and abs(value) >= 1000:
             return f"{value:,.0f}"
         case float():

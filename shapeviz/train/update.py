@@ -144,7 +144,7 @@ def _told(run: Run, step: int, what: str) -> str:
     r = run.s.recipe
     return (
         f"step {step:,}: {what} (learning rate {learning_rate(r, max(0, step - 1)):.3g}); nothing of it is saved, "
-        f"{run.s.folder} keeps the checkpoints before it; try a lower --lr than {r.lr:g}"
+        f"{run.s.folder} keeps the checkpoints before it; try, in another folder, a lower --lr than {r.lr:g}"
         + ("" if r.clip else ", or --clip 1")
         + ("" if r.warmup_steps else ", or a --warmup")
     )

@@ -83,7 +83,10 @@ def test_a_flipped_bit_is_noticed(run: Path) -> None:
         checkpoint.load(run / "last.pt")
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"version": None}, {"step": "7"}, {"model": None}, {"best": None}])
+@pytest.mark.parametrize("change", [
+    {"version": 2}, {"version": None}, {"step": "7"}, {"model": None}, {"best": None}, {"step": -5}, {"logged": 10**6},
+    {"pending": [("a", "b", "c")]}, {"fingerprint": {"threads": 10**9}},
+])  # fmt: skip
 def test_another_version_or_content_is_refused(run: Path, change: dict[str, Any]) -> None:
     state = {**checkpoint.load(run / "last.pt"), **change}
     torch.save(state, run / "last.pt")

@@ -88,11 +88,10 @@ def test_a_signal_stops_all_processes_at_one_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("resumed", [False, True])
 def test_processes_that_see_different_files_are_told(tmp_path: Path, resumed: bool) -> None:
-    """Each process has a working directory of its own, as machines without a common disk have."""
+    """Each has a working directory of its own, as machines without a common disk have, or another text."""
     for rank in "01":
         (tmp_path / rank).mkdir()
-        text(tmp_path / rank, 4000 if resumed else 4000 + int(rank))
-    flags = ["--text", "words.txt", *FLAGS, "-o", "run"]
+    flags = ["--text", str(text(tmp_path)), *FLAGS, "-o", "run"]
     words = "process 1 has another corpus than the first one"
     if resumed:
         command = [sys.executable, "-m", "shapeviz", "train", *flags]
@@ -102,6 +101,9 @@ def test_processes_that_see_different_files_are_told(tmp_path: Path, resumed: bo
     script = tmp_path / "in_a_folder.py"
     script.write_text(
         f"import os, sys\nfrom shapeviz.cli import main\nos.chdir({str(tmp_path)!r} + '/' + os.environ['RANK'])\n"
+        "from shapeviz.train import corpus\nread = corpus._bytes\n"
+        f"more = b'a' * int(os.environ['RANK']) * {not resumed}\n"
+        "corpus._bytes = lambda path: (read(path)[0], read(path)[1] + more)\n"
         f"sys.argv = ['shapeviz', 'train', *{flags!r}]\nmain()\n"
     )
     if resumed:  # the recipe is read by every process, the checkpoint by those that have it

@@ -54,6 +54,16 @@ def test_what_came_from_standard_input_is_there_when_a_run_goes_on(tmp_path: Pat
         (["--resume", "none"], "there is no such folder"),
         (["--resume", "none", "-o", "other"], "leave out -o"),
         (["--device", "gpu"], "--device gpu is unknown"),
+        (["--d-model", "1000000000"], "GiB at least, and cpu has"),
+        (["--layers", "1000000000"], "GiB at least, and cpu has"),
+        (["--batch-size", "30000000"], "GiB at least, and cpu has"),
+        (["--ff", "99999999999999999999999"], "--ff 99999999999999999999999 must be less than 2,147,483,648"),
+        (["--accumulate", "1000000000"], "tokens an update or more are refused"),
+        (["--heads", "1000000000"], "--heads 1000000000 are more than --d-model 128"),
+        (["--threads", "100000"], "more than 4,096"),
+        (["--text", "/dev/zero"], "it is a device"),
+        (["--text", ""], "a file name is expected"),
+        (["--tokenizer", "bpe", "--vocab-size", "99999999"], "larger than 16,777,216"),
     ],
 )
 def test_a_mistake_is_one_message_and_exit_2(tmp_path: Path, words: list[str], message: str) -> None:
@@ -62,6 +72,46 @@ def test_a_mistake_is_one_message_and_exit_2(tmp_path: Path, words: list[str], m
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_run_goes_on_from_any_directory_and_says_when_it_is_done(tmp_path: Path) -> None:
+    text(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    first = shapeviz("train", "--text", "words.txt", *FLAGS, "--steps", 10, "-o", "run", cwd=tmp_path)
+    assert 0 == first.returncode, first.stderr
+    assert "bits a character" in first.stdout
+    run, before = tmp_path / "run", None
+    for words, code, message in (
+        (["--steps", 20], 0, "going on at step 10 of 20"),
+        ([], 0, "has come to its last step, 20: --steps asks for more"),
+        (["--steps", 5], 2, "is at step 20: --steps 5 is behind it"),
+    ):
+        done = shapeviz("train", "--resume", run, *words, cwd=tmp_path / "elsewhere")
+        assert code == done.returncode, done.stderr
+        assert message in done.stderr
+        files = {
+            path.name: path.read_bytes() for path in run.iterdir() if path.suffix in (".pt", ".json", ".md", ".jsonl")
+        }
+        assert before in (None, files)
+        before = files
+
+
+def test_a_lost_checkpoint_is_told_and_nothing_is_begun_anew(tmp_path: Path) -> None:
+    done = shapeviz("train", "--text", text(tmp_path), *FLAGS, "--steps", 10, "-o", tmp_path / "run")
+    assert 0 == done.returncode, done.stderr
+    (tmp_path / "run" / "last.pt").unlink()
+    best = (tmp_path / "run" / "best.pt").read_bytes()
+    lost = shapeviz("train", "--resume", tmp_path / "run", "--steps", 20)
+    assert (2, best) == (lost.returncode, (tmp_path / "run" / "best.pt").read_bytes())
+    assert "last.pt is missing, and the run had come to one; to go on from where the run was best: cp" in lost.stderr
+    (tmp_path / "run" / "best.pt").rename(tmp_path / "run" / "last.pt")
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"hidden_size": 16', '"hidden_size": 32'))
+    other = shapeviz("train", "--resume", tmp_path / "run", "--steps", 20)
+    assert other.returncode == 2
+    assert "config.json is not that of recipe.json beside it" in other.stderr
+    (tmp_path / "run" / "recipe.json").write_text("[" * 200_000)
+    assert "not JSON" in shapeviz("train", "--resume", tmp_path / "run").stderr
 
 
 def test_help_does_not_import_torch() -> None:

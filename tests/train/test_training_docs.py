@@ -38,4 +38,4 @@ def test_every_option_of_a_command_is_known(line: str) -> None:
 
 def test_every_option_in_the_text_is_known_to_training() -> None:
     prose = re.sub(r"^```.*?^```", "", TEXT, flags=re.S | re.M)
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose)) <= options("train") | {"--help", "--logdir"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose)) <= options("train") | {"--help", "--logdir", "--batch"}

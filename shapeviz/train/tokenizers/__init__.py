@@ -17,6 +17,7 @@ from shapeviz.files import reason
 if TYPE_CHECKING:
     import numpy as np
 
+LARGEST = 2**24
 KINDS = {"char": "characters", "word": "words", "bpe": "bpe"}
 
 
@@ -51,7 +52,7 @@ class Tokenizer(Protocol):
 def make(kind: str, text: str, vocab_size: int | None = None) -> Tokenizer:
     """A tokenizer of a kind, char, word or bpe, for a text. The same text gives the same one.
 
-    Raises InputError for an unknown kind or an empty text, SizeError for a vocabulary that is too small.
+    Raises InputError for an unknown kind or an empty text, SizeError for a vocabulary that is too small or too large.
     """
     name = {file: short for short, file in KINDS.items()}.get(kind, kind)
     if name not in KINDS:
@@ -60,6 +61,8 @@ def make(kind: str, text: str, vocab_size: int | None = None) -> Tokenizer:
         raise InputError("an empty text has no vocabulary")
     if vocab_size is not None and vocab_size < 1:
         raise SizeError(f"a vocabulary of {vocab_size} is none: at least 1 is needed")
+    if vocab_size is not None and vocab_size > LARGEST:
+        raise SizeError(f"a vocabulary of {vocab_size} is larger than {LARGEST:,}")
     made: Tokenizer = plugins.load("shapeviz.train.tokenizers", KINDS[name]).make(text, vocab_size)
     return made
 

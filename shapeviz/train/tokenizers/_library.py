@@ -82,6 +82,8 @@ class Library:
             except UnicodeEncodeError as error:
                 half = f"U+{ord(piece[error.start]):04X}"
                 raise InputError(f"a character is half of a pair ({half}): no text in UTF-8 has it") from None
+            except Exception as error:  # the library raises no narrower one
+                raise InputError(f"the tokenizer cannot encode the text: {str(error).splitlines()[0]}") from None
 
     def decode(self, ids: Any) -> str:
         """The text of ids, special tokens included. Raises InputError for an id that is none."""
@@ -119,6 +121,9 @@ def from_json(content: str, data: dict[str, Any], source: str) -> Library:
         raise InputError(f"{source} is no tokenizer.json: {str(error).splitlines()[0]}") from None
     if not tokenizer.get_vocab_size():
         raise InputError(f"{source}: its vocabulary is empty")
+    ids = tokenizer.get_vocab(with_added_tokens=True).values()
+    if max(ids) > 2**20 + 16 * len(ids):
+        raise InputError(f"{source}: the id {max(ids):,} is far beyond its {len(ids):,} tokens")
     tokenizer.no_truncation()
     tokenizer.no_padding()
     kind = str(data["model"].get("type") or "file").lower()
