@@ -54,7 +54,7 @@ def train(
 ) -> Outcome:
     """Trains in a run folder, a new one or, with `resume`, the one that is there; gives where it has come to.
 
-    Ctrl-C and SIGTERM finish the step and save; a second one ends at once. Raises InputError and SizeError for what
+    Ctrl-C, SIGTERM and SIGHUP finish the step and save; a second one ends at once. Raises InputError and SizeError for what
     cannot begin, before anything is overwritten, and CheckFailedError if the loss is no longer finite.
     `progress` is shown on standard error; without `report` there is no plot, no sample and no report.md.
     """
@@ -111,7 +111,7 @@ def _entered(recipe: Recipe, folder: Path, resume: bool, stack: ExitStack) -> Re
     if resume:
         folders.stored(folder)
         stack.enter_context(checkpoint.locked(folder))
-        return folders.resumed(recipe, folder)
+        return folders.resumed(recipe.absolute(), folder)
     folders.make(folder)
     stack.enter_context(checkpoint.locked(folder))
     folders.make(folder)  # another process may have come first
