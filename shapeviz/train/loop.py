@@ -54,8 +54,8 @@ def train(
 ) -> Outcome:
     """Trains in a run folder, a new one or, with `resume`, the one that is there; gives where it has come to.
 
-    Ctrl-C, SIGTERM and SIGHUP finish the step and save; a second one ends at once. Raises InputError and SizeError for what
-    cannot begin, before anything is overwritten, and CheckFailedError if the loss is no longer finite.
+    Ctrl-C, SIGTERM and SIGHUP finish the step and save; a second one ends at once. Raises InputError and SizeError for
+    what cannot begin, before anything is overwritten, and CheckFailedError if the loss is no longer finite.
     `progress` is shown on standard error; without `report` there is no plot, no sample and no report.md.
     """
     folder = Path(folder)
