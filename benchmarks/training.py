@@ -93,19 +93,26 @@ def recipe_of(options: argparse.Namespace, dtype: str) -> Any:
     )  # fmt: skip
 
 
-def plain(options: argparse.Namespace) -> dict[str, Any]:
-    """The plain loop: milliseconds a step, losses on the validation split by step."""
-    import numpy as np
-
+def prepared(options: argparse.Namespace) -> tuple[Any, str, Any]:
+    """The recipe in float32, its text and a tokenizer of characters; threads and torch's seed are set."""
     from shapeviz.train import corpus, tokenizers
 
     r = recipe_of(options, "float32")
     if r.threads:
         torch.set_num_threads(r.threads)
-    text = corpus.read(texts=r.texts).text
-    tokenizer = tokenizers.make("char", text)
-    train, validation = (np.asarray(tokenizer.encode(part), dtype=np.uint16) for part in corpus.split(text))
     torch.manual_seed(r.seed)
+    text = corpus.read(texts=r.texts).text
+    return r, text, tokenizers.make("char", text)
+
+
+def plain(options: argparse.Namespace) -> dict[str, Any]:
+    """The plain loop: milliseconds a step, losses on the validation split by step."""
+    import numpy as np
+
+    from shapeviz.train import corpus
+
+    r, text, tokenizer = prepared(options)
+    train, validation = (np.asarray(tokenizer.encode(part), dtype=np.uint16) for part in corpus.split(text))
     device = "cuda" if r.device == "auto" and torch.cuda.is_available() else "cpu" if r.device == "auto" else r.device
     model = PlainModel(tokenizer.vocab_size, r.block_size, r.d_model, r.layers, r.heads).to(device)
     decayed = [p for p in model.parameters() if p.dim() >= 2]
@@ -182,16 +189,10 @@ def ours(options: argparse.Namespace, dtype: str) -> dict[str, Any]:
 def generation(options: argparse.Namespace) -> dict[str, Any]:
     """Tokens a second of 1 and of 16 samples: plain, without the cache, with it; the first round is warm-up."""
     from shapeviz.nets.language_model import LanguageModel
-    from shapeviz.train import corpus, tokenizers
     from shapeviz.train.generate import samples
     from shapeviz.train.sampling import Sampling
 
-    r = recipe_of(options, "float32")
-    if r.threads:
-        torch.set_num_threads(r.threads)
-    text = corpus.read(texts=r.texts).text
-    tokenizer = tokenizers.make("char", text)
-    torch.manual_seed(r.seed)
+    r, text, tokenizer = prepared(options)
     module = LanguageModel(r.model(tokenizer.vocab_size)).eval()
     other = PlainModel(tokenizer.vocab_size, r.block_size, r.d_model, r.layers, r.heads).eval()
     start, sampling = text[:1], Sampling(0.8, 40, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -26,10 +26,9 @@ from shapeviz.train.log import Log
 from shapeviz.train.optimizer import learning_rate
 from shapeviz.train.progress import Progress
 from shapeviz.train.recipe import Recipe, check
+from shapeviz.train.session import Say
 from shapeviz.train.tensorboard import Board
 from shapeviz.train.update import Run, check_finite, check_finite_validation, update, wrapped
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

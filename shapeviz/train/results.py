@@ -13,10 +13,9 @@ from shapeviz.train import checkpoint, plot, prediction, summary
 from shapeviz.train import corpus as corpora
 from shapeviz.train.generate import generate, load
 from shapeviz.train.recipe import command
-from shapeviz.train.session import Session
+from shapeviz.train.session import Say, Session
 from shapeviz.train.temperature import statistics
 
-Say = Callable[[str], None]
 SHARE = 0.05
 """Of the time, at most, that is spent on drawing."""
 TOKENS = 300

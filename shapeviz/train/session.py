@@ -137,10 +137,15 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
 def _counted(module: LanguageModel, recipe: Recipe) -> int:
     """The module's parameters. Raises CheckFailedError if the formulas of its configuration give another number."""
     count = sum(weight.numel() for weight in module.parameters())
-    expected = measure(read(recipe.model(module.config.vocab_size)), ["params"]).total["params"].value
+    expected = _expected(recipe, module.config.vocab_size)
     if expected != count:
         raise CheckFailedError(f"the formulas give {expected} parameters, the module has {count}")
     return count
+
+
+def _expected(recipe: Recipe, vocab_size: int) -> int:
+    """Parameters, by the formulas of the recipe's configuration."""
+    return int(measure(read(recipe.model(vocab_size)), ["params"]).total["params"].value)
 
 
 def _weights(module: LanguageModel, recipe: Recipe, chosen: hardware.Hardware, world: World) -> Weights:
@@ -237,7 +242,7 @@ def check_lengths(recipe: Recipe, train: int, validation: int) -> None:
 def _check_memory(recipe: Recipe, vocab_size: int, world: World) -> None:
     """Raises SizeError if a step cannot fit: 16 bytes a parameter (weights, gradients, moments), and what every layer
     keeps of its input at least."""
-    params = int(measure(read(recipe.model(vocab_size)), ["params"]).total["params"].value)
+    params = _expected(recipe, vocab_size)
     held = 16 * params // (world.size if recipe.parallel == "fsdp" else 1)
     rows = -(-recipe.batch_size // world.size)
     need = held + 2 * rows * recipe.block_size * recipe.d_model * recipe.layers
