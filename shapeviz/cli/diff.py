@@ -8,8 +8,9 @@ from inspect import Parameter
 
 import typer
 
+from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import model_of, put
+from shapeviz.cli._output import put
 from shapeviz.comparison import Difference, at_one_length, compare
 from shapeviz.errors import InputError
 from shapeviz.frontends import LETTERS

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
+from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import emit, model_of
+from shapeviz.cli._output import emit
 from shapeviz.frontends import from_torch, is_configuration
 from shapeviz.renderers import View
 from shapeviz.report import measure

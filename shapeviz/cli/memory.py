@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import import_module
 
+from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import emit, model_of
+from shapeviz.cli._output import emit
 from shapeviz.errors import MissingToolError
 from shapeviz.frontends.from_huggingface import Origin
 from shapeviz.ir import Model

@@ -12,8 +12,9 @@ from shlex import join
 import typer
 
 from shapeviz.cli._frame import say
+from shapeviz.cli._model import model_of
 from shapeviz.cli._options import SWITCHES, Request
-from shapeviz.cli._output import check_counted, emit, model_of, prove, told
+from shapeviz.cli._output import check_counted, emit, prove, told
 from shapeviz.errors import CheckFailedError, InputError, MissingToolError
 from shapeviz.files import reason, write_all
 from shapeviz.ir import Model

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
+from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import emit, model_of, told
+from shapeviz.cli._output import emit, told
 from shapeviz.errors import CheckFailedError
 from shapeviz.renderers import View
 from shapeviz.report import Check, measure

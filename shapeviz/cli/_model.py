@@ -1,0 +1,97 @@
+"""The model that the user named: which door it comes in by, and which options have a meaning there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from shapeviz.cli._frame import say
+from shapeviz.cli._options import SIZES, SWITCHES, TORCH_SWITCHES, Request
+from shapeviz.errors import InputError, nearest
+from shapeviz.frontends import from_torch, is_configuration, read
+from shapeviz.ir import Model
+
+DIMENSIONS = {"batch": "B", "seq": "S", "tgt_seq": "T"}
+SYMBOLS = {
+    **{dimension: name for name, dimension in DIMENSIONS.items()},
+    "N_enc": "enc", "N_dec": "dec", "h": "heads", "g": "kv_heads", "d_ff": "ff", "V": "vocab", "P": "max_len",
+}  # fmt: skip
+
+
+def model_of(request: Request) -> Model:
+    """The model that the user named, hints about it on standard error."""
+    if is_configuration(request.model):
+        model = read(request.model, **_configuration_options(request))
+    elif request.model is not None and from_torch.is_source(request.model):
+        _refuse_configuration_options(request)
+        model = from_torch.model(request.model, _torch_options(request, request.model))
+    else:
+        _refuse_configuration_options(request)
+        _refuse_torch_options(request)
+        model = read(request.model, **request.sizes)
+    for note in model.notes:
+        say(f"note: {note}")
+    return model
+
+
+def _configuration_options(request: Request) -> dict[str, Any]:
+    """What was asked of a configuration: sizes, a head or none, keys to be passed over; or how it is to be traced."""
+    for name, value in request.sizes.items():
+        if name in SWITCHES or name in ("norm", "norm_position", "positions"):
+            raise InputError(f"{_flag(name, value)} is for models built from sizes: {request.model} says it itself")
+    if request.via is None:
+        _refuse_module_options(request, "is for a PyTorch module; --via torch builds the configuration's and traces it")
+        return {**request.sizes, "sizes": request.torch.sizes, "head": request.head, "ignore": request.ignore}
+    if request.head is not None or request.ignore:
+        raise InputError("--head, --no-head and --ignore have no effect with --via torch")
+    asked = vars(_torch_options(request, str(request.model)))
+    return {**asked, "via": request.via}
+
+
+def _refuse_configuration_options(request: Request) -> None:
+    """Options of published models have no meaning for others."""
+    head = "--head" if request.head else "--no-head"
+    given = {"--via": request.via is not None, "--ignore": bool(request.ignore), head: request.head is not None}
+    for flag, is_given in given.items():
+        if is_given:
+            raise InputError(f"{flag} is for a published model: name a bundled one or a config.json as MODEL")
+
+
+def _torch_options(request: Request, source: str) -> from_torch.Options:
+    """How a module is to be traced: --batch, --seq and --tgt-seq are sizes of it, other sizes are not."""
+    sizes = dict(request.torch.sizes)
+    for name, value in request.sizes.items():
+        given = _flag(name, value) + (f" {value}" if name in SIZES else "")
+        if name not in DIMENSIONS:
+            raise InputError(f"{given} is for models that are built from sizes; {source} has sizes of its own")
+        if (dimension := DIMENSIONS[name]) in sizes:
+            raise InputError(f"{given}: {dimension} is given by --size as well: keep one")
+        sizes[dimension] = from_torch.positive(value, given)
+    return replace(request.torch, sizes=sizes, run=request.verb != "params")
+
+
+def _refuse_torch_options(request: Request) -> None:
+    """Options of PyTorch modules have no meaning for a model that is built from sizes."""
+    asked = request.torch
+    for name, number in asked.sizes.items():
+        size = SYMBOLS.get(name, name)
+        hint = f"use {_flag(size)} {number}" if size in SIZES else nearest(_flag(name), map(_flag, SIZES))
+        raise InputError(f"--size {name}={number} is for a PyTorch module, file.py:factory; here {hint}")
+    _refuse_module_options(request, "is for a PyTorch module: name one as MODEL, file.py:factory")
+
+
+def _refuse_module_options(request: Request, why: str) -> None:
+    asked = request.torch
+    given = {
+        **{f"--input {text}": True for text in asked.inputs},
+        **{f"--name {name}={number}": True for name, number in asked.names.items()},
+        "--training": asked.training,
+        TORCH_SWITCHES["input_grad"][0].split("/")[asked.input_grad is False]: asked.input_grad is not None,
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            raise InputError(f"{flag if len(flag) <= 60 else flag[:60] + '…'} {why}")
+
+
+def _flag(name: str, value: object = True) -> str:
+    return f"--{'no-' if name in SWITCHES and not value else ''}{name.replace('_', '-')}"
