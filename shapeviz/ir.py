@@ -104,7 +104,7 @@ class Block:
     title: str
     role: str
     equation: str
-    source: str
+    citation: str
     caption: tuple[str | Expr, ...]
     inputs: tuple[Tensor, ...]
     output: Tensor

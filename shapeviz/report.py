@@ -180,7 +180,7 @@ def _rows(
             block=node.kind,
             role=block.role if block else "failed" if isinstance(node, Op) and node.failed else node.kind,
             equation=node.equation,
-            source=block.source if block else "",
+            source=block.citation if block else "",
             caption=_with_numbers(block.caption, sizes) if block else "",
             step=not block or block.step,
             times=Quantity(times, sizes),

@@ -16,6 +16,7 @@ from shapeviz.lang import (
     param,
     record,
     repeat,
+    restate,
     softmax,
     source,
     split_heads,
@@ -130,7 +131,7 @@ def test_equal_names_in_one_block_are_numbered() -> None:
     assert [node.name for node in record(model).body] == ["x", "add", "add_2"]
 
 
-def test_an_equation_may_run_over_lines_and_its_source_is_told_apart() -> None:
+def test_an_equation_may_run_over_lines_and_its_citation_is_told_apart() -> None:
     @block
     def long(x: Variable) -> Variable:
         """y = f(x),
@@ -141,7 +142,24 @@ def test_an_equation_may_run_over_lines_and_its_source_is_told_apart() -> None:
         return softmax(x)
 
     (found,) = record(lambda: long(source("x", "B"))).blocks
-    assert (found.equation, found.source) == ("y = f(x),  f(x) = x", "Nobody 2017, eq. 1")
+    assert (found.equation, found.citation) == ("y = f(x),  f(x) = x", "Nobody 2017, eq. 1")
+
+
+def test_a_restated_equation_brings_its_own_citation_or_has_none() -> None:
+    @block
+    def plain(x: Variable, *restated: str) -> Variable:
+        """y = f(x)      (Nobody 2017, eq. 1)"""
+        if restated:
+            restate(*restated)
+        return softmax(x)
+
+    def model() -> Variable:
+        """y = f(x)"""
+        x = source("x", "B")
+        return plain(plain(plain(x), "y = g(x)"), "y = h(x)", "Somebody 2018")
+
+    cited = [("y = f(x)", "Nobody 2017, eq. 1"), ("y = g(x)", ""), ("y = h(x)", "Somebody 2018")]
+    assert cited == [(node.equation, node.citation) for node in record(model).blocks]
 
 
 def test_a_sum_around_a_sublayer_is_a_residual_and_what_every_layer_reads_is_memory() -> None:

@@ -44,7 +44,10 @@ def attention(
     if shift or not scaled:
         restate(f"Attention(Q, K, V) = softmax(Q Kᵀ{' / √d_k' * scaled}{' + b' if shift else ''}) V")
     if sinks is not None:
-        restate("Attention(Q, K, V) = P V,  [P; p_s] = softmax([Q Kᵀ / √d_k; s])")
+        restate(
+            "Attention(Q, K, V) = P V,  [P; p_s] = softmax([Q Kᵀ / √d_k; s])",
+            "OpenAI 2025; sinks were found by Xiao et al. 2023",
+        )
     d_k = K.shape[-1]
     scores = matmul(Q, K.T, name="scores")
     if scaled:
@@ -96,6 +99,7 @@ def multi_head(
         restate(
             "MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  "
             "head_i = Attention(x W_Q^i, m W_K^j, m W_V^j),  j = ⌈i·g/h⌉",
+            "Ainslie et al. 2023, section 2.2",
             caption="heads {h} × {d_k}, {g} for keys and values",
         )
     q, k, v = (

@@ -7,6 +7,7 @@ from shapeviz.blocks.linear import linear
 from shapeviz.expr import Expr
 from shapeviz.lang import Variable, block, restate
 
+GLU = "Shazeer 2020, eq. 6, for any number of layers"
 LETTERS = {"relu": "", "silu": "SiLU", "swish": "SiLU", "relu2": "ReLU²", "tanh": "tanh"}
 
 
@@ -20,7 +21,7 @@ def feed_forward(x: Variable, widths: tuple[Expr, ...], bias: bool = True, activ
         σ = _letters(activation)
         restate(f"FFN(x) = {σ}(x W_1 + b_1) W_2 + b_2" if bias else f"FFN(x) = {σ}(x W_1) W_2")
     elif not bias:
-        restate("FFN(x) = max(0, … max(0, x W_1) …) W_n")
+        restate("FFN(x) = max(0, … max(0, x W_1) …) W_n", "Shazeer 2020, eq. 2, for any number of layers")
     y = x
     for i, width in enumerate(widths, 1):
         y = linear(y, width, bias, name=f"linear_{i}")
@@ -37,9 +38,12 @@ def gated_feed_forward(x: Variable, widths: tuple[Expr, ...], bias: bool = True,
     """
     σ = _letters(activation)
     if not bias:
-        restate(f"x ← {σ}(x W_gate) ⊙ x W_up for every hidden width;  FFN(x) = x W_down")
+        restate(f"x ← {σ}(x W_gate) ⊙ x W_up for every hidden width;  FFN(x) = x W_down", GLU)
     elif σ != "SiLU":
-        restate(f"x ← {σ}(x W_gate + b) ⊙ (x W_up + b) for every hidden width;  FFN(x) = x W_down + b")
+        restate(
+            f"x ← {σ}(x W_gate + b) ⊙ (x W_up + b) for every hidden width;  FFN(x) = x W_down + b",
+            f"{GLU}, with biases",
+        )
     y = x
     for i, width in enumerate(widths, 1):
         gate = activate(activation, linear(y, width, bias, name=f"gate_{i}"))

@@ -17,6 +17,8 @@ from shapeviz.lang import (
     split_heads,
 )
 
+SOURCE = "DeepSeek-AI 2024, arXiv:2405.04434, sections 2.1.2–2.1.3 and appendix C"
+
 
 @block(role="attention", caption="heads {h} × ({d_n} + {d_r}), latent {r_kv}")
 def latent_attention(
@@ -41,7 +43,7 @@ def latent_attention(
     from x at once.
     """
     if r_q is None:
-        restate("c = Norm(m W_DKV);  k_i = [c W_UK^i; RoPE(m W_KR)],  v_i = c W_UV^i,  q_i = x W_Q^i")
+        restate("c = Norm(m W_DKV);  k_i = [c W_UK^i; RoPE(m W_KR)],  v_i = c W_UV^i,  q_i = x W_Q^i", SOURCE)
         q = linear(x, h * (d_n + d_r), bias=False, name="query")
     else:
         low = norm(linear(x, r_q, bias, name="query_down"), name="query_norm")

@@ -25,7 +25,9 @@ def head(x: Variable, table: Variable, vocabulary: ExprLike, bias: bool = False)
 
     x [… d_model] → [… V]. The table [V d_model] is the embedding's own if the two are tied. No bias unless asked for.
     """
-    restate(f"logits = x {table.name}ᵀ" + " + b" * bias)
+    if bias or table.name != "W_E":
+        tying = "Press & Wolf 2017, section 2, with a bias" if table.name == "W_E" else ""
+        restate(f"logits = x {table.name}ᵀ" + " + b" * bias, tying)
     logits = matmul(x, table.T)
     return add(logits, param("b", vocabulary)) if bias else logits
 

@@ -18,9 +18,10 @@ def router(
     scores: str = "",
     normalised: bool = False,
 ) -> Variable:
-    """p = softmax(TopK(x W_r))      (Shazeer et al. 2017, eq. 3–5)
+    """p = softmax(TopK(x W_r))      (Jiang et al. 2024, section 2.1)
 
-    x [B S d_model] → [B S k], the weights of the k experts that are chosen; W_r [d_model E]. With `scores`, softmax or
+    x [B S d_model] → [B S k], the weights of the k experts that are chosen (with noise: Shazeer et al. 2017, eq. 3–5);
+    W_r [d_model E]. With `scores`, softmax or
     sigmoid, every expert has one before the choice (Dai et al. 2024, section 2), and those chosen may be `normalised`.
     A `correction` [E] is added for the choice alone and is no parameter (DeepSeek-AI 2024, arXiv:2412.19437, eq. 16).
     Two things that change neither shapes nor cost are left out: groups of experts, the best of which are chosen first
@@ -30,7 +31,10 @@ def router(
     chosen = "TopK(s + e)" if correction else "TopK(s)"
     weights = f"s_i / Σ_j s_j,  i, j ∈ {chosen}" if normalised else f"s_i,  i ∈ {chosen}"
     letters = {"softmax": "softmax", "sigmoid": "σ"}
-    restate(f"s = {letters[scores]}({linear_map});  p_i = {weights}" if scores else f"p = softmax(TopK({linear_map}))")
+    if scores:
+        restate(f"s = {letters[scores]}({linear_map});  p_i = {weights}", _citation(scores, correction, normalised))
+    elif bias:
+        restate(f"p = softmax(TopK({linear_map}))")
     s = matmul(x, param("W_r", x.shape[-1], E), name="scores")
     if bias:
         s = s + param("b_r", E)
@@ -39,6 +43,14 @@ def router(
     if correction:
         s = apply("correct", "choose by score + e", s, buffer("e", E))
     return reshape("top_k", f"the {k} largest of {E}", s, *x.shape[:-1], k, name="weights")
+
+
+def _citation(scores: str, correction: bool, normalised: bool) -> str:
+    """The paper that has the router with these scores; none is known for the softmax of all, normalised anew."""
+    if correction and normalised and scores == "sigmoid":
+        return "DeepSeek-AI 2024, arXiv:2412.19437, eq. 13–16"
+    plain = scores == "softmax" and not correction and not normalised
+    return "Dai et al. 2024, section 2" if plain else ""
 
 
 @block(role="feed_forward", caption="{k} of {E} experts")
@@ -61,7 +73,10 @@ def mixture_of_experts(
     """
     if shared:
         gate = "σ(x w)·" * shared_gate
-        restate(f"MoE(x) = Σ_{{i ∈ TopK}} p_i·Expert_i(x) + {gate}Shared(x)")
+        restate(
+            f"MoE(x) = Σ_{{i ∈ TopK}} p_i·Expert_i(x) + {gate}Shared(x)",
+            "" if shared_gate else "Dai et al. 2024, section 3.2",
+        )
     p = router(x, E, k, router_bias, correction, scores, normalised)
     y = repeat(k, expert, x, copies=E, routed=True, name="expert")
     y = apply("combine", f"weighted by p, summed over the {k} chosen", y, p)

@@ -31,6 +31,7 @@ class Frame:
     buffers: list[Tensor] = field(default_factory=list)
     cached: list[Cached] = field(default_factory=list)
     equation: str = ""
+    citation: str = ""
     caption: str = ""
 
     def unique(self, name: str) -> str:
@@ -84,7 +85,7 @@ def block(
 ) -> Any:
     """A function that leaves a Block in the tree when it is called.
 
-    The first paragraph of its docstring is its equation, a parenthesis at its end the source. `caption` is a format
+    The first paragraph of its docstring is its equation, a parenthesis at its end the citation. `caption` is a format
     over its arguments. A call takes `name=` and `title=` besides; without them they follow from the function's name.
     """
     if function is None:
@@ -94,7 +95,7 @@ def block(
 
 def _block(function: Callable[..., T], role: str, own_title: str, caption: str, step: bool) -> Callable[..., T]:
     parameters = signature(function)
-    equation, source = _equation(function.__doc__ or "")
+    equation, citation = _equation(function.__doc__ or "")
 
     @wraps(function)
     def call(
@@ -110,7 +111,7 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
         bound = parameters.bind(*args, **settings)
         bound.apply_defaults()
         inputs = [v for v in bound.arguments.values() if isinstance(v, Tensor)]
-        frame = Frame(outer.sizes, outer.owned, outer.views, equation=equation, caption=caption)
+        frame = Frame(outer.sizes, outer.owned, outer.views, equation=equation, citation=citation, caption=caption)
         frame.labels = {v: key for key, v in reversed(bound.arguments.items()) if isinstance(v, Tensor)}
         own_name = outer.unique(name or function.__name__)
         token = _running.set(frame)
@@ -129,7 +130,7 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
                 title=title or own_title or _title(own_name),
                 role=role,
                 equation=frame.equation,
-                source=source,
+                citation=frame.citation,
                 caption=_caption(frame.caption, bound.arguments),
                 inputs=tuple(dict.fromkeys(inputs)),
                 output=output,
@@ -150,7 +151,7 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
 
 
 def _equation(docstring: str) -> tuple[str, str]:
-    """`equation      (source)` from the first paragraph, which may run over several lines."""
+    """`equation      (citation)` from the first paragraph, which may run over several lines."""
     paragraph = re.sub(r"\s*\n\s*", "  ", docstring.strip().partition("\n\n")[0])
     found = re.fullmatch(r"(.*?)\s{2,}\(([^()]*\d{4}[^()]*)\)", paragraph)
     return (found[1], found[2]) if found else (paragraph, "")
@@ -209,10 +210,13 @@ def record(model: Callable[..., Any], *args: Any, sizes: Mapping[str, int] | Non
     return root
 
 
-def restate(equation: str, caption: str = "") -> None:
-    """Says the equation (and the caption) of the running block anew, where a variant differs from the docstring."""
+def restate(equation: str, citation: str = "", caption: str = "") -> None:
+    """Replaces the running block's equation, where a variant differs from the docstring, and with it the citation.
+
+    An equation and its citation are one value: without a citation of its own a restated equation has none.
+    """
     frame = running()
-    frame.equation, frame.caption = equation, caption or frame.caption
+    frame.equation, frame.citation, frame.caption = equation, citation, caption or frame.caption
 
 
 def remember(what: str, width: ExprLike, tokens: ExprLike, grows: bool = True) -> None:

@@ -76,7 +76,7 @@ class Tree:
             title=kind,
             role=found,
             equation=equation(call.module),
-            source="",
+            citation="",
             caption=tuple(filter(None, [caption(call.module)])),
             inputs=tuple(dict.fromkeys(t for t in call.inputs if t.role == "data")),
             output=output,
@@ -184,7 +184,7 @@ class Tree:
     def _idle(self, path: str, module: nn.Module, weights: tuple[Tensor, ...], copies: int) -> Block:
         return Block(
             name=path.replace(".", "_"), kind=type(module).__name__, title=f"{type(module).__name__}, never called",
-            role="unreached", equation="never called by forward", source="", caption=(), inputs=(),
+            role="unreached", equation="never called by forward", citation="", caption=(), inputs=(),
             output=Tensor(NOTHING, ()), params=tuple(dict.fromkeys(weights)), tied=(), body=(), repeat=Expr(),
             copies=Expr.of(copies), step=True,
         )  # fmt: skip
