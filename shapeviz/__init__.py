@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from shapeviz.tracing import trace
     from shapeviz.verify import verify
 
-__all__ = ["measure", "read", "render", "testing", "trace", "verify"]
+__version__ = "0.2.0"
+__all__ = ["__version__", "measure", "read", "render", "testing", "trace", "verify"]
 _HOMES = {
     "read": "frontends",
     "measure": "report",

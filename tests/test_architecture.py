@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "shapeviz"
 LEFT_TO_RIGHT = """
-errors files plugins published expr ir lang blocks models analyses wiring quantity ledger report comparison nets tracing
+errors files plugins schemas published expr ir lang blocks models analyses wiring quantity ledger report comparison nets tracing
 testing frontends renderers claims verify train cli
 """
 ORDER = LEFT_TO_RIGHT.split()
@@ -31,7 +31,7 @@ def imported(path: Path) -> set[str]:
             found |= {name.split(".")[1] for name in names if "." in str(name)}
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("shapeviz.")}
-    return found
+    return {name for name in found if not name.startswith("__")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

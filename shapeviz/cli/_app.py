@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from shapeviz import plugins
+from shapeviz import __version__, plugins
 from shapeviz.cli._frame import say
 from shapeviz.cli._options import command
 from shapeviz.errors import nearest
@@ -44,9 +44,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"shapeviz {version('shapeviz')}")
+        typer.echo(f"shapeviz {__version__}")
         raise typer.Exit
 
 
