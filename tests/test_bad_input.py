@@ -56,6 +56,11 @@ def test_a_list_of_widths_with_a_slip_is_refused_with_an_example(value: str) -> 
     assert "for instance 512,512" in refused("params", f"--ff={value}")
 
 
+def test_a_list_of_more_widths_than_are_taken_is_refused_with_the_number_that_is() -> None:
+    assert 0 == invoke("params", "--ff=" + ",".join(["1"] * 100)).exit_code
+    assert "a list of 1 to 100 hidden widths" in refused("params", "--ff=" + ",".join(["1"] * 101))
+
+
 @pytest.mark.parametrize(
     "text",
     ["", " \n", "heads =", "heads = 8\nheads = 9", "heads = 1\n[model]\nheads = 1", "d-model = 8\nd_model = 8",

@@ -10,12 +10,7 @@ from shapeviz.cli._options import SIZES, SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import from_torch, is_configuration, read
 from shapeviz.ir import Model
-
-DIMENSIONS = {"batch": "B", "seq": "S", "tgt_seq": "T"}
-SYMBOLS = {
-    **{dimension: name for name, dimension in DIMENSIONS.items()},
-    "N_enc": "enc", "N_dec": "dec", "h": "heads", "g": "kv_heads", "d_ff": "ff", "V": "vocab", "P": "max_len",
-}  # fmt: skip
+from shapeviz.symbols import BY_LETTER, DIMENSIONS
 
 
 def model_of(request: Request) -> Model:
@@ -74,7 +69,7 @@ def _refuse_torch_options(request: Request) -> None:
     """Options of PyTorch modules have no meaning for a model that is built from sizes."""
     asked = request.torch
     for name, number in asked.sizes.items():
-        size = SYMBOLS.get(name, name)
+        size = BY_LETTER[name].key if name in BY_LETTER else name
         hint = f"use {_flag(size)} {number}" if size in SIZES else nearest(_flag(name), map(_flag, SIZES))
         raise InputError(f"--size {name}={number} is for a PyTorch module, file.py:factory; here {hint}")
     _refuse_module_options(request, "is for a PyTorch module: name one as MODEL, file.py:factory")

@@ -13,10 +13,10 @@ from shapeviz.cli._options import Request
 from shapeviz.cli._output import put
 from shapeviz.comparison import Difference, at_one_length, compare
 from shapeviz.errors import InputError
-from shapeviz.frontends import LETTERS
 from shapeviz.frontends.from_torch import assigned
 from shapeviz.renderers.listing import Column, Listing
 from shapeviz.report import Report, measure
+from shapeviz.symbols import DIMENSIONS, LETTERS
 
 PARAMETERS = [
     Parameter(
@@ -54,7 +54,7 @@ def run(request: Request) -> None:
     found = compare(one, other)
     titles = {"sizes": "Sizes", "costs": "Costs of the whole model", "blocks": "Blocks, all instances of each"}
     listings = [_listing(part, title, found, one, other) for part, title in titles.items()]
-    lengths = {name: other.sizes.numbers[name] for name in ("B", "S", "T") if name in other.sizes.numbers}
+    lengths = {name: other.sizes.numbers[name] for name in DIMENSIONS.values() if name in other.sizes.numbers}
     at = ", ".join(f"{name} = {size}" for name, size in lengths.items())
     said = "what differs" if found else "no difference in shapes or costs"
     head = f"{one.title} → {other.title}: {said}; at {at}"

@@ -10,11 +10,11 @@ from typing import Any
 from shapeviz import published
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import _sources, from_sizes, from_torch
-from shapeviz.frontends._asked import LETTERS, asked
+from shapeviz.frontends._asked import asked
 from shapeviz.frontends._sources import Source, is_, is_configuration
 from shapeviz.ir import Model
 
-__all__ = ["LETTERS", "is_configuration", "read"]
+__all__ = ["is_configuration", "read"]
 
 
 def read(model: str | Path | Mapping[str, Any] | None = None, **given: Any) -> Model:

@@ -8,12 +8,7 @@ from typing import Any
 
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends.from_torch import checked, positive
-
-LETTERS = {
-    "batch": "B", "seq": "S", "tgt_seq": "T", "enc": "N_enc", "dec": "N_dec", "d_model": "d_model", "heads": "h",
-    "kv_heads": "g", "d_k": "d_k", "d_v": "d_v", "ff": "d_ff", "vocab": "V", "max_len": "P",
-}  # fmt: skip
-"""The sizes that have a flag or keyword of their own, with the letter that each sets."""
+from shapeviz.symbols import LETTERS, flag
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ def asked(given: Mapping[str, Any], class_name: str | None = None) -> Choice:
         if name not in LETTERS:
             known = [*LETTERS, "sizes", "head", "ignore", "via"]
             raise InputError(f"a configuration takes no {name}; {nearest(name, known)}")
-        letter, label = LETTERS[name], f"--{name.replace('_', '-')} {value}"
+        letter, label = LETTERS[name], f"{flag(name)} {value}"
         if letter in sizes:
             raise InputError(f"{label}: {letter} is given by --size as well: keep one")
         sizes[letter] = positive(value, label)

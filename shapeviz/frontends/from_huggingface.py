@@ -8,7 +8,7 @@ from itertools import cycle, islice
 from types import ModuleType
 from typing import Any
 
-from shapeviz import plugins
+from shapeviz import keys, plugins, symbols
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
 from shapeviz.frontends import _json, _keys
@@ -21,7 +21,6 @@ COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
 SIZES = "transformer"  # the family that is built from sizes, of which there are no configurations
 LENGTH = 4096  # the longest sequence that is assumed, where a configuration speaks of a longer one
 QUANTIZED = ("quantization_config", "quantization", "compression_config")
-RUNS = ("B", "S", "T", "C", "b_kv")
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,13 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
     for letter in asked.sizes.keys() & {"S", "T", "C"} - {*sizes.names}:
         raise SizeError(f"{where}: {asked.typed.get(letter, letter)} has no effect: {class_name} has no {letter}")
     changed = " + ".join([source, *asked.typed.values()])
-    letters = {**_plan.LEGEND, **plan.legend}
     return Model(
         name=name,
         title=f"{name}: {class_name}",
         source=changed,
         root=root,
         sizes=sizes,
-        legend={letter: letters[letter] for letter in sizes.names if letter in letters},
+        legend=_legend(sizes, plan),
         notes=(*_notes(data, class_name, labels), *plan.notes),
         config=Origin(_as_built(data, family, config, labels), class_name, family),
         columns=COLUMNS,
@@ -81,18 +79,18 @@ def _family(data: Mapping[str, Any], source: str) -> ModuleType:
     """The file of the model type. Raises InputError, with the nearest types that are known."""
     kind = data.get("model_type")
     parts = [key for key, value in data.items() if isinstance(value, dict) and _known(value.get("model_type"))]
-    hint = f"; it has parts: point at one as {source}:{_keys.shown(parts[0])}" if parts else ""
+    hint = f"; it has parts: point at one as {source}:{keys.shown(parts[0])}" if parts else ""
     if kind is None:
         what = _json.other_kind(data)
         if what and not hint:
             raise InputError(f"{source}: this is {what}; the model's own is the config.json beside it")
         raise InputError(f"{source}: it has no model_type{hint}; {nearest('', families())}")
     if not isinstance(kind, str):
-        raise InputError(f"{source}: model_type = {_keys.shown(kind)}: a text is needed")
+        raise InputError(f"{source}: model_type = {keys.shown(kind)}: a text is needed")
     if not _known(kind):
         others = "" if parts else "; with transformers installed, --via torch builds it and traces it"
         raise InputError(
-            f"{source}: unknown model_type {_keys.shown(kind)!r}; {nearest(kind, families())}{hint}{others}"
+            f"{source}: unknown model_type {keys.shown(kind)!r}; {nearest(kind, families())}{hint}{others}"
         )
     return plugins.load("shapeviz.models", kind)
 
@@ -102,25 +100,25 @@ def _overridden(family: ModuleType, config: Any, asked: Choice, task: str) -> tu
 
     A size that means another one (key/value heads as many as heads) goes with it.
     """
-    runs = {name: size for name, size in asked.sizes.items() if name in RUNS}
+    runs = {name: size for name, size in asked.sizes.items() if name in symbols.RUNS}
     known = [entry.name for entry in fields(config)]
-    keys = {**family.SYMBOLS, **{key: key for key in known}}
+    named = {**family.SYMBOLS, **{key: key for key in known}}
     changes: dict[str, Any] = {}
     for name, size in asked.sizes.items():
         label = asked.typed.get(name, f"{name} = {size}")
         if name in runs:
             continue
-        value = getattr(config, keys.get(name, ""), None)
-        if name in keys and value is not None and type(value) is not int:
-            raise SizeError(f"{label}: {keys[name]} is no size, it is {_keys.shown(value)}")
-        if name not in keys:
-            sizes = [key for key in keys if type(getattr(config, keys[key])) in (int, type(None))]
+        value = getattr(config, named.get(name, ""), None)
+        if name in named and value is not None and type(value) is not int:
+            raise SizeError(f"{label}: {named[name]} is no size, it is {keys.shown(value)}")
+        if name not in named:
+            sizes = [key for key in named if type(getattr(config, named[key])) in (int, type(None))]
             derived = "; the layers of a kind follow from N and the configuration" if name.startswith("N_") else ""
             what = f"{_keys.model_type(family)} has no size {name} to be set{derived}"
-            raise SizeError(f"{label}: {what}; {nearest(name, [*RUNS, *sizes])}")
-        if changes.get(keys[name], size) != size:
-            raise SizeError(f"{label}: {keys[name]} is given as {changes[keys[name]]} as well: keep one")
-        changes[keys[name]] = size
+            raise SizeError(f"{label}: {what}; {nearest(name, [*symbols.RUNS, *sizes])}")
+        if changes.get(named[name], size) != size:
+            raise SizeError(f"{label}: {named[name]} is given as {changes[named[name]]} as well: keep one")
+        changes[named[name]] = size
     for letter, other in family.build(config, task).aliases.items() if changes else ():
         key, target = family.SYMBOLS.get(letter), family.SYMBOLS.get(other)
         if key and key not in changes and target in changes and getattr(config, key) is not None:
@@ -139,13 +137,13 @@ def _class(family: ModuleType, data: Mapping[str, Any], asked: Choice, source: s
     classes: Mapping[str, str] = family.CLASSES
     named = data.get("architectures") or [next(iter(classes))]
     if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
-        raise InputError(f"{source}: architectures = {_keys.shown(named)}: a list of class names is needed")
+        raise InputError(f"{source}: architectures = {keys.shown(named)}: a list of class names is needed")
     found = asked.class_name or named[0]
     if asked.head is not None and not (asked.head and classes.get(found)):
         return next(name for name, task in classes.items() if bool(task) == asked.head)
     if found not in classes:
         raise InputError(
-            f"{source}: architectures = {_keys.shown(found)} is no class of {_keys.model_type(family)} that is known; "
+            f"{source}: architectures = {keys.shown(found)} is no class of {_keys.model_type(family)} that is known; "
             f"{nearest(found, classes)}; --head and --no-head choose {_heads(classes)}"
         )
     return found
@@ -159,11 +157,11 @@ def _labels(data: Mapping[str, Any], source: str, usual: int) -> int:
     """The labels of a classifier: as many as usual unless the configuration names or counts them."""
     names, number = data.get("id2label"), data.get("num_labels")
     if number is not None:
-        return int(_keys.parsed("int", number, f"{source}: num_labels = {_keys.shown(number)}"))
+        return keys.Integer().read(number, f"{source}: num_labels = {keys.shown(number)}", keys.from_json)
     if names is None:
         return usual
     if not isinstance(names, dict) or not names:
-        raise InputError(f"{source}: id2label = {_keys.shown(names)}: an object of labels is needed")
+        raise InputError(f"{source}: id2label = {keys.shown(names)}: an object of labels is needed")
     return len(names)
 
 
@@ -180,9 +178,14 @@ def _sizes(family: ModuleType, config: Any, plan: _plan.Plan, runs: Mapping[str,
         if values["S"] > plan.longest:
             raise SizeError(f"{source}: a sequence of S = {values['S']} does not fit: it has {plan.longest} positions")
     rules = {**({} if "T" in values else {"T": Expr.of("S")}), **plan.rules}
-    order = [name for name in _plan.LEGEND if name in {*values, *rules, *plan.aliases}]
-    others = [name for name in (*values, *rules, *plan.aliases) if name not in order]
-    return Sizes(values, rules, plan.aliases, (*order, *others), conditions=conditions)
+    order = sorted(dict.fromkeys((*values, *rules, *plan.aliases)), key=symbols.place)
+    return Sizes(values, rules, plan.aliases, tuple(order), conditions=conditions)
+
+
+def _legend(sizes: Sizes, plan: _plan.Plan) -> dict[str, str]:
+    """What the letters mean, in the family's own words where it has some."""
+    words = {letter: plan.legend.get(letter) or symbols.meaning(letter) for letter in sizes.names}
+    return {letter: text for letter, text in words.items() if text}
 
 
 def _used(root: Block, sizes: Sizes) -> Sizes:

@@ -18,6 +18,7 @@ from shapeviz.models.transformer import Config, build
 LARGEST = 10**50
 TOO_LARGE = "larger than 10⁵⁰, the largest size that is taken"
 SHOWN = 60  # characters of a value in a message
+MOST_WIDTHS = 100
 WINDOW = 10_000  # sizes tried on either side in search of a possible one
 CHOICES = {
     "norm": ("layer", "rms"),
@@ -150,8 +151,8 @@ def _widths(value: Any, label: str) -> tuple[int, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if isinstance(parts, int) and not isinstance(parts, bool):
         parts = [parts]
-    if not isinstance(parts, list | tuple) or not parts or len(parts) > 100:
-        raise SizeError(f"{label}: a list of 1 to 1000 hidden widths is needed, for instance 512,512")
+    if not isinstance(parts, list | tuple) or not parts or len(parts) > MOST_WIDTHS:
+        raise SizeError(f"{label}: a list of 1 to {MOST_WIDTHS} hidden widths is needed, for instance 512,512")
     try:
         return tuple(_integer(part, f"the width {_shown(part)}", 1) for part in parts)
     except SizeError as error:

@@ -1,8 +1,8 @@
 """Models: one family a file, its name the `model_type` of its configurations (`transformer` is built from sizes).
 
 A family's file has
-- `Config`, a frozen dataclass: the keys of a config.json under their own names, with the defaults that their
-  documentation states for keys that are left out (`Count` is an integer that may be zero);
+- `Config`, a frozen dataclass: the keys of a config.json under their own names, each a `key(…)` that says what it may
+  be, with the default that its documentation states where it is left out;
 - `SYMBOLS`, the letter of each size and its key; `ALIASES`, other names that a key goes by;
 - `IGNORED`, keys that change neither shapes nor cost; `ONLY`, keys understood at these values alone;
 - `CLASSES`, the task of each class name: the first is meant if a configuration names none;

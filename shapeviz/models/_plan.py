@@ -14,24 +14,12 @@ from shapeviz.expr import Expr, floor, maximum, minimum
 from shapeviz.ir import Condition
 from shapeviz.lang import Variable
 
-Count = int  # in a Config: an integer that may be zero
-Turns = tuple[tuple[tuple[str, ...], int], ...]  # in a Config: kinds of layers, and how often they take turns
 Layer = Callable[..., Variable]
 
 B, S, T, V, P, N, C, E, k, h, g, w = map(Expr.of, ("B", "S", "T", "V", "P", "N", "C", "E", "k", "h", "g", "w"))
 d_model, d_k, d_v, d_ff, d_e, d_s, N_enc, N_dec = map(
     Expr.of, ("d_model", "d_k", "d_v", "d_ff", "d_e", "d_s", "N_enc", "N_dec")
 )
-
-LEGEND = {
-    "B": "batch", "S": "sequence length", "T": "target length", "V": "vocabulary", "P": "rows of the position table",
-    "N": "layers", "N_enc": "encoder layers", "N_dec": "decoder layers", "N_dense": "dense layers",
-    "N_moe": "layers with experts", "N_full": "layers that attend to all", "N_sliding": "layers with a sliding window",
-    "d_model": "model width", "h": "heads", "g": "key/value heads", "d_k": "query and key width of a head",
-    "d_v": "value width of a head", "d_ff": "feed-forward width", "d_e": "width of one expert",
-    "d_s": "width of the shared experts", "E": "experts", "k": "experts that a token meets", "w": "sliding window",
-    "C": "labels", "b_kv": "bytes of a cached element",
-}  # fmt: skip
 
 TITLES = {
     "sliding": "Sliding layer", "full": "Full layer", "dense": "Dense layer", "moe": "MoE layer",

@@ -7,6 +7,7 @@ from functools import partial
 
 from shapeviz.blocks.linear import linear
 from shapeviz.expr import Expr
+from shapeviz.keys import key
 from shapeviz.lang import Variable, block, repeat
 from shapeviz.models._encoder_only import (
     SIZES,
@@ -41,18 +42,18 @@ G, N_in, d_emb = map(Expr.of, LEGEND)
 class Config:
     """The keys of an ALBERT configuration; the defaults are those of ALBERT-xxlarge."""
 
-    vocab_size: int = 30000
-    embedding_size: int = 128
-    hidden_size: int = 4096
-    num_hidden_layers: int = 12
-    num_hidden_groups: int = 1
-    num_attention_heads: int = 64
-    intermediate_size: int = 16384
-    inner_group_num: int = 1
-    hidden_act: str = "gelu_new"
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(30000)
+    embedding_size: int = key(128)
+    hidden_size: int = key(4096)
+    num_hidden_layers: int = key(12)
+    num_hidden_groups: int = key(1)
+    num_attention_heads: int = key(64)
+    intermediate_size: int = key(16384)
+    inner_group_num: int = key(1)
+    hidden_act: str = key("gelu_new")
+    max_position_embeddings: int = key(512)
+    type_vocab_size: int = key(2)
+    tie_word_embeddings: bool = key(True)
 
 
 check = usual_check

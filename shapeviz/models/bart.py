@@ -16,6 +16,7 @@ from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.pooling import unread
 from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
+from shapeviz.keys import key
 from shapeviz.lang import Variable, apply, param, restate
 from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder, target_limit
 from shapeviz.models._plan import (
@@ -78,18 +79,18 @@ h_dec, d_k_dec, d_ff_dec = map(Expr.of, ("h_dec", "d_k_dec", "d_ff_dec"))
 class Config:
     """The keys of a BART configuration; the defaults are those of BART-large."""
 
-    vocab_size: int = 50265
-    max_position_embeddings: int = 1024
-    d_model: int = 1024
-    encoder_layers: int = 12
-    encoder_ffn_dim: int = 4096
-    encoder_attention_heads: int = 16
-    decoder_layers: int = 12
-    decoder_ffn_dim: int = 4096
-    decoder_attention_heads: int = 16
-    activation_function: str = "gelu"
-    scale_embedding: bool = False
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(50265)
+    max_position_embeddings: int = key(1024)
+    d_model: int = key(1024)
+    encoder_layers: int = key(12)
+    encoder_ffn_dim: int = key(4096)
+    encoder_attention_heads: int = key(16)
+    decoder_layers: int = key(12)
+    decoder_ffn_dim: int = key(4096)
+    decoder_attention_heads: int = key(16)
+    activation_function: str = key("gelu")
+    scale_embedding: bool = key(False)
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

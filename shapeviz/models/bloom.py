@@ -9,6 +9,7 @@ from shapeviz.blocks.alibi import multi_head_with_alibi
 from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept
 
@@ -31,12 +32,12 @@ MODULES = {
 class Config:
     """The keys of a BLOOM configuration; the defaults are those that its documentation states."""
 
-    vocab_size: int = 250880
-    hidden_size: int = 64
-    n_layer: int = 2
-    n_head: int = 8
-    seq_length: int | None = None
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(250880)
+    hidden_size: int = key(64)
+    n_layer: int = key(2)
+    n_head: int = key(8)
+    seq_length: int | None = key(None)
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

@@ -11,6 +11,7 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import heads_layer_norm, layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
 
@@ -24,17 +25,17 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a Command R configuration; the defaults are those of the 35 billion model."""
 
-    vocab_size: int = 256000
-    hidden_size: int = 8192
-    intermediate_size: int = 22528
-    num_hidden_layers: int = 40
-    num_attention_heads: int = 64
-    num_key_value_heads: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 8192
-    attention_bias: bool = False
-    use_qk_norm: bool = False
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(256000)
+    hidden_size: int = key(8192)
+    intermediate_size: int = key(22528)
+    num_hidden_layers: int = key(40)
+    num_attention_heads: int = key(64)
+    num_key_value_heads: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(8192)
+    attention_bias: bool = key(False)
+    use_qk_norm: bool = key(False)
+    tie_word_embeddings: bool = key(True)
 
 
 check = rotary_check

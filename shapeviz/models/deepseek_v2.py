@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shapeviz.errors import SizeError
+from shapeviz.keys import key
 from shapeviz.models import _latent
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes
-from shapeviz.models._plan import Count, Plan, at_most, divides
+from shapeviz.models._plan import Plan, at_most, divides
 
 SYMBOLS = _latent.SYMBOLS
 ALIASES = {"num_experts": "n_routed_experts"}
@@ -28,27 +29,27 @@ class Config:
     num_key_value_heads has no effect: latent attention makes keys and values for every head.
     """
 
-    vocab_size: int = 102400
-    hidden_size: int = 4096
-    intermediate_size: int = 11008
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 2048
-    attention_bias: bool = False
-    mlp_bias: bool = False
-    first_k_dense_replace: Count = 0
-    kv_lora_rank: int = 512
-    q_lora_rank: int | None = 1536
-    qk_nope_head_dim: int = 128
-    qk_rope_head_dim: int = 64
-    v_head_dim: int = 128
-    n_routed_experts: int = 64
-    n_shared_experts: Count = 2
-    num_experts_per_tok: int | None = None
-    moe_intermediate_size: int = 1407
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(102400)
+    hidden_size: int = key(4096)
+    intermediate_size: int = key(11008)
+    num_hidden_layers: int = key(32)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(2048)
+    attention_bias: bool = key(False)
+    mlp_bias: bool = key(False)
+    first_k_dense_replace: int = key(0, may_be_zero=True)
+    kv_lora_rank: int = key(512)
+    q_lora_rank: int | None = key(1536, null=True)
+    qk_nope_head_dim: int = key(128)
+    qk_rope_head_dim: int = key(64)
+    v_head_dim: int = key(128)
+    n_routed_experts: int = key(64)
+    n_shared_experts: int = key(2, may_be_zero=True)
+    num_experts_per_tok: int | None = key(None)
+    moe_intermediate_size: int = key(1407)
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shapeviz.keys import key
 from shapeviz.models import _latent
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes
-from shapeviz.models._plan import Count, Plan, at_most, divides
+from shapeviz.models._plan import Plan, at_most, divides
 
 SYMBOLS = _latent.SYMBOLS
 ALIASES = {"num_local_experts": "n_routed_experts", "num_mtp_layers": "num_nextn_predict_layers"}
@@ -28,30 +29,30 @@ class Config:
     predict further tokens, which no class of the model holds.
     """
 
-    vocab_size: int = 129280
-    hidden_size: int = 7168
-    intermediate_size: int = 18432
-    num_hidden_layers: int = 61
-    num_attention_heads: int = 128
-    num_key_value_heads: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 4096
-    attention_bias: bool = False
-    first_k_dense_replace: Count = 3
-    kv_lora_rank: int = 512
-    q_lora_rank: int | None = 1536
-    qk_nope_head_dim: int = 128
-    qk_rope_head_dim: int = 64
-    v_head_dim: int = 128
-    n_routed_experts: int = 256
-    n_shared_experts: Count = 1
-    num_experts_per_tok: int = 8
-    n_group: int = 8
-    topk_group: int = 4
-    norm_topk_prob: bool = True
-    moe_intermediate_size: int = 2048
-    num_nextn_predict_layers: Count = 0
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(129280)
+    hidden_size: int = key(7168)
+    intermediate_size: int = key(18432)
+    num_hidden_layers: int = key(61)
+    num_attention_heads: int = key(128)
+    num_key_value_heads: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(4096)
+    attention_bias: bool = key(False)
+    first_k_dense_replace: int = key(3, may_be_zero=True)
+    kv_lora_rank: int = key(512)
+    q_lora_rank: int | None = key(1536, null=True)
+    qk_nope_head_dim: int = key(128)
+    qk_rope_head_dim: int = key(64)
+    v_head_dim: int = key(128)
+    n_routed_experts: int = key(256)
+    n_shared_experts: int = key(1, may_be_zero=True)
+    num_experts_per_tok: int = key(8)
+    n_group: int = key(8)
+    topk_group: int = key(4)
+    norm_topk_prob: bool = key(True)
+    moe_intermediate_size: int = key(2048)
+    num_nextn_predict_layers: int = key(0, may_be_zero=True)
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from shapeviz.keys import key
 from shapeviz.models._encoder_only import Heads, classes, encoder_only, letters, post_norm, tables
 from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h, known_activations
 
@@ -27,14 +28,14 @@ MODULES = {
 class Config:
     """The keys of a DistilBERT configuration; the defaults are those of DistilBERT-base, uncased."""
 
-    vocab_size: int = 30522
-    max_position_embeddings: int = 512
-    n_layers: int = 6
-    n_heads: int = 12
-    dim: int = 768
-    hidden_dim: int = 3072
-    activation: str = "gelu"
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(30522)
+    max_position_embeddings: int = key(512)
+    n_layers: int = key(6)
+    n_heads: int = key(12)
+    dim: int = key(768)
+    hidden_dim: int = key(3072)
+    activation: str = key("gelu")
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

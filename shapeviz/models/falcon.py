@@ -14,6 +14,7 @@ from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer, parallel_layer_of_two_norms
 from shapeviz.blocks.position import rotary
 from shapeviz.errors import SizeError
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, classes, decoder_only
 from shapeviz.models._plan import (
     Layer,
@@ -50,21 +51,21 @@ MODULES = {"decoder.embedding": "word_embeddings", "decoder.*layer": "h", "decod
 class Config:
     """The keys of a Falcon configuration; the defaults are those of Falcon-7B."""
 
-    vocab_size: int = 65024
-    hidden_size: int = 4544
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 71
-    num_kv_heads: int | None = None
-    ffn_hidden_size: int | None = None
-    num_ln_in_parallel_attn: int | None = None
-    new_decoder_architecture: bool = False
-    multi_query: bool = True
-    parallel_attn: bool = True
-    alibi: bool = False
-    bias: bool = False
-    activation: str = "gelu"
-    max_position_embeddings: int = 2048
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(65024)
+    hidden_size: int = key(4544)
+    num_hidden_layers: int = key(32)
+    num_attention_heads: int = key(71)
+    num_kv_heads: int | None = key(None)
+    ffn_hidden_size: int | None = key(None)
+    num_ln_in_parallel_attn: int | None = key(None)
+    new_decoder_architecture: bool = key(False)
+    multi_query: bool = key(True)
+    parallel_attn: bool = key(True)
+    alibi: bool = key(False)
+    bias: bool = key(False)
+    activation: str = key("gelu")
+    max_position_embeddings: int = key(2048)
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

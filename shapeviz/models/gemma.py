@@ -11,6 +11,7 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import SWITCH, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
 
@@ -26,18 +27,18 @@ TANH = "gelu_pytorch_tanh"
 class Config:
     """The keys of a Gemma configuration; the defaults are those of Gemma 7B."""
 
-    vocab_size: int = 256000
-    hidden_size: int = 3072
-    intermediate_size: int = 24576
-    num_hidden_layers: int = 28
-    num_attention_heads: int = 16
-    num_key_value_heads: int = 16
-    head_dim: int = 256
-    hidden_act: str | None = TANH
-    max_position_embeddings: int = 8192
-    attention_bias: bool = False
-    use_bidirectional_attention: bool | None = None
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(256000)
+    hidden_size: int = key(3072)
+    intermediate_size: int = key(24576)
+    num_hidden_layers: int = key(28)
+    num_attention_heads: int = key(16)
+    num_key_value_heads: int = key(16)
+    head_dim: int = key(256)
+    hidden_act: str | None = key(TANH, null=True)
+    max_position_embeddings: int = key(8192)
+    attention_bias: bool = key(False)
+    use_bidirectional_attention: bool | None = key(None, SWITCH)
+    tie_word_embeddings: bool = key(True)
 
 
 check = rotary_check

@@ -12,6 +12,7 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import sandwich_layer
 from shapeviz.expr import floor
+from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, decoder_only
 from shapeviz.models._plan import (
     Layer,
@@ -41,21 +42,21 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a Gemma 3 configuration of text; the defaults are those that its documentation states."""
 
-    vocab_size: int = 262208
-    hidden_size: int = 2304
-    intermediate_size: int = 9216
-    num_hidden_layers: int = 26
-    num_attention_heads: int = 8
-    num_key_value_heads: int = 4
-    head_dim: int = 256
-    hidden_activation: str = "gelu_pytorch_tanh"
-    max_position_embeddings: int = 131072
-    sliding_window: int | None = 4096
-    sliding_window_pattern: int = 6
-    layer_types: tuple[str, ...] | None = None
-    attention_bias: bool = False
-    use_bidirectional_attention: bool | None = False
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(262208)
+    hidden_size: int = key(2304)
+    intermediate_size: int = key(9216)
+    num_hidden_layers: int = key(26)
+    num_attention_heads: int = key(8)
+    num_key_value_heads: int = key(4)
+    head_dim: int = key(256)
+    hidden_activation: str = key("gelu_pytorch_tanh")
+    max_position_embeddings: int = key(131072)
+    sliding_window: int | None = key(4096, null=True)
+    sliding_window_pattern: int = key(6)
+    layer_types: tuple[str, ...] | None = key(None, TEXTS)
+    attention_bias: bool = key(False)
+    use_bidirectional_attention: bool | None = key(False, null=True)
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

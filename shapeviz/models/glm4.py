@@ -11,6 +11,7 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import sandwich_layer
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
 
@@ -24,17 +25,17 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a GLM-4 configuration; the defaults are those of GLM-4-9B-0414."""
 
-    vocab_size: int = 151552
-    hidden_size: int = 4096
-    intermediate_size: int = 13696
-    num_hidden_layers: int = 40
-    num_attention_heads: int = 32
-    num_key_value_heads: int = 2
-    head_dim: int = 128
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 131072
-    attention_bias: bool = True
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(151552)
+    hidden_size: int = key(4096)
+    intermediate_size: int = key(13696)
+    num_hidden_layers: int = key(40)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int = key(2)
+    head_dim: int = key(128)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(131072)
+    attention_bias: bool = key(True)
+    tie_word_embeddings: bool = key(False)
 
 
 check = usual_check

@@ -10,6 +10,7 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
 
@@ -34,14 +35,14 @@ MODULES = {
 class Config:
     """The keys of a GPT-2 configuration; the defaults are those of the smallest."""
 
-    vocab_size: int = 50257
-    n_positions: int = 1024
-    n_embd: int = 768
-    n_layer: int = 12
-    n_head: int = 12
-    n_inner: int | None = None
-    activation_function: str = "gelu_new"
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(50257)
+    n_positions: int = key(1024)
+    n_embd: int = key(768)
+    n_layer: int = key(12)
+    n_head: int = key(12)
+    n_inner: int | None = key(None)
+    activation_function: str = key("gelu_new")
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from shapeviz.blocks.attention import multi_head
 from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
-from shapeviz.errors import SizeError, nearest
+from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import floor
+from shapeviz.keys import TEXTS, Integer, Whole, key
 from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import (
     N,
     P,
     Plan,
-    Turns,
     d_ff,
     d_k,
     d_model,
@@ -45,20 +46,32 @@ MODULES = {
 KINDS = {"global": "full", "local": "sliding"}
 
 
+class Turns:
+    """Kinds of layers, and how often they take turns: `[[["global", "local"], 12]]`."""
+
+    needed = 'a list of kinds and how often they take turns, such as [[["global", "local"], 12]],'
+
+    def read(self, value: Any, label: str, whole: Whole) -> tuple[tuple[tuple[str, ...], int], ...]:
+        """The same as tuples. Raises InputError or SizeError."""
+        if not isinstance(value, list) or not all(isinstance(item, list) and len(item) == 2 for item in value):
+            raise InputError(f"{label}: {self.needed} is needed")
+        return tuple((TEXTS.read(kinds, label, whole), Integer(0).read(n, label, whole)) for kinds, n in value)
+
+
 @dataclass(frozen=True)
 class Config:
     """The keys of a GPT-Neo configuration; the defaults are those of the 1.3 billion model."""
 
-    vocab_size: int = 50257
-    max_position_embeddings: int = 2048
-    hidden_size: int = 2048
-    num_layers: int = 24
-    attention_types: Turns | None = None
-    num_heads: int = 16
-    intermediate_size: int | None = None
-    window_size: int = 256
-    activation_function: str = "gelu_new"
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(50257)
+    max_position_embeddings: int = key(2048)
+    hidden_size: int = key(2048)
+    num_layers: int = key(24)
+    attention_types: tuple[tuple[tuple[str, ...], int], ...] | None = key(None, Turns())
+    num_heads: int = key(16)
+    intermediate_size: int | None = key(None)
+    window_size: int = key(256)
+    activation_function: str = key("gelu_new")
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

@@ -12,6 +12,7 @@ from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer_of_two_norms
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, classes, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, h, kept, usual_check
 
@@ -33,16 +34,16 @@ MODULES = {
 class Config:
     """The keys of a GPT-NeoX configuration; the defaults are those of GPT-NeoX-20B."""
 
-    vocab_size: int = 50432
-    hidden_size: int = 6144
-    intermediate_size: int = 24576
-    num_hidden_layers: int = 44
-    num_attention_heads: int = 64
-    hidden_act: str = "gelu"
-    max_position_embeddings: int = 2048
-    use_parallel_residual: bool = True
-    attention_bias: bool = True
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(50432)
+    hidden_size: int = key(6144)
+    intermediate_size: int = key(24576)
+    num_hidden_layers: int = key(44)
+    num_attention_heads: int = key(64)
+    hidden_act: str = key("gelu")
+    max_position_embeddings: int = key(2048)
+    use_parallel_residual: bool = key(True)
+    attention_bias: bool = key(True)
+    tie_word_embeddings: bool = key(False)
 
 
 check = usual_check

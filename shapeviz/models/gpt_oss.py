@@ -14,6 +14,7 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.errors import SizeError
 from shapeviz.expr import ceil
+from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
     E,
@@ -51,20 +52,20 @@ RULE = {"sliding": ceil(N / 2)}
 class Config:
     """The keys of a gpt-oss configuration; the defaults are those of the 120 billion model."""
 
-    vocab_size: int = 201088
-    hidden_size: int = 2880
-    intermediate_size: int = 2880
-    num_hidden_layers: int = 36
-    num_attention_heads: int = 64
-    num_key_value_heads: int = 8
-    head_dim: int = 64
-    max_position_embeddings: int = 131072
-    sliding_window: int | None = 128
-    layer_types: tuple[str, ...] | None = None
-    attention_bias: bool = True
-    num_local_experts: int = 128
-    num_experts_per_tok: int = 4
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(201088)
+    hidden_size: int = key(2880)
+    intermediate_size: int = key(2880)
+    num_hidden_layers: int = key(36)
+    num_attention_heads: int = key(64)
+    num_key_value_heads: int = key(8)
+    head_dim: int = key(64)
+    max_position_embeddings: int = key(131072)
+    sliding_window: int | None = key(128, null=True)
+    layer_types: tuple[str, ...] | None = key(None, TEXTS)
+    attention_bias: bool = key(True)
+    num_local_experts: int = key(128)
+    num_experts_per_tok: int = key(4)
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

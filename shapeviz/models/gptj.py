@@ -11,8 +11,9 @@ from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Count, Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
+from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
 
 SYMBOLS = {"V": "vocab_size", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner"}
 ALIASES = {
@@ -35,15 +36,15 @@ class Config:
     How much of a head the position turns, rotary_dim, costs nothing; PyTorch's implementation cannot run without it.
     """
 
-    vocab_size: int = 50400
-    n_positions: int = 2048
-    n_embd: int = 4096
-    n_layer: int = 28
-    n_head: int = 16
-    n_inner: int | None = None
-    rotary_dim: Count | None = 64
-    activation_function: str = "gelu_new"
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(50400)
+    n_positions: int = key(2048)
+    n_embd: int = key(4096)
+    n_layer: int = key(28)
+    n_head: int = key(16)
+    n_inner: int | None = key(None)
+    rotary_dim: int | None = key(64, may_be_zero=True, null=True)
+    activation_function: str = key("gelu_new")
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

@@ -10,6 +10,7 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import Plan, d_ff, grouped, h, heads, layer_counts, pattern, rotary_check, windowed
 
@@ -24,18 +25,18 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a Mistral configuration; the defaults are those of Mistral 7B, with a longer context."""
 
-    vocab_size: int = 32000
-    hidden_size: int = 4096
-    intermediate_size: int = 14336
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int | None = 8
-    head_dim: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 131072
-    sliding_window: int | None = 4096
-    layer_types: tuple[str, ...] | None = None
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(32000)
+    hidden_size: int = key(4096)
+    intermediate_size: int = key(14336)
+    num_hidden_layers: int = key(32)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int | None = key(8, null=True)
+    head_dim: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(131072)
+    sliding_window: int | None = key(4096, null=True)
+    layer_types: tuple[str, ...] | None = key(None, TEXTS)
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

@@ -11,6 +11,7 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.moe import mixture_of_experts
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import E, Layers, N, Plan, at_most, chosen, d_e, grouped, h, heads, k, kept, rotary_check, w
 
@@ -29,19 +30,19 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a Mixtral configuration; the defaults are those of Mixtral 8x7B."""
 
-    vocab_size: int = 32000
-    hidden_size: int = 4096
-    intermediate_size: int = 14336
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int | None = 8
-    head_dim: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 131072
-    sliding_window: int | None = None
-    num_local_experts: int = 8
-    num_experts_per_tok: int = 2
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(32000)
+    hidden_size: int = key(4096)
+    intermediate_size: int = key(14336)
+    num_hidden_layers: int = key(32)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int | None = key(8, null=True)
+    head_dim: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(131072)
+    sliding_window: int | None = key(None)
+    num_local_experts: int = key(8)
+    num_experts_per_tok: int = key(2)
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

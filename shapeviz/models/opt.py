@@ -12,6 +12,7 @@ from shapeviz.blocks.linear import linear
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
+from shapeviz.keys import key
 from shapeviz.lang import Variable
 from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, h, kept, usual_check
@@ -36,19 +37,19 @@ d_w = Expr.of("d_w")
 class Config:
     """The keys of an OPT configuration; the defaults are those of OPT-125M."""
 
-    vocab_size: int = 50272
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    ffn_dim: int = 3072
-    num_attention_heads: int = 12
-    activation_function: str = "relu"
-    max_position_embeddings: int = 2048
-    word_embed_proj_dim: int | None = None
-    do_layer_norm_before: bool = True
-    _remove_final_layer_norm: bool = False
-    enable_bias: bool = True
-    layer_norm_elementwise_affine: bool = True
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(50272)
+    hidden_size: int = key(768)
+    num_hidden_layers: int = key(12)
+    ffn_dim: int = key(3072)
+    num_attention_heads: int = key(12)
+    activation_function: str = key("relu")
+    max_position_embeddings: int = key(2048)
+    word_embed_proj_dim: int | None = key(None)
+    do_layer_norm_before: bool = key(True)
+    _remove_final_layer_norm: bool = key(False)
+    enable_bias: bool = key(True)
+    layer_norm_elementwise_affine: bool = key(True)
+    tie_word_embeddings: bool = key(True)
 
 
 check = usual_check

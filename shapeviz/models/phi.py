@@ -11,6 +11,7 @@ from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, SIZES, classes, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
 
@@ -26,16 +27,16 @@ MODULES = {
 class Config:
     """The keys of a Phi configuration; the defaults are those of Phi-1."""
 
-    vocab_size: int = 51200
-    hidden_size: int = 2048
-    intermediate_size: int = 8192
-    num_hidden_layers: int = 24
-    num_attention_heads: int = 32
-    num_key_value_heads: int | None = None
-    hidden_act: str = "gelu_new"
-    max_position_embeddings: int = 2048
-    qk_layernorm: bool = False
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(51200)
+    hidden_size: int = key(2048)
+    intermediate_size: int = key(8192)
+    num_hidden_layers: int = key(24)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int | None = key(None)
+    hidden_act: str = key("gelu_new")
+    max_position_embeddings: int = key(2048)
+    qk_layernorm: bool = key(False)
+    tie_word_embeddings: bool = key(False)
 
 
 check = usual_check

@@ -13,6 +13,7 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check, w
 
@@ -32,17 +33,17 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a Phi-3 configuration; the defaults are those of Phi-3-mini."""
 
-    vocab_size: int = 32064
-    hidden_size: int = 3072
-    intermediate_size: int = 8192
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int | None = None
-    head_dim: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 4096
-    sliding_window: int | None = None
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(32064)
+    hidden_size: int = key(3072)
+    intermediate_size: int = key(8192)
+    num_hidden_layers: int = key(32)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int | None = key(None)
+    head_dim: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(4096)
+    sliding_window: int | None = key(None)
+    tie_word_embeddings: bool = key(False)
 
 
 check = usual_check

@@ -11,9 +11,9 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
-    Count,
     Plan,
     d_ff,
     grouped,
@@ -36,20 +36,20 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a Qwen2 configuration; the defaults are those that its documentation states."""
 
-    vocab_size: int = 151936
-    hidden_size: int = 4096
-    intermediate_size: int = 22016
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int | None = 32
-    head_dim: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 32768
-    use_sliding_window: bool = False
-    sliding_window: int | None = 4096
-    max_window_layers: Count = 28
-    layer_types: tuple[str, ...] | None = None
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(151936)
+    hidden_size: int = key(4096)
+    intermediate_size: int = key(22016)
+    num_hidden_layers: int = key(32)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int | None = key(32, null=True)
+    head_dim: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(32768)
+    use_sliding_window: bool = key(False)
+    sliding_window: int | None = key(4096, null=True)
+    max_window_layers: int = key(28, may_be_zero=True)
+    layer_types: tuple[str, ...] | None = key(None, TEXTS)
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

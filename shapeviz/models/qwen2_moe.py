@@ -12,9 +12,9 @@ from shapeviz.blocks.moe import mixture_of_experts
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.errors import SizeError
+from shapeviz.keys import INTEGERS, TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
-    Count,
     E,
     Layer,
     Plan,
@@ -48,28 +48,28 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a Qwen2 configuration with experts; the defaults are those that its documentation states."""
 
-    vocab_size: int = 151936
-    hidden_size: int = 2048
-    intermediate_size: int = 5632
-    num_hidden_layers: int = 24
-    num_attention_heads: int = 16
-    num_key_value_heads: int | None = 16
-    head_dim: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 32768
-    qkv_bias: bool = True
-    use_sliding_window: bool = False
-    sliding_window: Count | None = 4096
-    max_window_layers: Count = 28
-    layer_types: tuple[str, ...] | None = None
-    decoder_sparse_step: int = 1
-    mlp_only_layers: tuple[int, ...] | None = None
-    moe_intermediate_size: int = 1408
-    shared_expert_intermediate_size: int = 5632
-    num_experts: Count = 60
-    num_experts_per_tok: int = 4
-    norm_topk_prob: bool = False
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(151936)
+    hidden_size: int = key(2048)
+    intermediate_size: int = key(5632)
+    num_hidden_layers: int = key(24)
+    num_attention_heads: int = key(16)
+    num_key_value_heads: int | None = key(16, null=True)
+    head_dim: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(32768)
+    qkv_bias: bool = key(True)
+    use_sliding_window: bool = key(False)
+    sliding_window: int | None = key(4096, may_be_zero=True, null=True)
+    max_window_layers: int = key(28, may_be_zero=True)
+    layer_types: tuple[str, ...] | None = key(None, TEXTS)
+    decoder_sparse_step: int = key(1)
+    mlp_only_layers: tuple[int, ...] | None = key(None, INTEGERS)
+    moe_intermediate_size: int = key(1408)
+    shared_expert_intermediate_size: int = key(5632)
+    num_experts: int = key(60, may_be_zero=True)
+    num_experts_per_tok: int = key(4)
+    norm_topk_prob: bool = key(False)
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

@@ -12,9 +12,9 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.moe import mixture_of_experts
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import INTEGERS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
-    Count,
     E,
     Layer,
     N,
@@ -49,25 +49,25 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a Qwen3 configuration with experts; the defaults are those that its documentation states."""
 
-    vocab_size: int = 151936
-    hidden_size: int = 2048
-    intermediate_size: int = 6144
-    num_hidden_layers: int = 24
-    num_attention_heads: int = 32
-    num_key_value_heads: int = 4
-    head_dim: int | None = None
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 32768
-    attention_bias: bool = False
-    use_sliding_window: bool = False
-    sliding_window: int | None = 4096
-    decoder_sparse_step: int = 1
-    mlp_only_layers: tuple[int, ...] | None = None
-    moe_intermediate_size: int = 768
-    num_experts: Count = 128
-    num_experts_per_tok: int = 8
-    norm_topk_prob: bool = False
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(151936)
+    hidden_size: int = key(2048)
+    intermediate_size: int = key(6144)
+    num_hidden_layers: int = key(24)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int = key(4)
+    head_dim: int | None = key(None)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(32768)
+    attention_bias: bool = key(False)
+    use_sliding_window: bool = key(False)
+    sliding_window: int | None = key(4096, null=True)
+    decoder_sparse_step: int = key(1)
+    mlp_only_layers: tuple[int, ...] | None = key(None, INTEGERS)
+    moe_intermediate_size: int = key(768)
+    num_experts: int = key(128, may_be_zero=True)
+    num_experts_per_tok: int = key(8)
+    norm_topk_prob: bool = key(False)
+    tie_word_embeddings: bool = key(False)
 
 
 def check(c: Config) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from shapeviz.errors import SizeError
+from shapeviz.keys import key
 from shapeviz.models._encoder_only import SIZES, TABLES, Heads, classes, encoder_only, letters, post_norm, tables
 from shapeviz.models._plan import Layers, N, Plan, d_model, h, usual_check
 
@@ -30,15 +31,15 @@ OFFSET = 2  # rows of the position table before the first token's: up to the pad
 class Config:
     """The keys of a RoBERTa configuration; the defaults are those of its documentation."""
 
-    vocab_size: int = 50265
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(50265)
+    hidden_size: int = key(768)
+    num_hidden_layers: int = key(12)
+    num_attention_heads: int = key(12)
+    intermediate_size: int = key(3072)
+    hidden_act: str = key("gelu")
+    max_position_embeddings: int = key(512)
+    type_vocab_size: int = key(2)
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

@@ -15,6 +15,7 @@ from shapeviz.blocks.feed_forward import feed_forward, gated_feed_forward
 from shapeviz.blocks.norm import layer_norm, rms_norm
 from shapeviz.blocks.position import learned, rotary, sinusoidal
 from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.keys import key
 from shapeviz.lang import Variable, apply
 from shapeviz.models._decoder_only import decoder_only
 from shapeviz.models._plan import Layer, Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept
@@ -44,28 +45,28 @@ class Config:
     embedding and of the attention weights.
     """
 
-    vocab_size: int = 65
-    hidden_size: int = 128
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 4
-    intermediate_size: int | None = None
-    max_position_embeddings: int = 64
-    positions: str = "learned"
-    norm: str = "layer"
-    activation: str = "gelu"
-    gated: bool = False
-    qk_norm: bool = False
-    bias: bool = True
-    tie_word_embeddings: bool = True
-    dropout: float = 0.0
+    vocab_size: int = key(65)
+    hidden_size: int = key(128)
+    num_hidden_layers: int = key(4)
+    num_attention_heads: int = key(4)
+    intermediate_size: int | None = key(None)
+    max_position_embeddings: int = key(64)
+    positions: str = key("learned")
+    norm: str = key("layer")
+    activation: str = key("gelu")
+    gated: bool = key(False)
+    qk_norm: bool = key(False)
+    bias: bool = key(True)
+    tie_word_embeddings: bool = key(True)
+    dropout: float = key(0.0)
 
 
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide the width, or rotary ones of odd width, InputError for choices."""
     divides(c, "num_attention_heads", "hidden_size")
-    for key, known in CHOICES.items():
-        if getattr(c, key) not in known:
-            raise InputError(f"{key} = {getattr(c, key)!r}: {nearest(str(getattr(c, key)), known)}")
+    for name, known in CHOICES.items():
+        if getattr(c, name) not in known:
+            raise InputError(f"{name} = {getattr(c, name)!r}: {nearest(str(getattr(c, name)), known)}")
     if not 0 <= c.dropout < 1:
         raise InputError(f"dropout = {c.dropout}: a number from 0 to below 1 is needed")
     width = c.hidden_size // c.num_attention_heads

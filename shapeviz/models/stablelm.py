@@ -11,6 +11,7 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import heads_layer_norm, layer_norm
 from shapeviz.blocks.parallel import parallel_layer
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
 
@@ -27,18 +28,18 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a StableLM configuration; the defaults are those of StableLM-3B-4E1T."""
 
-    vocab_size: int = 50304
-    hidden_size: int = 2560
-    intermediate_size: int = 6912
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int = 32
-    hidden_act: str = "silu"
-    max_position_embeddings: int = 4096
-    use_qkv_bias: bool = False
-    qk_layernorm: bool = False
-    use_parallel_residual: bool = False
-    tie_word_embeddings: bool = False
+    vocab_size: int = key(50304)
+    hidden_size: int = key(2560)
+    intermediate_size: int = key(6912)
+    num_hidden_layers: int = key(32)
+    num_attention_heads: int = key(32)
+    num_key_value_heads: int = key(32)
+    hidden_act: str = key("silu")
+    max_position_embeddings: int = key(4096)
+    use_qkv_bias: bool = key(False)
+    qk_layernorm: bool = key(False)
+    use_parallel_residual: bool = key(False)
+    tie_word_embeddings: bool = key(False)
 
 
 check = usual_check

@@ -10,6 +10,7 @@ from shapeviz.blocks.encoder import pre_norm_encoder_layer
 from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check, w
 
@@ -27,17 +28,17 @@ MODULES = USUAL_MODULES
 class Config:
     """The keys of a StarCoder2 configuration; the defaults are those of StarCoder2-3B."""
 
-    vocab_size: int = 49152
-    hidden_size: int = 3072
-    intermediate_size: int = 12288
-    num_hidden_layers: int = 30
-    num_attention_heads: int = 24
-    num_key_value_heads: int = 2
-    hidden_act: str = "gelu_pytorch_tanh"
-    max_position_embeddings: int = 4096
-    sliding_window: int | None = None
-    use_bias: bool = True
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(49152)
+    hidden_size: int = key(3072)
+    intermediate_size: int = key(12288)
+    num_hidden_layers: int = key(30)
+    num_attention_heads: int = key(24)
+    num_key_value_heads: int = key(2)
+    hidden_act: str = key("gelu_pytorch_tanh")
+    max_position_embeddings: int = key(4096)
+    sliding_window: int | None = key(None)
+    use_bias: bool = key(True)
+    tie_word_embeddings: bool = key(True)
 
 
 check = rotary_check

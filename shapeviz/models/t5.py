@@ -16,6 +16,7 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import relative
 from shapeviz.errors import SizeError
 from shapeviz.expr import Expr
+from shapeviz.keys import SWITCH, TEXT, key
 from shapeviz.lang import Variable, param, restate, sqrt
 from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder
 from shapeviz.models._plan import B, C, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, h, known, known_activations
@@ -54,19 +55,19 @@ class Config:
     is_gated_act and dense_act_fn go before what feed_forward_proj says.
     """
 
-    vocab_size: int = 32128
-    d_model: int = 512
-    d_kv: int = 64
-    d_ff: int = 2048
-    num_layers: int = 6
-    num_decoder_layers: int | None = None
-    num_heads: int = 8
-    relative_attention_num_buckets: int = 32
-    feed_forward_proj: str = "relu"
-    is_gated_act: bool | None = None
-    dense_act_fn: str | None = None
-    n_positions: int = 512
-    tie_word_embeddings: bool = True
+    vocab_size: int = key(32128)
+    d_model: int = key(512)
+    d_kv: int = key(64)
+    d_ff: int = key(2048)
+    num_layers: int = key(6)
+    num_decoder_layers: int | None = key(None)
+    num_heads: int = key(8)
+    relative_attention_num_buckets: int = key(32)
+    feed_forward_proj: str = key("relu")
+    is_gated_act: bool | None = key(None, SWITCH)
+    dense_act_fn: str | None = key(None, TEXT)
+    n_positions: int = key(512)
+    tie_word_embeddings: bool = key(True)
 
 
 def check(c: Config) -> None:

@@ -14,6 +14,7 @@ from shapeviz.blocks.feed_forward import feed_forward
 from shapeviz.blocks.linear import head
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import sinusoidal
+from shapeviz.keys import key
 from shapeviz.lang import Variable, apply, param, restate
 from shapeviz.models._encoder_decoder import Stack, encoder_decoder
 from shapeviz.models._plan import B, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, divides, h
@@ -37,15 +38,15 @@ class Config:
     `final_norm` is a norm after the last layer of each stack, which PyTorch's class has and the paper does not.
     """
 
-    vocab_size: int = 37000
-    d_model: int = 512
-    d_ff: int = 2048
-    num_heads: int = 8
-    encoder_layers: int = 6
-    decoder_layers: int = 6
-    tie_word_embeddings: bool = True
-    bias: bool = True
-    final_norm: bool = True
+    vocab_size: int = key(37000)
+    d_model: int = key(512)
+    d_ff: int = key(2048)
+    num_heads: int = key(8)
+    encoder_layers: int = key(6)
+    decoder_layers: int = key(6)
+    tie_word_embeddings: bool = key(True)
+    bias: bool = key(True)
+    final_norm: bool = key(True)
 
 
 def check(c: Config) -> None:

@@ -16,6 +16,7 @@ from shapeviz.blocks.pooling import pooler
 from shapeviz.blocks.position import learned
 from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, floor
+from shapeviz.keys import SIDES, key
 from shapeviz.lang import Variable, first, restate, source
 from shapeviz.models._encoder_only import Inputs, encoder_only
 from shapeviz.models._plan import B, C, Layers, N, Plan, d_ff, d_k, d_model, h, usual_check
@@ -43,18 +44,18 @@ H, W, p, p_w, c, n, d_pool = map(Expr.of, LEGEND)
 class Config:
     """The keys of a ViT configuration; the defaults are those of ViT-B/16."""
 
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    head_dim: int | None = None
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    image_size: int | tuple[int, ...] = 224
-    patch_size: int | tuple[int, ...] = 16
-    num_channels: int = 3
-    qkv_bias: bool = True
-    pooler_output_size: int | None = None
-    pooler_act: str = "tanh"
+    hidden_size: int = key(768)
+    num_hidden_layers: int = key(12)
+    num_attention_heads: int = key(12)
+    head_dim: int | None = key(None)
+    intermediate_size: int = key(3072)
+    hidden_act: str = key("gelu")
+    image_size: int | tuple[int, ...] = key(224, SIDES)
+    patch_size: int | tuple[int, ...] = key(16, SIDES)
+    num_channels: int = key(3)
+    qkv_bias: bool = key(True)
+    pooler_output_size: int | None = key(None)
+    pooler_act: str = key("tanh")
 
 
 def check(config: Config) -> None:

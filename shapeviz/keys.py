@@ -1,0 +1,265 @@
+"""Keys of a model's description: what each may be, and how a value is read from a file or a flag, or refused.
+
+A family's Config says of every key what it is: `layers: int = key(12)`, `vocab: int | None = size("V")`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from operator import index
+from typing import Any, Protocol
+
+from shapeviz import symbols
+from shapeviz.errors import InputError, SizeError, nearest
+
+LARGEST = 10**50
+TOO_LARGE = "larger than 10⁵⁰, the largest size that is taken"
+SHOWN = 60  # characters of a value in a message
+
+Whole = Callable[[Any], Any]
+"""How a source writes integers: makes an int of what it means as one, and leaves everything else as it is."""
+
+
+class Kind(Protocol):
+    """What the value of a key may be: `needed` says it in words."""
+
+    @property
+    def needed(self) -> str:
+        """What is needed, for a message: `a positive integer`."""
+
+    def read(self, value: Any, label: str, whole: Whole) -> Any:
+        """The value as the program takes it. Raises InputError or SizeError, with the label first."""
+
+
+@dataclass(frozen=True)
+class Integer:
+    """An integer of at least `least`."""
+
+    least: int = 1
+
+    @property
+    def needed(self) -> str:
+        return "a positive integer" if self.least == 1 else f"an integer of at least {self.least}"
+
+    def read(self, value: Any, label: str, whole: Whole) -> int:
+        return integer(value, label, self.needed, self.least, whole)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A value of a Python type that is taken as it is: a switch, a text, a number."""
+
+    types: tuple[type, ...]
+    needed: str
+
+    def read(self, value: Any, label: str, whole: Whole) -> Any:
+        # true is an int to Python, and no number to a reader
+        if not isinstance(value, self.types) or (isinstance(value, bool) and bool not in self.types):
+            raise InputError(f"{label}: {self.needed} is needed")
+        return value
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def needed(self) -> str:
+        return " or ".join(self.words)
+
+    def read(self, value: Any, label: str, whole: Whole) -> str:
+        if value not in self.words:
+            raise InputError(f"{label}: not a choice; {nearest(str(value), self.words)}")
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of values of one kind."""
+
+    kind: Kind
+    needed: str
+
+    def read(self, value: Any, label: str, whole: Whole) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{label}: {self.needed} is needed")
+        return tuple(self.kind.read(item, label, whole) for item in value)
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Sizes with commas between them, a list of them, or a single one."""
+
+    most: int = 100
+    what: str = "hidden widths"
+    example: str = "512,512"
+
+    @property
+    def needed(self) -> str:
+        return f"a list of 1 to {self.most} {self.what}"
+
+    def read(self, value: Any, label: str, whole: Whole) -> tuple[int, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        parts = [parts] if isinstance(parts, int) and not isinstance(parts, bool) else parts
+        if not isinstance(parts, list | tuple) or not 1 <= len(parts) <= self.most:
+            raise SizeError(f"{label}: {self.needed} is needed, for instance {self.example}")
+        try:
+            return tuple(integer(part, f"the width {shown(part)}", "a positive integer", 1, whole) for part in parts)
+        except SizeError as error:
+            text = f"{error}; widths have commas between them, for instance {self.example}"
+            raise SizeError(f"{label}: {text}") from None
+
+
+@dataclass(frozen=True)
+class IntegerOr:
+    """A positive integer, or what stands for several or for a rule: a list of sizes, the word "auto".
+
+    >>> IntegerOr(OneOf(("auto",))).read("auto", "time_step_rank = auto", as_it_is)
+    'auto'
+    """
+
+    other: Kind
+
+    @property
+    def needed(self) -> str:
+        return f"a positive integer, or {self.other.needed}"
+
+    def read(self, value: Any, label: str, whole: Whole) -> Any:
+        if isinstance(whole(value), int):
+            return integer(value, label, "a positive integer", 1, whole)
+        try:
+            return self.other.read(value, label, whole)
+        except (InputError, SizeError):
+            raise SizeError(f"{label}: {self.needed} is needed") from None
+
+
+SWITCH = Plain((bool,), "true or false")
+TEXT = Plain((str,), "a text")
+NUMBER = Plain((int, float), "a number")
+TEXTS = Listed(TEXT, "a list of texts")
+INTEGERS = Listed(Integer(0), "a list of integers of at least 0")
+SIDES = IntegerOr(Listed(Integer(), "a list of them"))
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is known of a key besides its name and default: its kind, whether null may stand there, its letter, and what
+    the help of its flag says; `metavar` stands there for the value."""
+
+    kind: Kind
+    null: bool = False
+    letter: str = ""
+    help: str = ""
+    metavar: str = "N"
+
+
+def key(
+    default: Any, kind: Kind | None = None, *, may_be_zero: bool = False, null: bool | None = None, help: str = ""
+) -> Any:
+    """The field of a Config for a key: of the kind that is named, else of that of its default, else a positive integer.
+
+    `null` says that the key may be null; without it only a key that is so by default may.
+    """
+    kind = kind or _kind(default, int(not may_be_zero))
+    metavar = "|".join(kind.words) if isinstance(kind, OneOf) else "N"
+    return _field(default, Key(kind, default is None if null is None else null, "", help, metavar))
+
+
+def size(letter: str, *, may_be_zero: bool = False) -> Any:
+    """The field of a Config for a size of the glossary, with the default and the help that stand there."""
+    symbol = symbols.BY_LETTER[letter]
+    kind: Kind = Widths() if symbol.many else Integer(int(not may_be_zero))
+    metavar = "N,N,…" if symbol.many else "N"
+    return _field(symbol.default, Key(kind, True, letter, _with_default(symbol), metavar))
+
+
+def _field(default: Any, known: Key) -> Any:
+    return field(default=default, metadata={"key": known})
+
+
+def _kind(default: Any, least: int) -> Kind:
+    """The kind of a default; true is an int to Python, so switches come first."""
+    for types, kind in ((bool, SWITCH), (str, TEXT), (float, NUMBER)):
+        if isinstance(default, types):
+            return kind
+    return Integer(least)
+
+
+def _with_default(symbol: symbols.Symbol) -> str:
+    """The help of a size's flag, its default at the end."""
+    number = ",".join(map(str, symbol.default)) if isinstance(symbol.default, tuple) else symbol.default
+    defaults = [str(text) for text in (number, symbol.follows) if text]
+    return f"{symbol.help} Default: {', '.join(defaults)}." if defaults else symbol.help
+
+
+def keys(config: type) -> Mapping[str, Key]:
+    """The keys of a Config, by name. Raises InputError for a field that says not what it may be."""
+    known: dict[str, Key] = {}
+    for entry in fields(config):
+        if "key" not in entry.metadata:
+            raise InputError(f"{config.__module__}: {entry.name} of its Config says not what it may be: write key(…)")
+        known[entry.name] = entry.metadata["key"]
+    return known
+
+
+def read(known: Key, value: Any, label: str, whole: Whole) -> Any:
+    """The value of a key. Raises InputError or SizeError, with the label first."""
+    if value is None:
+        if known.null:
+            return None
+        raise InputError(f"{label}: {known.kind.needed} is needed; leave the key out for its default")
+    return known.kind.read(value, label, whole)
+
+
+def integer(value: Any, label: str, needed: str, least: int, whole: Whole, largest: int = LARGEST) -> int:
+    """An integer from `least` to `largest`. Raises SizeError."""
+    try:
+        number = index(whole(value))
+    except TypeError:
+        raise SizeError(f"{label}: {needed} is needed") from None
+    if isinstance(value, bool) or number < least:
+        raise SizeError(f"{label}: {needed} is needed")
+    if number > largest:
+        most = TOO_LARGE if largest == LARGEST else f"larger than {largest}, the largest size of a tensor"
+        raise SizeError(f"{label}: {most}")
+    return number
+
+
+def as_it_is(value: Any) -> Any:
+    """Of a source whose integers are Python's own."""
+    return value
+
+
+def from_json(value: Any) -> Any:
+    """JSON knows one kind of numbers: 4096.0 is 4096, as far as every integer is a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def from_text(value: Any) -> Any:
+    """Flags are texts, and a TOML file may have texts where numbers are meant: "5_1_2" is 512."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]+(_[0-9]+)*\s*", value):
+        return int(value) if len(value) < 1000 else LARGEST + 1  # Python converts no more than 4300 digits
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, and as JSON writes it.
+
+    >>> shown(True), shown("silu"), shown([1, 2])
+    ('true', 'silu', '[1, 2]')
+    """
+    if isinstance(value, str) and value.isidentifier() and len(value) <= SHOWN:
+        return value
+    if type(value) is int and abs(value) < LARGEST:
+        return str(value)
+    import json
+
+    try:
+        text = value.isoformat() if hasattr(value, "isoformat") else json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # Python's limit of 4300 digits
+        return "a very long number"
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
