@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -53,6 +54,40 @@ class TraceError(ShapevizError):
 
 class DataDependentError(TraceError):
     """A branch or a size that only the data tell; other sizes change nothing about it."""
+
+
+@contextmanager
+def requiring(job: str, *packages: str) -> Iterator[None]:
+    """Imports of other projects' packages: one that fails raises MissingToolError with the command that installs them.
+
+    job: what needs them, the subject of the message. packages: what pip is to install, the essential one first.
+
+    >>> with requiring("the loss plot", "matplotlib"):
+    ...     import no_such_package
+    Traceback (most recent call last):
+    shapeviz.errors.MissingToolError: the loss plot needs no_such_package, which is not installed: \
+pip install matplotlib
+    """
+    try:
+        yield
+    except ImportError as error:
+        name = (error.name or packages[0]).partition(".")[0]
+        if name == __name__.partition(".")[0]:  # a module of our own that is missing is a fault, not the user's to mend
+            raise
+        absent = isinstance(error, ModuleNotFoundError)
+        why = "is not installed" if absent else f"cannot be imported ({str(error).partition(chr(10))[0]})"
+        raise MissingToolError(f"{job} needs {name}, which {why}: {install(*packages)}") from error
+
+
+def install(*packages: str) -> str:
+    """The command that installs packages, each by its own name: on PyPI, `shapeviz` is a project of somebody else.
+
+    >>> install("torch>=2.6", "numpy")
+    "pip install 'torch>=2.6' numpy"
+    """
+    from shlex import join
+
+    return join(["pip", "install", *packages])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,8 @@ import typer
 
 from shapeviz.cli._frame import say
 from shapeviz.cli._options import Request
-from shapeviz.errors import InputError
+from shapeviz.errors import InputError, requiring
+from shapeviz.train import PACKAGES
 
 ONLY = ("output", "debug")
 OUTPUT = "Write the text to a file instead."
@@ -56,12 +57,8 @@ def run(request: Request) -> None:
         raise InputError("name the folder of a run: shapeviz generate runs/friends; `shapeviz train` makes one")
     if asked["checkpoint"] not in (None, "best", "last"):
         raise InputError(f"--checkpoint {asked['checkpoint']}: it is best or last")
-    try:
+    with requiring("generate", *PACKAGES):
         from shapeviz.train import generate, hardware
-    except ImportError as error:
-        from shapeviz.errors import MissingToolError
-
-        raise MissingToolError(f"generate needs {error.name}: pip install 'shapeviz[train]'") from error
     from shapeviz.train.sampling import Sampling
 
     sampling = Sampling(asked["temperature"], asked["top_k"], asked["top_p"])

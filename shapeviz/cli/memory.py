@@ -8,7 +8,7 @@ from importlib import import_module
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit
-from shapeviz.errors import MissingToolError
+from shapeviz.errors import requiring
 from shapeviz.frontends.from_huggingface import Origin
 from shapeviz.ir import Model
 from shapeviz.models.transformer import Config
@@ -27,10 +27,8 @@ def run(request: Request) -> None:
 
 def _twin(model: Model, request: Request) -> Model:
     """The PyTorch module of the same sizes, traced: what is saved for backward is not in the formulas of a model."""
-    try:
+    with requiring("memory", "torch"):
         import_module("torch")
-    except ImportError as error:
-        raise MissingToolError("memory needs torch, which is not installed: pip install 'shapeviz[torch]'") from error
     if isinstance(model.config, Config):
         from shapeviz.verify.twin import twin
 

@@ -11,7 +11,8 @@ import typer
 from shapeviz.cli._frame import say
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import check_targets, put
-from shapeviz.errors import InputError, MissingToolError
+from shapeviz.errors import InputError, requiring
+from shapeviz.train import PACKAGES
 
 if TYPE_CHECKING:
     from shapeviz.renderers.listing import Listing
@@ -43,16 +44,12 @@ def run(request: Request) -> None:
     steps = 300 if asked["steps"] is None else asked["steps"]
     if steps < 0:
         raise InputError(f"--steps {steps} must be at least 0")
-    try:
+    with requiring("tokenizers", *PACKAGES):
         from shapeviz.train import comparison, corpus, recipe
         from shapeviz.train.tokenizers import characters  # noqa: F401
 
         if steps:
             from shapeviz.train import loop  # noqa: F401
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("shapeviz"):
-            raise
-        raise MissingToolError(f"tokenizers need {error.name}: pip install 'shapeviz[train]'") from error
     text = corpus.read(csv=asked["csv"], column=asked["column"], texts=tuple(asked["texts"] or ()))
     for note in text.notes:
         say(f"note: {note}")

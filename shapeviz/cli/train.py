@@ -12,7 +12,8 @@ import typer
 
 from shapeviz.cli._frame import say
 from shapeviz.cli._options import Request
-from shapeviz.errors import InputError, MissingToolError
+from shapeviz.errors import InputError, requiring
+from shapeviz.train import PACKAGES
 from shapeviz.train import recipe as recipes
 from shapeviz.train.recipe import CHOICES, Recipe
 
@@ -54,13 +55,9 @@ def run(request: Request) -> None:
     options = {name: value for name, value in request.extra.items() if value is not None and name != "resume"}
     resume = request.extra["resume"]
     _patient()
-    try:
+    with requiring("train", *PACKAGES):
         recipe, folder = _resumed(resume, options, request) if resume is not None else _new(options, request)
         from shapeviz.train.loop import train
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("shapeviz"):
-            raise
-        raise MissingToolError(f"training needs {error.name}: pip install 'shapeviz[train]'") from None
     outcome = train(recipe, folder, resume is not None, say, progress=True)
     if outcome.stopped:
         raise typer.Exit(128 + outcome.stopped)

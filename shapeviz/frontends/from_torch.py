@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from shapeviz.errors import InputError, MissingToolError, SizeError, nearest
+from shapeviz.errors import InputError, SizeError, nearest, requiring
 from shapeviz.expr import Expr
 from shapeviz.ir import Model
 from shapeviz.tracing import LARGEST
@@ -79,18 +79,11 @@ def configuration(
         raise InputError(f"{other} has no effect via torch: {source} is built as its configuration says")
     asked = Options(**given)
     positional, by_name = _prepared(asked)
-    _need_torch()
-    from shapeviz.tracing.configuration import build
+    with requiring("tracing", "torch"):
+        from shapeviz.tracing.configuration import build
 
     module = build(data, class_name, source)
     return _traced(module, f"{name}: {type(module).__name__}", f"{source} via torch", asked, positional, by_name)
-
-
-def _need_torch() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise MissingToolError("tracing needs torch, which is not installed: pip install 'shapeviz[torch]'")
 
 
 def _prepared(asked: Options) -> tuple[list[Any], dict[str, Any]]:

@@ -131,7 +131,7 @@ def _checks(report: Report) -> list[str]:
     if not report.checks:
         return [
             "## Checks",
-            "Not run: `shapeviz verify` compares every formula with PyTorch (`pip install 'shapeviz[torch]'`).",
+            "Not run: `shapeviz verify` compares every formula with PyTorch (`pip install torch torchinfo fvcore`).",
         ]
     good = sum(check.ok for check in report.checks)
     lines = [_bar(("block", "quantity", "formula", "found", "by", "")), _bar(["---"] * 2 + ["---:"] * 2 + ["---"] * 2)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from shapeviz.errors import InputError, MissingToolError
+from shapeviz.errors import InputError, requiring
 from shapeviz.ir import Model
 
 if TYPE_CHECKING:
@@ -52,10 +52,8 @@ def trace(
     >>> print(report.total["flops"])
     65536·B·S
     """
-    try:
+    with requiring("tracing", "torch"):
         from torch import nn
-    except ImportError as error:
-        raise MissingToolError("tracing needs torch, which is not installed: pip install 'shapeviz[torch]'") from error
     from shapeviz.tracing.job import Job
     from shapeviz.tracing.load import kind
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from shapeviz import plugins
-from shapeviz.errors import InputError, MissingToolError, nearest
+from shapeviz.errors import InputError, nearest, requiring
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.nets.vaswani import Vaswani
 
@@ -36,11 +36,9 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
         defaults = {entry.name: entry.default for entry in fields(_family(data).Config)}
         with torch.device("meta"):
             return own({**defaults, **data}, class_name).eval()
-    try:
+    with requiring(f"{where}: via torch", "transformers"):
         import transformers
         from transformers import CONFIG_MAPPING, AutoModel, PreTrainedModel
-    except ImportError as error:
-        raise MissingToolError(f"{where}: via torch needs transformers: pip install transformers") from error
     kind = data.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         near = nearest(str(kind), list(CONFIG_MAPPING))

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from shapeviz.errors import InputError, MissingToolError, nearest
+from shapeviz.errors import InputError, nearest, requiring
 from shapeviz.files import read_text
 
 if TYPE_CHECKING:
@@ -45,10 +45,8 @@ def load(text: str) -> tuple[nn.Module, str]:
     file = Path(home) if home.endswith(".py") or "/" in home or "\\" in home else None
     if file:
         _check(file, path)
-    try:
+    with requiring(text, "torch"):
         import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingToolError(f"{text} needs torch, which is not installed: pip install 'shapeviz[torch]'") from error
     with redirect_stdout(sys.stderr), _importable(file.parent if file else Path()):
         module = _from_file(file) if file else _from_package(home)
         return _made(_found(module, path, home), text, path)

@@ -2,3 +2,5 @@
 
 Nothing heavy is imported here; the parts are modules of this folder: `recipe`, `corpus`, `tokenizers`, `loop`, …
 """
+
+PACKAGES = ("torch", "numpy", "matplotlib", "tokenizers")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shapeviz import files
-from shapeviz.errors import MissingToolError
+from shapeviz.errors import requiring
 from shapeviz.train.log import Line, Log
 
 TRAIN, VALIDATION, FLOOR, RATE, INK, FAINT = "#0072B2", "#D55E00", "#009E73", "#6E7781", "#1F2328", "#D0D7DE"
@@ -25,12 +25,10 @@ def draw(folder: Path, entropy_bits: float | None = None, chars_per_token: float
     `chars_per_token` converts nats per token into bits per character (loss / chars_per_token / ln 2).
     Raises MissingToolError without matplotlib, InputError if the log cannot be read or a file not be written.
     """
-    try:
+    with requiring("the loss plot", "matplotlib"):
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingToolError("the loss plot needs matplotlib: pip install 'shapeviz[train]'") from error
 
     contents: dict[Path, str | bytes] = {}
     with mpl.rc_context(), warnings.catch_warnings(action="ignore"):  # a folder's name that the font cannot show

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shapeviz import files
-from shapeviz.errors import CheckFailedError, InputError, MissingToolError, SizeError
+from shapeviz.errors import CheckFailedError, InputError, SizeError, requiring
 from shapeviz.frontends import read
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.report import measure
@@ -151,10 +151,8 @@ def _expected(recipe: Recipe, vocab_size: int) -> int:
 def _weights(module: LanguageModel, recipe: Recipe, chosen: hardware.Hardware, world: World) -> Weights:
     """A module's first values and the optimizer for them; one that is to be in parts is on the meta device."""
     if recipe.parallel == "fsdp":
-        try:
+        with requiring("--parallel fsdp", "torch>=2.6"):  # the first with FSDP2
             from shapeviz.train.sharded import Sharded
-        except ImportError:
-            raise MissingToolError("--parallel fsdp needs FSDP2: pip install 'torch>=2.6'") from None
         return Sharded(module, recipe, chosen.dtype, world, chosen.device)
     module.fill(partial(source, recipe))
     return Master(module, recipe, chosen.dtype)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
 
-from shapeviz.errors import InputError, MissingToolError
+from shapeviz.errors import InputError, requiring
 from shapeviz.frontends.from_huggingface import Origin
 from shapeviz.ir import Model
 from shapeviz.models.transformer import Config
@@ -15,7 +15,7 @@ from shapeviz.report import Check
 
 __all__ = ["first_disagreement", "verify"]
 
-TOOLS = ("torch", "torchinfo", "fvcore")
+PACKAGES = ("torch", "torchinfo", "fvcore")
 
 
 def verify(model: Model) -> tuple[Check, ...]:
@@ -31,14 +31,16 @@ def verify(model: Model) -> tuple[Check, ...]:
 
         return traced_checks(model, model.config)
     if isinstance(model.config, Origin):
-        _need("torch")
+        with requiring("verify", "torch", "transformers"):
+            import_module("torch")
         from shapeviz.verify.configured import configured_checks
 
         return configured_checks(model)
     if not isinstance(model.config, Config):
         raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
-    for tool in TOOLS:
-        _need(tool)
+    with requiring("verify", *PACKAGES):
+        for package in PACKAGES:
+            import_module(package)
     from shapeviz.verify.compare import compare
 
     return compare(model, model.config)
@@ -56,13 +58,6 @@ def first_disagreement(checks: Iterable[Check]) -> Check | None:
 
 def _contains(path: str, other: str) -> bool:
     return other != path and (path == "model" or other.startswith(path + "."))
-
-
-def _need(tool: str) -> None:
-    try:
-        import_module(tool)
-    except ImportError as error:
-        raise MissingToolError(f"verify needs {tool}, which is not installed: pip install 'shapeviz[torch]'") from error
 
 
 class _Package(ModuleType):

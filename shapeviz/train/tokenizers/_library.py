@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from shapeviz.errors import InputError, MissingToolError
+from shapeviz.errors import InputError, MissingToolError, requiring
 from shapeviz.files import write
 from shapeviz.train.tokenizers._ids import Ids, checked, smallest
 
@@ -23,13 +23,8 @@ PIECE = 100_000
 
 def library() -> ModuleType:
     """The package `tokenizers`. Raises MissingToolError if it is not installed."""
-    try:
+    with requiring("a word or bpe tokenizer, or a tokenizer.json of another program,", "tokenizers"):
         import tokenizers
-    except ImportError as error:
-        raise MissingToolError(
-            "word and bpe tokenizers, and a tokenizer.json of another program, need the package tokenizers: "
-            "pip install 'shapeviz[train]'"
-        ) from error
     return tokenizers
 
 
