@@ -44,6 +44,24 @@ def test_a_module_imports_only_from_those_to_its_left(path: Path) -> None:
     assert {name for name in imported(path) if ORDER.index(name) > place} == set()
 
 
+def test_no_file_of_expr_imports_one_that_imports_it() -> None:
+    # also inside functions and for types alone
+    files = {path.stem: imported_files(path) for path in (ROOT / "expr").glob("*.py") if path.stem != "__init__"}
+    while leaves := [name for name, needed in files.items() if not needed & files.keys()]:
+        files = {name: needed for name, needed in files.items() if name not in leaves}
+    assert {} == files
+
+
+def imported_files(path: Path) -> set[str]:
+    """The files of expr that one of them imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shapeviz.expr"):
+            package = node.module == "shapeviz.expr"
+            found |= {alias.name for alias in node.names} if package else {str(node.module).split(".")[2]}
+    return found
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_has_at_most_300_lines_and_says_what_it_is_for(path: Path) -> None:
     text = path.read_text()

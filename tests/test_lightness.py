@@ -55,6 +55,16 @@ def test_the_test_above_can_fail() -> None:
     assert loaded("params", before="import sympy") == "sympy"
 
 
+def test_polynomials_need_neither_the_canonical_form_of_atoms_nor_the_parser() -> None:
+    unneeded = {"shapeviz.expr.canonical", "shapeviz.expr.parse"}
+    code = "import sys, shapeviz; shapeviz.measure(shapeviz.read('gpt2')).total['flops'].value; {}; print(*sys.modules)"
+    after = []
+    for atoms in ("0", "from shapeviz.expr import ceil; x = ceil('S'); ceil(x / 2) == ceil(x / 3)"):
+        done = subprocess.run([sys.executable, "-c", code.format(atoms)], capture_output=True, text=True, check=True)
+        after.append(unneeded & set(done.stdout.split()))
+    assert [set(), {"shapeviz.expr.canonical"}] == after
+
+
 def test_importing_shapeviz_imports_none_of_its_parts() -> None:
     code = "import shapeviz, sys; print([n for n in sys.modules if n.startswith('shapeviz.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

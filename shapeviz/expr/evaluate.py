@@ -12,8 +12,7 @@ from operator import index
 from typing import Any
 
 from shapeviz.errors import SizeError
-from shapeviz.expr.monomial import Atom, Factor, denominator
-from shapeviz.expr.polynomial import Expr
+from shapeviz.expr.polynomial import Atom, Expr, Factor, denominator
 
 LARGEST = 2**63 - 1
 

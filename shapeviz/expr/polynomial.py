@@ -1,18 +1,90 @@
-"""Exact polynomials in named dimensions; what is no polynomial is an atom among their factors."""
+"""Exact polynomials in named dimensions: the data and the ring, with what is no polynomial as an opaque factor.
+
+A term is a monomial, factors with their powers in the order in which they are printed, and its coefficient.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from math import prod
+from functools import cache, cached_property
+from math import lcm, prod
 from numbers import Integral, Rational
 from operator import index
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from shapeviz.errors import ShapevizError, SizeError
-from shapeviz.expr import notation
-from shapeviz.expr.monomial import Atom, Monomial, Number, term_rank, times
+from shapeviz.expr import names
+from shapeviz.expr.names import can_name
+
+if TYPE_CHECKING:
+    from shapeviz.expr.notation import Notation
+
+Number = Union[int, Fraction]
+Factor = Union[str, "Atom"]
+Monomial = tuple[tuple[Factor, int], ...]
+Terms = Mapping[Monomial, Number]
+
+
+@dataclass(frozen=True, eq=False)
+class Atom:
+    """`min`, `max`, `floor` or `ceil` of expressions: a factor that is no power of a dimension.
+
+    Two atoms are equal if they are written alike; that they may mean the same is for `canonical` to find out.
+    """
+
+    function: str
+    args: tuple[Expr, ...]
+
+    @cached_property
+    def _key(self) -> tuple[Any, ...]:
+        return self.function, *(tuple(arg.terms.items()) for arg in self.args)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Atom) and self._key == other._key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+@cache
+def _rank(factor: Factor) -> tuple[Any, ...]:
+    """The order of factors: dimensions by their names, then atoms."""
+    if isinstance(factor, str):
+        return names.rank(factor)
+    return (3, 0, factor.function, tuple(tuple((term_rank(m), c) for m, c in arg.terms.items()) for arg in factor.args))
+
+
+@cache
+def term_rank(monomial: Monomial) -> tuple[Any, ...]:
+    """The order of terms: the highest degree first."""
+    degree = sum(power for _, power in monomial)
+    return (-degree, tuple((_rank(factor), -power) for factor, power in monomial))
+
+
+@cache
+def times(a: Monomial, b: Monomial) -> Monomial:
+    """The product, its factors in order."""
+    powers = dict(a)
+    for factor, power in b:
+        powers[factor] = powers.get(factor, 0) + power
+    return tuple(sorted(((f, n) for f, n in powers.items() if n), key=lambda item: _rank(item[0])))
+
+
+def denominator(terms: Iterable[tuple[Monomial, Number]]) -> tuple[Monomial, int]:
+    """The least product that rids all terms of negative powers and fractions when they are multiplied by it."""
+    powers: dict[Factor, int] = {}
+    terms = list(terms)
+    for monomial, _ in terms:
+        for factor, power in monomial:
+            if power < 0:
+                powers[factor] = max(powers.get(factor, 0), -power)
+    return times((), tuple(powers.items())), lcm(*(c.denominator for _, c in terms))
 
 
 def _exact(number: Number) -> Number:
@@ -27,21 +99,25 @@ class Expr:
     d_model² + 2·d_model + 1 | d_model/h | True
     """
 
-    __slots__ = ("__dict__", "terms")
-    terms: Mapping[Monomial, Number]
+    terms: Terms
 
-    def __init__(self, terms: Mapping[Monomial, Number] | None = None) -> None:
+    def __init__(self, terms: Terms | None = None) -> None:
         kept = [(m, _exact(c)) for m, c in (terms or {}).items() if c]
         self.terms = dict(kept if len(kept) < 2 else sorted(kept, key=lambda item: term_rank(item[0])))
 
     @staticmethod
     def symbol(name: str) -> Expr:
         """A named dimension. Raises SizeError unless the name is an identifier in all that formulas are written in."""
-        if not notation.can_name(name):
+        if not can_name(name):
             raise SizeError(
                 f"{name!r} cannot name a dimension: use letters, digits and _, and no word of Python or JavaScript"
             )
         return Expr({((name, 1),): 1})
+
+    @staticmethod
+    def atom(function: str, *args: Expr) -> Expr:
+        """An atom as an expression, just as it is: `floor`, `ceil`, `minimum` and `maximum` simplify."""
+        return Expr({((Atom(function, args), 1),): 1})
 
     @staticmethod
     def of(value: ExprLike) -> Expr:
@@ -61,7 +137,7 @@ class Expr:
                 return Expr({(): int(value)})
         raise TypeError(f"an expression is made of integers and names, not of {type(value).__name__}")
 
-    # arithmetic
+    # the ring
 
     def __add__(self, other: ExprLike) -> Expr:
         terms = dict(self.terms)
@@ -96,14 +172,6 @@ class Expr:
     def __rtruediv__(self, other: ExprLike) -> Expr:
         return Expr.of(other) / self
 
-    def __floordiv__(self, other: ExprLike) -> Expr:
-        from shapeviz.expr.atoms import floor
-
-        return floor(self / other)
-
-    def __rfloordiv__(self, other: ExprLike) -> Expr:
-        return Expr.of(other) // self
-
     def __pow__(self, power: int) -> Expr:
         if index(power) < 0:
             return self._inverse() ** -power
@@ -127,24 +195,18 @@ class Expr:
             if not isinstance(other, Rational):
                 return NotImplemented
             other = Expr.of(Fraction(other))
-        return self.terms == other.terms or self.normal.terms == other.normal.terms
+        # Two polynomials are equal only if their terms are: none but atoms can be written in several ways.
+        return self.terms == other.terms or (
+            bool(self.atoms or other.atoms) and self.normal.terms == other.normal.terms
+        )
 
     def __hash__(self) -> int:
         return self._hash
 
     @cached_property
     def _hash(self) -> int:
-        same = self.normal
+        same = self.normal if self.atoms else self
         return hash(same.terms.get((), 0) if same.is_constant else frozenset(same.terms.items()))
-
-    @cached_property
-    def normal(self) -> Expr:
-        """The same value with its atoms written in the one way by which expressions are compared."""
-        if not any(isinstance(f, Atom) for m in self.terms for f, _ in m):
-            return self
-        from shapeviz.expr.normal import normal
-
-        return normal(self)
 
     # parts
 
@@ -154,7 +216,13 @@ class Expr:
 
     @property
     def is_constant(self) -> bool:
+        """True if no dimension occurs."""
         return not self.terms or list(self.terms) == [()]
+
+    @cached_property
+    def atoms(self) -> tuple[Atom, ...]:
+        """The atoms among the factors, each once, in the order in which they are printed."""
+        return tuple(dict.fromkeys(f for m in self.terms for f, _ in m if isinstance(f, Atom)))
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -163,116 +231,33 @@ class Expr:
         >>> sorted((Expr.of("S") * "w").names)
         ['S', 'w']
         """
-        found: set[str] = set()
-        for monomial in self.terms:
-            for factor, _ in monomial:
-                inner = [factor] if isinstance(factor, str) else [n for a in factor.args for n in a.names]
-                found.update(inner)
-        return frozenset(found)
-
-    @property
-    def integral(self) -> bool:
-        """True if it is known to be an integer for all sizes.
-
-        >>> S = Expr.of("S")
-        >>> (S * (S + 1) / 2).integral, (S / 2).integral
-        (True, False)
-        """
-        from shapeviz.expr.known import is_integer
-
-        return is_integer(self)
-
-    def split(self, names: Iterable[str]) -> tuple[Expr, Expr]:
-        """The terms over these names alone, and the rest.
-
-        >>> [str(part) for part in (Expr.of("V") * "d" + "d").split(["d"])]
-        ['d', 'V·d']
-        """
-        known = frozenset(names)
-        if self.names <= known:
-            return self, Expr()
-        parts: tuple[dict[Monomial, Number], dict[Monomial, Number]] = {}, {}
-        for monomial, coefficient in self.terms.items():
-            parts[not Expr({monomial: 1}).names <= known][monomial] = coefficient
-        return Expr(parts[0]), Expr(parts[1])
-
-    # numbers
-
-    def at(self, sizes: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
-        """The value at these sizes: an exact int (a Fraction where it is none), or an array if arrays are given.
-
-        Arrays of NumPy's integers are evaluated elementwise, exactly: in 64 bits where the result is sure to
-        fit, with Python integers otherwise. Raises SizeError if a dimension has no size.
-
-        >>> (Expr.of("d_model") / "h").at(d_model=1024, h=6)
-        Fraction(512, 3)
-        """
-        values = {**(sizes or {}), **named}
-        if missing := sorted(self.names - values.keys()):
-            raise SizeError(f"no size is given for {', '.join(missing)} in {self}")
-        from shapeviz.expr.evaluate import value
-
-        return value(self, values)
-
-    def subs(self, sizes: Mapping[str, ExprLike]) -> Expr:
-        """The expression with dimensions replaced by expressions or numbers, the others left.
-
-        >>> (Expr.of("T") * "d").subs({"T": Expr.of("S")})
-        Expr('S·d')
-        """
-        from shapeviz.expr.atoms import MAKERS
-
-        def remade(atom: Atom) -> Expr:
-            return MAKERS[atom.function](*(arg.subs(sizes) for arg in atom.args))
-
-        return self._rebuilt(lambda name: Expr.of(sizes.get(name, name)), remade)
-
-    def _rebuilt(self, symbol: Callable[[str], Expr], atom: Callable[[Atom], Expr]) -> Expr:
-        total = Expr()
-        for monomial, coefficient in self.terms.items():
-            term = Expr.of(coefficient)
-            for factor, power in monomial:
-                term *= (symbol(factor) if isinstance(factor, str) else atom(factor)) ** power
-            total += term
-        return total
+        own = {factor for monomial in self.terms for factor, _ in monomial if isinstance(factor, str)}
+        return frozenset(own).union(*(arg.names for atom in self.atoms for arg in atom.args))
 
     def __int__(self) -> int:
-        if not (self.is_constant and self.integral):
+        value = self.terms.get((), 0)
+        if not self.is_constant or value.denominator != 1:
             raise SizeError(f"{self} is no integer until its dimensions are given")
-        return int(self.terms.get((), 0))
+        return int(value)
 
-    # text
+    if TYPE_CHECKING:  # the functions over expressions, a file each; `shapeviz.expr` attaches them
 
-    def __str__(self) -> str:
-        return notation.write(self.terms)
-
-    def __repr__(self) -> str:
-        return f"Expr({str(self)!r})"
-
-    def written(self, way: notation.Notation, factored: bool = False) -> str:
-        """The text in a notation; with factors that all terms share taken out if asked.
-
-        >>> d, k, h = map(Expr.of, ("d_model", "d_k", "h"))
-        >>> print((3 * h * (d * k + k)).written(notation.TEXT, factored=True))
-        3·h·(d_model·d_k + d_k)
-        """
-        from shapeviz.expr.atoms import cleared
-
-        terms = cleared(self).terms if way.one_fraction else self.terms
-        return (notation.write_factored if factored else notation.write)(terms, way)
-
-    @property
-    def latex(self) -> str:
-        return self.written(notation.LATEX)
-
-    @property
-    def python(self) -> str:
-        """Python text that SymPy parses; `sympify(text, locals={name: Symbol(name)})`."""
-        return self.written(notation.SYMPY)
-
-    @property
-    def javascript(self) -> str:
-        return self.written(notation.JAVASCRIPT)
+        def __floordiv__(self, other: ExprLike) -> Expr: ...
+        def __rfloordiv__(self, other: ExprLike) -> Expr: ...
+        def at(self, sizes: Mapping[str, Any] | None = None, /, **named: Any) -> Any: ...
+        def split(self, names: Iterable[str]) -> tuple[Expr, Expr]: ...
+        def subs(self, sizes: Mapping[str, ExprLike]) -> Expr: ...
+        def written(self, way: Notation, factored: bool = False) -> str: ...
+        @property
+        def latex(self) -> str: ...
+        @property
+        def python(self) -> str: ...
+        @property
+        def javascript(self) -> str: ...
+        @property
+        def integral(self) -> bool: ...
+        @property
+        def normal(self) -> Expr: ...
 
 
 ExprLike = Union[Expr, int, Fraction, str]
@@ -280,6 +265,7 @@ ExprLike = Union[Expr, int, Fraction, str]
 
 def total(parts: Iterable[Expr]) -> Expr:
     """The sum of many expressions, put in order once.
+
     >>> total([Expr.of("S"), Expr.of("S")])
     Expr('2·S')
     """

@@ -12,7 +12,7 @@ from torch._dynamo.source import ConstantSource
 from torch.fx.experimental.symbolic_shapes import DimDynamic
 
 from shapeviz.expr import Atom, Expr, ceil, floor, maximum, minimum, product
-from shapeviz.expr.monomial import denominator
+from shapeviz.expr.polynomial import denominator
 from shapeviz.ir import Shape
 from shapeviz.tracing.guards import WatchedEnv
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import factorial, gcd, lcm
 
-from shapeviz.expr.monomial import Atom, Monomial, Number, denominator, integral
-from shapeviz.expr.polynomial import Expr, product
+from shapeviz.expr.polynomial import Atom, Expr, Factor, Monomial, Number, denominator, product
 
 
 def binomials(x: Expr) -> Iterator[tuple[Number, Expr]]:
@@ -27,7 +26,13 @@ def binomials(x: Expr) -> Iterator[tuple[Number, Expr]]:
 
 def _integer_terms(x: Expr) -> Expr:
     """The terms whose factors are integers with positive powers, whatever their coefficients."""
-    return Expr({m: c for m, c in x.terms.items() if all(n > 0 and integral(f) for f, n in m)})
+    return Expr({m: c for m, c in x.terms.items() if all(n > 0 and _is_integral(f) for f, n in m)})
+
+
+def _is_integral(factor: Factor) -> bool:
+    if isinstance(factor, str) or factor.function in ("floor", "ceil"):
+        return True
+    return all(map(is_integer, factor.args))
 
 
 def is_integer(x: Expr) -> bool:
@@ -63,11 +68,6 @@ def linear(x: Expr, atom: Atom) -> tuple[Expr, Expr] | None:
             return None
         (k if power else r)[tuple((f, n) for f, n in monomial if f != atom)] = c
     return Expr(k), Expr(r)
-
-
-def atoms(x: Expr) -> list[Atom]:
-    """The atoms among the factors, each once."""
-    return list(dict.fromkeys(f for m in x.terms for f, _ in m if isinstance(f, Atom)))
 
 
 def step(x: Expr) -> Expr:

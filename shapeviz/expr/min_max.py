@@ -11,9 +11,8 @@ from itertools import combinations, product
 from math import prod
 from typing import Any
 
-from shapeviz.expr.known import atoms, content, linear, step
-from shapeviz.expr.monomial import Atom, Monomial, Number, term_rank
-from shapeviz.expr.polynomial import Expr
+from shapeviz.expr.integrality import content, is_integer, linear, step
+from shapeviz.expr.polynomial import Atom, Expr, ExprLike, Monomial, Number, term_rank
 
 Form = list[list[Expr]]
 """The greatest of the least of expressions that are no `min` or `max` themselves."""
@@ -22,20 +21,48 @@ FEW = 5  # so many lists in a Form are written as a sum of 2⁵ - 1 terms
 MANY = 16  # so many cases are told apart
 
 
+def minimum(first: ExprLike, *others: ExprLike) -> Expr:
+    """The least of the arguments.
+
+    >>> minimum("S", "w", Expr.of("S") + 1)
+    Expr('min(S, w)')
+    """
+    return _of("min", (first, *others))
+
+
+def maximum(first: ExprLike, *others: ExprLike) -> Expr:
+    """The greatest of the arguments."""
+    return _of("max", (first, *others))
+
+
+def _of(function: str, args: tuple[ExprLike, ...]) -> Expr:
+    """`min` or `max`: arguments sorted, nested ones opened, those that can never win left out."""
+    flat = [inner for arg in map(Expr.of, args) for inner in _opened(function, arg)]
+    best = undominated(flat, 1 if function == "min" else -1)
+    return best[0] if len(best) == 1 else Expr.atom(function, *sorted(best, key=str))
+
+
+def _opened(function: str, x: Expr) -> tuple[Expr, ...]:
+    match list(x.terms.items()):
+        case [(((Atom(function=inner, args=args), 1),), 1)] if inner == function:
+            return args
+    return (x,)
+
+
 def positive(x: Expr) -> bool:
     """True if it is known to be above zero."""
     x = x / content([x])
-    return any(all(map(_one_positive, least)) for least in (form(x) if atoms(x) else [[x]]))
+    return any(all(map(_one_positive, least)) for least in (form(x) if x.atoms else [[x]]))
 
 
 def _one_positive(x: Expr) -> bool:
     """⌊y⌋ lies above y - 1, by at least 1/D if y·D is an integer, and not above y."""
-    for atom in atoms(x):
+    for atom in x.atoms:
         parts = linear(x, atom) if atom.function == "floor" else None
         if parts:
             (k, r), (y,) = parts, atom.args
             return (never_below(k) and positive(k * (y - 1 + step(y)) + r)) or (never_below(-k) and positive(k * y + r))
-    return not atoms(x) and _positive_polynomial(x / content([x]))
+    return not x.atoms and _positive_polynomial(x / content([x]))
 
 
 def _positive_polynomial(x: Expr) -> bool:
@@ -50,7 +77,7 @@ def _positive_polynomial(x: Expr) -> bool:
 def never_below(x: Expr) -> bool:
     """True if it is known to be at least zero: for an integer the same as to be above -1."""
     x = x / content([x])
-    return not x.terms or (x.integral and positive(x + 1))
+    return not x.terms or (is_integer(x) and positive(x + 1))
 
 
 def undominated(args: Iterable[Expr], sign: int = 1) -> list[Expr]:
@@ -65,10 +92,10 @@ def undominated(args: Iterable[Expr], sign: int = 1) -> list[Expr]:
 def form(x: Expr) -> Form:
     """The expression as the greatest of the least of others: k·min(a, b) + r = min(k·a + r, k·b + r) for k ≥ 0."""
     same = x.normal
-    if not any(atom.function == "min" for atom in atoms(same)):
+    if not any(atom.function == "min" for atom in same.atoms):
         return [[same]]
     if cases(x) <= MANY:
-        for atom in atoms(x):
+        for atom in x.atoms:
             parts = linear(x, atom) if atom.function in ("min", "max") else None
             if parts and (sign := never_below(parts[0]) - never_below(-parts[0])):
                 forms = [form(parts[0] * arg + parts[1]) for arg in atom.args]
@@ -78,7 +105,7 @@ def form(x: Expr) -> Form:
 
 def cases(x: Expr) -> int:
     """How many ways there are to choose an argument of every `min` and `max`."""
-    return prod(sum(map(cases, atom.args)) for atom in atoms(x) if atom.function in ("min", "max"))
+    return prod(sum(map(cases, atom.args)) for atom in x.atoms if atom.function in ("min", "max"))
 
 
 def _greatest(forms: list[Form]) -> Form:
@@ -135,7 +162,7 @@ def _crossing(args: list[Expr]) -> Expr:
         return most - _sum([[arg] for arg in mirrored])  # min(a + b, a + c, b + c) = a + b + c - max(a, b, c)
     scale = content(args)
     args = sorted((arg / scale for arg in args), key=order)
-    return shared + scale * Expr({((Atom("min", tuple(args)), 1),): 1})
+    return shared + scale * Expr.atom("min", *args)
 
 
 def _side(args: list[Expr], side: Callable[[Iterator[Number]], Number]) -> Expr:

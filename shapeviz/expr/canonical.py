@@ -13,34 +13,31 @@ from functools import cache
 from math import gcd
 
 from shapeviz.errors import SizeError
-from shapeviz.expr.known import atoms, linear, step, whole
-from shapeviz.expr.lattice import cases, extreme, never_below, order, positive
-from shapeviz.expr.monomial import Atom, Number
-from shapeviz.expr.polynomial import Expr
+from shapeviz.expr.integrality import linear, step, whole
+from shapeviz.expr.min_max import cases, extreme, never_below, order, positive
+from shapeviz.expr.parts import mapped
+from shapeviz.expr.polynomial import Atom, Expr, Factor, Number
 
 PRIMES = (2, 3, 5, 7)
 
 
 def normal(x: Expr) -> Expr:
     """The same value, written in the one way."""
-    return _each_atom(_each_atom(x, _rewritten), _chosen) if atoms(x) else x
+    return _each_atom(_each_atom(x, _rewritten), _chosen) if x.atoms else x
 
 
 def _each_atom(x: Expr, rule: Callable[[Atom], Expr]) -> Expr:
-    total = Expr()
-    for monomial, coefficient in x.terms.items():
-        term = Expr.of(coefficient)
-        for factor, power in monomial:
-            term *= _power(rule(factor), power) if isinstance(factor, Atom) else Expr({((factor, power),): 1})
-        total += term
-    return total
+    def replaced(factor: Factor, power: int) -> Expr:
+        return _power(rule(factor), power) if isinstance(factor, Atom) else Expr({((factor, power),): 1})
+
+    return mapped(x, replaced)
 
 
 def _power(x: Expr, power: int) -> Expr:
     """A sum has no inverse among the expressions: it becomes an atom, as the least of itself alone."""
     if power > 0 or len(x.terms) == 1:
         return x**power
-    return Expr({((Atom("min", (_each_atom(x, _chosen),)), power),): 1})
+    return Expr.atom("min", _each_atom(x, _chosen)) ** power
 
 
 @cache
@@ -58,7 +55,7 @@ def _chosen(atom: Atom) -> Expr:
     ⌊x⌋ = -⌊1 - 1/D - x⌋ if x·D is an integer, and ⌊y⌋ + ⌊y + 1/p⌋ + … + ⌊y + (p - 1)/p⌋ = ⌊p·y⌋; for p that divide D,
     the digits of the constant in base p decide which one goes.
     """
-    floor = Expr({((atom, 1),): 1})
+    floor = Expr.atom(atom.function, *atom.args)
     unit = step(atom.args[0]) if atom.function == "floor" else Expr()
     if not unit.terms:
         return floor
@@ -82,17 +79,17 @@ def _floor(x: Expr) -> Expr:
     integer = whole(x)
     rest = x - integer
     if not step(x).terms:
-        return integer + _atom(rest)
+        return integer + Expr.atom("floor", rest)
     rest = _on_grid(rest, step(rest))
     taken, mirrored = _mirrored(rest)
     for outside, sign, y in ((Expr(), 1, x), (integer, 1, rest), (integer + taken, -1, mirrored)):
         if (n := _constant(y)) is not None:
             return outside + sign * n
     ways = [(integer, 1, _merged(rest)), (integer + taken, -1, _merged(mirrored))]
-    for outside, sign, inner in sorted(ways, key=lambda way: len(atoms(way[0]))):
+    for outside, sign, inner in sorted(ways, key=lambda way: len(way[0].atoms)):
         if inner is not None:
             return outside + sign * _floor(inner)
-    return integer + _atom(rest)
+    return integer + Expr.atom("floor", rest)
 
 
 def _constant(x: Expr) -> int | None:
@@ -135,7 +132,7 @@ def _merged(x: Expr) -> Expr | None:
     Only where there is one such y, and what varies in n does not cancel with it.
     """
     unit, found = step(x), []
-    for atom in atoms(x):
+    for atom in x.atoms:
         parts = linear(x / unit, atom) if atom.function == "floor" else None
         if parts and parts[0].terms == {(): 1}:
             found.append((atom.args[0], parts[1]))
@@ -143,7 +140,3 @@ def _merged(x: Expr) -> Expr | None:
         return None
     ((y, n),) = found
     return (y + n) * unit if n.is_constant or step((y + n) * unit) == step(y) * unit else None
-
-
-def _atom(x: Expr) -> Expr:
-    return Expr({((Atom("floor", (x,)), 1),): 1})
