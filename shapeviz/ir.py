@@ -1,8 +1,7 @@
-"""Tensor, Op, Block, Model: frozen plain data, a tree in which every size is an expression."""
+"""Axis, Tensor, Op, Block, Model: frozen plain data, a tree in which every size is an expression."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,47 +9,19 @@ from functools import cached_property
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, TypeAlias
 
-from shapeviz.errors import ConditionError, InputError, SizeError, nearest
-from shapeviz.expr import Expr, product
+from shapeviz.errors import ConditionError, SizeError, nearest
+from shapeviz.expr import Expr
+from shapeviz.tensor import Axis as Axis
+from shapeviz.tensor import Shape as Shape
+from shapeviz.tensor import Tensor as Tensor
+from shapeviz.tensor import width as width
 
-Shape: TypeAlias = tuple[Expr, ...]
 ONE = Expr.of(1)
 NOT_TRACED = "it is known of traced modules alone: shapeviz.trace(module, …, saved=True)"
 NOT_IN_A_TRACE = dict.fromkeys(
     ("active", "kv_cache", "cache", "buffers"), "a trace does not tell; it is known of configurations and sizes"
 )
 NOTHING = "nothing"  # the name of a result that there is none of
-
-
-@dataclass(frozen=True, eq=False)
-class Tensor:
-    """A value with a shape; a parameter is one too, and the same object used twice is one weight."""
-
-    name: str
-    shape: Shape
-    dtype: str = "float32"
-    role: str = "data"  # data, param or constant
-    trainable: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.name}[{' '.join(map(str, self.shape))}]"
-
-    @property
-    def bytes(self) -> Expr:
-        """Its size in memory: elements times the bytes of one. Raises InputError for a dtype of unknown width."""
-        return product(self.shape) * width(self.dtype)
-
-
-def width(dtype: str) -> int:
-    """Bytes of one element: 2 for float16, 1 for bool. Raises InputError for a name without a width.
-
-    >>> width("bfloat16"), width("complex64"), width("float8_e4m3fn")
-    (2, 8, 1)
-    """
-    bits = re.fullmatch(r"(?:[a-z]*?)(\d+)(?:_\w+)?", dtype)
-    if dtype != "bool" and not bits:
-        raise InputError(f"the dtype {dtype} has no known width")
-    return int(bits[1]) // 8 if bits else 1
 
 
 @dataclass(frozen=True, eq=False)

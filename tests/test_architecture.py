@@ -9,7 +9,8 @@ ROOT = Path(__file__).parent.parent / "shapeviz"
 LEFT_TO_RIGHT = """
 errors files plugins schemas published
 symbols keys
-expr ir lang blocks models analyses wiring quantity ledger report comparison nets
+expr tensor
+ir lang blocks models analyses wiring quantity ledger report comparison nets
 tracing testing frontends renderers claims verify train cli
 """
 ORDER = LEFT_TO_RIGHT.split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.attention import head_axes, multi_head
 from shapeviz.blocks.position import alibi
 from shapeviz.expr import Expr
 from shapeviz.lang import Variable
@@ -15,5 +15,4 @@ def multi_head_with_alibi(x: Variable, memory: Variable, h: Expr, g: Expr, **opt
 
     x [B S d_model], memory m [B T d_model] → [B S d_model]; no parameter more than `multi_head` has.
     """
-    heads = (h,) if g == h else (g, h / g)
-    return multi_head(x, memory, h=h, g=g, shift=alibi(x, *heads, name="alibi"), **options)
+    return multi_head(x, memory, h=h, g=g, shift=alibi(x, *head_axes(h, g), name="alibi"), **options)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shapeviz.blocks.linear import linear
-from shapeviz.expr import Expr
+from shapeviz.expr import Expr, ExprLike
+from shapeviz.ir import Axis
 from shapeviz.lang import (
     Variable,
     add,
     apply,
+    axis,
     block,
     matmul,
     merge_heads,
@@ -63,6 +65,16 @@ def attention(
     return matmul(weights, V, name="weighted_values")
 
 
+def head_axes(h: ExprLike, g: ExprLike) -> tuple[Axis, ...]:
+    """The axes of h query heads: h, or g groups of h/g; the first of them is that of the key/value heads.
+
+    They have names, so that the heads of queries, keys and values are the same whatever their sizes are written as.
+    """
+    if g == h:
+        return (axis("h", h),)
+    return axis("g", g), axis("r", Expr.of(h) / g)
+
+
 @block(role="attention", caption="heads {h} × {d_k}")
 def multi_head(
     x: Variable,
@@ -94,7 +106,7 @@ def multi_head(
     section 2.1). `cache` says how many tokens' keys and values generation keeps. The output's and the keys' biases are
     those of the others unless said.
     """
-    groups = (h,) if g == h else (g, h / g)
+    groups = head_axes(h, g)
     if g != h:
         restate(
             "MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  "
@@ -111,8 +123,8 @@ def multi_head(
         q, k = wide_norm(q, name="query_norm"), wide_norm(k, name="key_norm")
     Q, K, V = (
         split_heads(q, *groups, name="query_heads"),
-        split_heads(k, g, name="key_heads"),
-        split_heads(v, g, name="value_heads"),
+        split_heads(k, groups[0], name="key_heads"),
+        split_heads(v, groups[0], name="value_heads"),
     )
     if norm:
         Q, K = norm(Q, name="query_norm"), norm(K, name="key_norm")

@@ -7,6 +7,7 @@ from shapeviz.blocks.linear import linear
 from shapeviz.expr import Expr
 from shapeviz.lang import (
     Variable,
+    axis,
     block,
     concatenate,
     merge_heads,
@@ -50,12 +51,13 @@ def latent_attention(
         q = linear(low, h * (d_n + d_r), bias=False, name="query_up")
     down = linear(memory, r_kv + d_r, bias, name="key_value_down")
     c = norm(part(down, r_kv, name="latent"), name="key_value_norm")
-    up = split_heads(linear(c, h * (d_n + d_v), bias=False, name="key_value_up"), h, name="key_value_heads")
-    Q = split_heads(q, h, name="query_heads")
+    heads = axis("h", h)
+    up = split_heads(linear(c, h * (d_n + d_v), bias=False, name="key_value_up"), heads, name="key_value_heads")
+    Q = split_heads(q, heads, name="query_heads")
     Q = concatenate(part(Q, d_n), rotate(part(Q, d_r), name="query_rotary"), name="queries")
     turned = rotate(part(down, d_r, name="position_key"), name="key_rotary")
     remember_latent(r_kv, d_r, cache)
-    shared = reshape("expand", "for every head", turned, *Q.shape[:-1], d_r, name="shared_key")
+    shared = reshape("expand", "for every head", turned, *Q.axes[:-1], d_r, name="shared_key")
     K = concatenate(part(up, d_n, name="content_keys"), shared, name="keys")
     found = attention(Q, K, part(up, d_v, name="values"), "causal")
     return linear(merge_heads(found), x.shape[-1], bias, name="output")

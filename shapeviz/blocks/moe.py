@@ -42,7 +42,7 @@ def router(
         s = apply(scores, f"{letters[scores]} of all {E}", s)
     if correction:
         s = apply("correct", "choose by score + e", s, buffer("e", E))
-    return reshape("top_k", f"the {k} largest of {E}", s, *x.shape[:-1], k, name="weights")
+    return reshape("top_k", f"the {k} largest of {E}", s, *x.axes[:-1], k, name="weights")
 
 
 def _citation(scores: str, correction: bool, normalised: bool) -> str:
@@ -84,6 +84,6 @@ def mixture_of_experts(
         z = shared(x, name="shared_expert", title="Shared expert")
         if shared_gate:
             weight = apply("sigmoid", "σ(x)", linear(x, 1, bias=False, name="shared_expert_gate"))
-            z = multiply(z, reshape("expand", "for all features", weight, *z.shape), name="gated")
+            z = multiply(z, reshape("expand", "for all features", weight, *z.axes), name="gated")
         y = y + z
     return y

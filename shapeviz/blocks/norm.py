@@ -13,7 +13,7 @@ def layer_norm(x: Variable, scale: bool = True, shift: bool = True) -> Variable:
     """
     if not (scale and shift):
         restate("LayerNorm(x) = " + "γ ⊙ " * scale + "(x - μ) / √(σ² + ε)" + " + β" * shift)
-    weights = [param(name, x.shape[-1]) for name, used in (("γ", scale), ("β", shift)) if used]
+    weights = [param(name, x.axes[-1]) for name, used in (("γ", scale), ("β", shift)) if used]
     return apply("normalise", "zero mean, unit variance", x, *weights)
 
 
@@ -23,7 +23,7 @@ def heads_layer_norm(x: Variable) -> Variable:
 
     Heads x [B h S d_k] → the same, each with a scale of its own: γ [h d_k], for grouped heads [g h/g d_k].
     """
-    _, *heads, _, d_k = x.shape
+    _, *heads, _, d_k = x.axes
     return apply("normalise", "zero mean, unit variance in every head", x, param("γ", *heads, d_k))
 
 
@@ -33,4 +33,4 @@ def rms_norm(x: Variable) -> Variable:
 
     x [… d] → [… d]; γ [d].
     """
-    return apply("normalise", "unit root mean square", x, param("γ", x.shape[-1]))
+    return apply("normalise", "unit root mean square", x, param("γ", x.axes[-1]))

@@ -17,7 +17,7 @@ def pooler(x: Variable, width: Expr, activation: str = "tanh", last: bool = Fals
     """
     if last or activation != "tanh":
         restate(f"p = {activation}(x_{'S' if last else '1'} W + b)")
-    token = reshape("last", "that of the last token", x, x.shape[0], x.shape[-1]) if last else first(x)
+    token = reshape("last", "that of the last token", x, x.axes[0], x.axes[-1]) if last else first(x)
     return activate(activation, linear(token, width))
 
 

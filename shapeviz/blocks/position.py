@@ -13,7 +13,7 @@ def sinusoidal(x: Variable) -> Variable:
 
     x [B S d_model] → the same; a fixed table, no parameter.
     """
-    return x + constant("PE", *x.shape[-2:])
+    return x + constant("PE", *x.axes[-2:])
 
 
 @block(role="embedding", title="Learned positions", caption="{length} × {x}", step=True)
@@ -22,8 +22,8 @@ def learned(x: Variable, length: ExprLike) -> Variable:
 
     x [B S d_model] → the same; W_P [P d_model] for sequences of up to P tokens.
     """
-    positions = constant("positions", x.shape[-2])
-    return x + lookup(param("W_P", length, x.shape[-1]), positions)
+    positions = constant("positions", x.axes[-2])
+    return x + lookup(param("W_P", length, x.axes[-1]), positions)
 
 
 @block(role="embedding", title="Rotary positions", step=True)
@@ -41,7 +41,7 @@ def relative(x: Variable, buckets: ExprLike, h: Expr) -> Variable:
 
     x [B S d_model] tells the length → [h S S], one number for each head and distance; W_R [buckets h].
     """
-    rows = x.shape[-2]
+    rows = x.axes[-2]
     distances = constant("distances", rows, rows)
     looked_up = lookup(param("W_R", buckets, h), distances)
     return reshape("transpose", "heads first", looked_up, h, rows, rows, name="shift")
@@ -53,7 +53,7 @@ def alibi(x: Variable, *heads: Expr) -> Variable:
 
     x [B S d_model] tells the length → [h S S], for grouped heads [g h/g S S]: fixed slopes, no parameter.
     """
-    rows = x.shape[-2]
+    rows = x.axes[-2]
     return reshape("slopes", "m_h·(j - i)", constant("slopes", *heads), *heads, rows, rows, name="shift")
 
 
@@ -63,4 +63,4 @@ def token_types(x: Variable, types: ExprLike) -> Variable:
 
     x [B S d_model] → the same; W_T [types d_model] tells one segment from the other.
     """
-    return x + lookup(param("W_T", types, x.shape[-1]), constant("token_types", *x.shape[:-1]))
+    return x + lookup(param("W_T", types, x.axes[-1]), constant("token_types", *x.axes[:-1]))

@@ -3,6 +3,7 @@
 A model is a Python function over variables. Run under `record`, it leaves a tree of blocks and operations.
 """
 
+from shapeviz.lang.axes import axis
 from shapeviz.lang.operations import (
     Variable,
     add,
@@ -11,6 +12,7 @@ from shapeviz.lang.operations import (
     concatenate,
     constant,
     first,
+    input_,
     lookup,
     matmul,
     merge_heads,
@@ -30,11 +32,13 @@ __all__ = [
     "Variable",
     "add",
     "apply",
+    "axis",
     "block",
     "buffer",
     "concatenate",
     "constant",
     "first",
+    "input_",
     "label",
     "lookup",
     "matmul",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, ExprLike, product
-from shapeviz.ir import Op, Shape, Tensor
+from shapeviz.ir import Op, Tensor
+from shapeviz.lang.axes import Axes, Size, aligned, axes, differing, united, width
 from shapeviz.lang.recorder import add_op, label, running, shown
 
 
@@ -24,12 +25,12 @@ class Variable(Tensor):
         return multiply(self, other)
 
     def __truediv__(self, divisor: Root) -> Variable:
-        return record_op("scale", f"{label(self)} / {divisor}", (self,), self.shape)
+        return record_op("scale", f"{label(self)} / {divisor}", (self,), self.axes)
 
     @property
     def T(self) -> Variable:
         """The last two axes exchanged; a way of reading, no step of its own."""
-        *leading, rows, columns = self.shape
+        *leading, rows, columns = self.axes
         flipped = Variable(f"{label(self)}ᵀ", (*leading, columns, rows), self.dtype, self.role)
         running().views[flipped] = running().views.get(self, self)
         return flipped
@@ -54,7 +55,7 @@ def record_op(
     kind: str,
     equation: str,
     inputs: tuple[Variable, ...],
-    shape: Shape,
+    axes: Axes,
     *,
     flops: ExprLike = 0,
     name: str = "",
@@ -63,132 +64,122 @@ def record_op(
     """Appends an operation to the running block and gives its result."""
     frame = running()
     own_name = frame.unique(name or kind)
-    output = Variable(own_name, shape, dtype or (inputs[0].dtype if inputs else "float32"))
+    output = Variable(own_name, axes, dtype or (inputs[0].dtype if inputs else "float32"))
     read = tuple(frame.views.get(tensor, tensor) for tensor in inputs)
     add_op(Op(own_name, kind, equation, read, output, Expr.of(flops)))
     return output
 
 
-def source(name: str, *shape: ExprLike, dtype: str = "float32") -> Variable:
-    """An input of the model, for instance token ids of shape [B, S]."""
-    return record_op("input", name.replace("_", " "), (), tuple(map(Expr.of, shape)), name=name, dtype=dtype)
+def input_(name: str, /, *sizes: Size, dtype: str = "float32", **named: ExprLike) -> Variable:
+    """An input of the model, its axes in order or by name: `input_("x", "B", "S", 512)`, `input_("x", B=4, S=3)`."""
+    return record_op("input", name.replace("_", " "), (), axes(*sizes, **named), name=name, dtype=dtype)
 
 
-def param(name: str, *shape: ExprLike) -> Variable:
+source = input_  # its earlier name
+
+
+def param(name: str, /, *sizes: Size, **named: ExprLike) -> Variable:
     """A trainable weight, counted once in the block that is the first to use it."""
-    return Variable(name, tuple(map(Expr.of, shape)), role="param")
+    return Variable(name, axes(*sizes, **named), role="param")
 
 
-def buffer(name: str, *shape: ExprLike) -> Variable:
+def buffer(name: str, /, *sizes: Size, **named: ExprLike) -> Variable:
     """A tensor that a checkpoint stores and nothing trains."""
-    return Variable(name, tuple(map(Expr.of, shape)), role="buffer")
+    return Variable(name, axes(*sizes, **named), role="buffer")
 
 
-def constant(name: str, *shape: ExprLike) -> Variable:
+def constant(name: str, /, *sizes: Size, **named: ExprLike) -> Variable:
     """A fixed table, no parameter."""
-    return Variable(name, tuple(map(Expr.of, shape)), role="constant")
+    return Variable(name, axes(*sizes, **named), role="constant")
 
 
 def matmul(a: Variable, b: Variable, name: str = "") -> Variable:
-    """Contracts the last axis of `a` with the last but one of `b`; leading axes are united by name, in order.
+    """Contracts the last axis of `a` with the last but one of `b`; leading axes that are the same are united, in order.
 
-    Costs 2 FLOPs for every multiply-add: 2 · (elements of the result) · (inner dimension).
+    Leading axes are the same by name, never because they are equally long: x [4 3 5] @ W [4 5 7] is [4 4 3 7].
+    Costs 2 FLOPs for every multiply-add: 2 · (elements of the result) · (inner dimension). Raises ShapeError.
     """
-    *left, rows, inner = a.shape
-    *right, other, columns = b.shape
-    if inner != other:
-        raise ShapeError(
-            f"{shown(a)} @ {shown(b)}: inner dimensions differ, {inner} ≠ {other}" + _numbers(inner, other)
-        )
-    leading = [*left, *(axis for axis in right if axis not in left)]
-    shape = (*leading, rows, columns)
-    return record_op("matmul", f"{label(a)} {label(b)}", (a, b), shape, flops=2 * product(shape) * inner, name=name)
-
-
-def _numbers(*sizes: Expr) -> str:
-    known = running().sizes
-    values = [f"{size} = {size.at(known)}" for size in sizes if not size.is_constant and size.names <= known.keys()]
-    return f"   ({', '.join(values)})" if values else ""
-
-
-def _elementwise(symbol: str, a: Variable, b: Variable) -> Shape:
-    """The longer shape, if the shorter one is its end."""
-    long, short = (a, b) if len(a.shape) >= len(b.shape) else (b, a)
-    tail = long.shape[len(long.shape) - len(short.shape) :]
-    for one, other in zip(tail, short.shape, strict=True):
-        if one != other:
-            raise ShapeError(f"{shown(a)} {symbol} {shown(b)}: sizes differ, {one} ≠ {other}" + _numbers(one, other))
-    return long.shape
+    *left, rows, inner = a.axes
+    *right, other, columns = b.axes
+    what = f"{shown(a)} @ {shown(b)}"
+    if not inner.fits(other):
+        raise ShapeError(f"{what}: inner dimensions differ, {differing(inner, other)}")
+    result = (*united(what, tuple(left), tuple(right)), rows, columns)
+    flops = 2 * product(map(width, result)) * inner.size
+    return record_op("matmul", f"{label(a)} {label(b)}", (a, b), result, flops=flops, name=name)
 
 
 def add(a: Variable, b: Variable, name: str = "add") -> Variable:
-    """a + b, elementwise; the shorter shape must be the end of the longer one."""
-    return record_op("add", f"{label(a)} + {label(b)}", (a, b), _elementwise("+", a, b), name=name)
+    """a + b, elementwise; the axes of the one must be the last ones of the other. Raises ShapeError."""
+    return record_op("add", f"{label(a)} + {label(b)}", (a, b), aligned("+", a, b, a.axes, b.axes), name=name)
 
 
 def multiply(a: Variable, b: Variable, name: str = "multiply") -> Variable:
-    """a ⊙ b, elementwise."""
-    return record_op("multiply", f"{label(a)} ⊙ {label(b)}", (a, b), _elementwise("⊙", a, b), name=name)
+    """a ⊙ b, elementwise, as `add`."""
+    return record_op("multiply", f"{label(a)} ⊙ {label(b)}", (a, b), aligned("⊙", a, b, a.axes, b.axes), name=name)
 
 
 def apply(kind: str, equation: str, x: Variable, *others: Variable) -> Variable:
     """A function that leaves the shape as it is: an activation, a normalisation, a mask."""
-    return record_op(kind, equation, (x, *others), x.shape)
+    return record_op(kind, equation, (x, *others), x.axes)
 
 
 def softmax(x: Variable, name: str = "softmax") -> Variable:
     """softmax over the last axis."""
-    return record_op("softmax", f"softmax over {x.shape[-1]}", (x,), x.shape, name=name)
+    return record_op("softmax", f"softmax over {x.shape[-1]}", (x,), x.axes, name=name)
 
 
 def lookup(table: Variable, ids: Variable) -> Variable:
     """Row `ids` of the table: [B S] → [B S d]."""
     return record_op(
-        "lookup", f"{label(table)}[{label(ids)}]", (table, ids), (*ids.shape, table.shape[-1]), dtype=table.dtype
+        "lookup", f"{label(table)}[{label(ids)}]", (table, ids), (*ids.axes, table.axes[-1]), dtype=table.dtype
     )
 
 
-def reshape(kind: str, equation: str, x: Variable, *shape: ExprLike, name: str = "") -> Variable:
+def reshape(kind: str, equation: str, x: Variable, *sizes: Size, name: str = "") -> Variable:
     """The elements of x, or some of them, in another shape: cut, moved or repeated, never computed with."""
-    return record_op(kind, equation, (x,), tuple(map(Expr.of, shape)), name=name)
+    return record_op(kind, equation, (x,), axes(*sizes), name=name)
 
 
 def first(x: Variable, name: str = "first") -> Variable:
     """The first of the sequence: [B S d] → [B d]."""
-    *leading, _, width = x.shape
-    return reshape("first", f"{label(x)}[0]", x, *leading, width, name=name)
+    *leading, _, last = x.axes
+    return reshape("first", f"{label(x)}[0]", x, *leading, last, name=name)
 
 
-def part(x: Variable, width: ExprLike, name: str = "part") -> Variable:
-    """Some of the last axis: [… d] → [… width]."""
-    return reshape("part", f"part of {label(x)}", x, *x.shape[:-1], width, name=name)
+def part(x: Variable, size: Size, name: str = "part") -> Variable:
+    """Some of the last axis: [… d] → [… size]."""
+    return reshape("part", f"part of {label(x)}", x, *x.axes[:-1], size, name=name)
 
 
 def concatenate(a: Variable, b: Variable, name: str = "concat") -> Variable:
-    """Along the last axis: [… d] and [… e] → [… d+e]; leading axes are united by name, as for a product."""
-    *left, width = a.shape
-    *right, other = b.shape
-    leading = left if len(left) >= len(right) else right
-    return record_op("concatenate", f"{label(a)} ∥ {label(b)}", (a, b), (*leading, width + other), name=name)
+    """Along the last axis: [… d] and [… e] → [… d+e]; the axes before it are as for a sum. Raises ShapeError."""
+    leading = aligned("∥", a, b, a.axes[:-1], b.axes[:-1])
+    joined = (*leading, *axes(a.shape[-1] + b.shape[-1]))
+    return record_op("concatenate", f"{label(a)} ∥ {label(b)}", (a, b), joined, name=name)
 
 
 def prepend(x: Variable, token: Variable, name: str = "prepend") -> Variable:
     """One more at the head of the sequence: [B S d] → [B S+1 d]."""
-    *leading, rows, width = x.shape
-    return record_op("prepend", f"{label(token)} ∥ {label(x)}", (x, token), (*leading, rows + 1, width), name=name)
+    *leading, rows, last = x.axes
+    longer = axes(*leading, rows.size + 1, last)
+    return record_op("prepend", f"{label(token)} ∥ {label(x)}", (x, token), longer, name=name)
 
 
-def split_heads(x: Variable, *heads: ExprLike, name: str = "split_heads") -> Variable:
-    """[B S h·d] → [B h S d]; two head counts (g, h/g) give grouped heads [B g h/g S d]."""
-    *leading, rows, width = x.shape
-    counts = tuple(map(Expr.of, heads))
-    return record_op(
-        "split_heads", "split into heads", (x,), (*leading, *counts, rows, width / product(counts)), name=name
-    )
+def split_heads(x: Variable, *heads: Size, name: str = "split_heads") -> Variable:
+    """[B S h·d] → [B h S d]; two head counts (g, h/g) give grouped heads [B g h/g S d].
+
+    Heads of two variables are the same if their axes are: by letters, or as one `axis("h", 4)`.
+    """
+    *leading, rows, last = x.axes
+    counts = axes(*heads)
+    split = axes(*leading, *counts, rows, last.size / product(map(width, counts)))
+    return record_op("split_heads", "split into heads", (x,), split, name=name)
 
 
 def merge_heads(x: Variable, heads: int = 1, name: str = "merge_heads") -> Variable:
     """[B h S d] → [B S h·d], the concatenation of the heads; `heads` says how many axes they are."""
-    *leading, rows, width = x.shape
+    *leading, rows, last = x.axes
     kept, counts = leading[: len(leading) - heads], leading[len(leading) - heads :]
-    return record_op("merge_heads", "concatenate heads", (x,), (*kept, rows, product(counts) * width), name=name)
+    merged = axes(*kept, rows, product(map(width, counts)) * last.size)
+    return record_op("merge_heads", "concatenate heads", (x,), merged, name=name)

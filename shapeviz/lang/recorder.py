@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, ExprLike
-from shapeviz.ir import ONE, Block, Cached, Node, Op, Tensor
+from shapeviz.ir import ONE, Axis, Block, Cached, Node, Op, Tensor
 
 T = TypeVar("T", bound=Tensor)
 
@@ -66,7 +66,7 @@ def label(tensor: Tensor) -> str:
 
 def shown(tensor: Tensor) -> str:
     """`Q[B h S d_k]`, for messages."""
-    return f"{label(tensor)}[{' '.join(map(str, tensor.shape))}]"
+    return f"{label(tensor)}[{' '.join(map(str, tensor.axes))}]"
 
 
 @overload
@@ -192,8 +192,8 @@ def repeat(
     """
     sets = None if copies is None else Expr.of(copies)
     output = layer(x, *args, name=name, title=title, repeat=Expr.of(times), copies=sets, routed=routed)
-    if output.shape != x.shape:
-        raise ShapeError(f"{name} cannot be repeated: it maps {shown(x)} to [{' '.join(map(str, output.shape))}]")
+    if len(output.axes) != len(x.axes) or not all(map(Axis.fits, output.axes, x.axes)):
+        raise ShapeError(f"{name} cannot be repeated: it maps {shown(x)} to [{' '.join(map(str, output.axes))}]")
     return output
 
 

@@ -1,0 +1,73 @@
+"""Which axes are one: the rules by which operations unite, contract and align the axes of their operands."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from shapeviz.errors import ShapeError
+from shapeviz.expr import Expr, ExprLike
+from shapeviz.ir import Axis, Tensor
+from shapeviz.lang.recorder import running, shown
+
+Size: TypeAlias = ExprLike | Axis
+Axes: TypeAlias = tuple[Axis, ...]
+
+
+def axis(name: str, size: ExprLike) -> Axis:
+    """An axis with a name of its own, which can stand wherever a size can.
+
+    >>> axis("h", 4) == axis("h", 4), axis("h", 4) == axis("g", 4), axis("h", "h") == axes("h")[0]
+    (True, False, True)
+    """
+    return Axis(name, Expr.of(size))
+
+
+def axes(*sizes: Size, **named: ExprLike) -> Axes:
+    """Axes in order: an axis stays itself, letters are named by their text, a bare number is an axis of its own."""
+    positional = (Axis.of(size if isinstance(size, Axis) else Expr.of(size)) for size in sizes)
+    return (*positional, *(axis(name, size) for name, size in named.items()))
+
+
+def width(size: Size) -> Expr:
+    """The size of an axis, or the size that it is."""
+    return size.size if isinstance(size, Axis) else Expr.of(size)
+
+
+def united(what: str, *operands: Axes) -> Axes:
+    """The axes of all operands, those that are the same axis once, in order.
+
+    Raises ShapeError if an axis is not equally long everywhere.
+    """
+    found: list[Axis] = []
+    for new in (axis for some in operands for axis in some):
+        known = next((axis for axis in found if axis == new), None)
+        if known is None:
+            found.append(new)
+        elif known.size != new.size:
+            raise ShapeError(f"{what}: the axis {new.name} has two sizes, {known.size} ≠ {new.size}")
+    return tuple(found)
+
+
+def aligned(symbol: str, a: Tensor, b: Tensor, one: Axes, other: Axes) -> Axes:
+    """The longer of two rows of axes, if the shorter one is its end; a name goes before a bare number.
+
+    Raises ShapeError, in the notation `a symbol b`, for two axes in the same place that differ.
+    """
+    long, short = (one, other) if len(one) >= len(other) else (other, one)
+    start = len(long) - len(short)
+    for left, right in zip(long[start:], short, strict=True):
+        if not left.fits(right):
+            raise ShapeError(f"{shown(a)} {symbol} {shown(b)}: sizes differ, {differing(left, right)}")
+    tail = (left if left.name else right for left, right in zip(long[start:], short, strict=True))
+    return (*long[:start], *tail)
+
+
+def differing(one: Axis, other: Axis) -> str:
+    """`d_k ≠ d_v   (d_k = 64, d_v = 96)`: two axes that should be one, with the numbers that are known of them."""
+    values = [f"{axis} = {number}" for axis in (one, other) if (number := _number(axis.size)) is not None]
+    return f"{one} ≠ {other}" + (f"   ({', '.join(values)})" if values else "")
+
+
+def _number(size: Expr) -> int | None:
+    known = running().sizes
+    return size.at(known) if not size.is_constant and size.names <= known.keys() else None
