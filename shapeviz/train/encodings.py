@@ -1,10 +1,10 @@
-"""Bytes as text: UTF-8, UTF-16 and UTF-32 by their marks, what old programs wrote by a fallback that is told."""
+"""Bytes as text: Unicode by its marks, UTF-8, and what other programs wrote as chardet recognises it, with a note."""
 
 from __future__ import annotations
 
 import codecs
 
-from shapeviz.errors import InputError
+from shapeviz.errors import InputError, requiring
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -16,12 +16,14 @@ MARKS = (
 # control characters that no text has: all but backspace, tab, line feed, vertical tab, form feed, return and escape
 CONTROLS = bytes({*range(32), 127} - {8, 9, 10, 11, 12, 13, 27})
 SAMPLE = 1_000_000
+NOTHING_FITS = 0.1
+"""The confidence that chardet gives to its answer when no encoding fits; what is right has more but for short texts."""
 
 
 def decoded(content: bytes, name: str) -> tuple[str, str | None]:
     """The text of a file, without its byte order mark, and a note if its encoding had to be guessed.
 
-    Raises InputError if it is binary or damaged.
+    Raises InputError if it is binary or damaged, MissingToolError if it is not UTF-8 and chardet is not installed.
 
     >>> decoded("naïve".encode("latin-1"), "notes.txt")
     ('naïve', 'notes.txt: not UTF-8 (byte 0xef at 2), read as latin-1')
@@ -29,17 +31,21 @@ def decoded(content: bytes, name: str) -> tuple[str, str | None]:
     for mark, encoding in MARKS:
         if content.startswith(mark):
             return _strictly(content[len(mark) :], encoding, name), None
-    if unmarked := _unmarked_utf16(content):
-        return _strictly(content, unmarked, name), f"{name}: no byte order mark, read as {unmarked}"
     try:
         text = content.decode()
+        why = "" if 0 not in content else "no byte order mark"  # ASCII in UTF-16 is UTF-8, too, with zeros in it
     except UnicodeDecodeError as error:
+        why = f"not UTF-8 (byte {content[error.start]:#04x} at {error.start:,})"
+    if not why:
         _refuse_binary(content, name)
-        place, byte = error.start, content[error.start]
-        text, encoding = _single_bytes(content)
-        return text, f"{name}: not UTF-8 (byte {byte:#04x} at {place:,}), read as {encoding}"
+        return text, None
+    encoding = _recognised(content, name)
+    text = content.decode(encoding)
+    if encoding.startswith("utf"):
+        _refuse_binary(text.encode(), name)
+        return text, f"{name}: no byte order mark, read as {encoding}"
     _refuse_binary(content, name)
-    return text, None
+    return text, f"{name}: {why}, read as {encoding}"
 
 
 def _strictly(content: bytes, encoding: str, name: str) -> str:
@@ -51,17 +57,28 @@ def _strictly(content: bytes, encoding: str, name: str) -> str:
     return text
 
 
-def _unmarked_utf16(content: bytes) -> str | None:
-    """Text in a Latin script has a zero in every other byte."""
-    sample = content[: SAMPLE - SAMPLE % 2]
-    half = len(sample) // 2
-    if len(content) % 2 or half < 2:
-        return None
-    for encoding, first in (("utf-16-le", 1), ("utf-16-be", 0)):
-        zeros, others = sample[first::2].count(0), sample[1 - first :: 2].count(0)
-        if zeros > 0.7 * half and others == 0:
-            return encoding
-    return None
+def _recognised(content: bytes, name: str) -> str:
+    """An encoding that takes all of these bytes, which are no UTF-8.
+
+    Where chardet is not sure, Windows-1252 if its quotes and dashes are used, else latin-1, which takes every byte.
+    """
+    with requiring(f"{name}: a text that is not UTF-8", "chardet"):
+        import chardet
+    # Lines of ASCII say nothing of an encoding and would hide the few that do; UTF-16, with zeros, has no such lines.
+    lines = [content] if 0 in content else [line for line in content.splitlines() if not line.isascii()]
+    guess = chardet.detect(b"\n".join(lines), compat_names=False)
+    if (encoding := guess["encoding"]) and guess["confidence"] > NOTHING_FITS and _takes(encoding, content):
+        return encoding
+    quotes = any(byte in content for byte in range(0x80, 0xA0))
+    return "cp1252" if quotes and _takes("cp1252", content) else "latin-1"
+
+
+def _takes(encoding: str, content: bytes) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _refuse_binary(content: bytes, name: str) -> None:
@@ -73,13 +90,3 @@ def _refuse_binary(content: bytes, name: str) -> None:
     controls = len(sample) - len(sample.translate(None, CONTROLS))
     if controls * 200 > len(sample):
         raise InputError(f"{name} is binary ({controls:,} control characters in its first {len(sample):,} bytes)")
-
-
-def _single_bytes(content: bytes) -> tuple[str, str]:
-    """Windows-1252 where its quotes and dashes are used, else latin-1, which takes every byte."""
-    if any(byte in content for byte in range(0x80, 0xA0)):
-        try:
-            return content.decode("cp1252"), "cp1252"
-        except UnicodeDecodeError:
-            pass
-    return content.decode("latin-1"), "latin-1"

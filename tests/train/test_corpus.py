@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shapeviz.errors import InputError, SizeError
+from shapeviz.errors import InputError, MissingToolError, SizeError
 from shapeviz.train import corpus, dialogue
 
 ROWS = [("Nora", "Hold this."), ("Otto", 'Ha! "Bread", I said,\nand bread it was.'), ("Pim", "Ça va, señor?")]
@@ -57,6 +57,31 @@ def test_what_windows_writes_is_read_as_it_meant_it(file) -> None:
     found = corpus.read(texts=[file("“Well – no…”\r\nDone.\r\n".encode("cp1252"), "a.txt")])
     assert "“Well – no…”\nDone.\n" == found.text
     assert "cp1252" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Det var en gång en liten flicka som hette Pippi Långstrump.", "latin-1"),
+        ("Litwo! Ojczyzno moja! ty jesteś jak zdrowie; Ile cię trzeba cenić, ten tylko się dowie.", "iso8859-2"),
+        ("Всё смешалось в доме Облонских.", "koi8-r"), ("Τη γλώσσα μου έδωσαν ελληνική.", "cp1253"),
+        ("吾輩は猫である。名前はまだ無い。", "shift_jis"), ("名可名，非常名。\n无名天地之始。", "utf-16-le"),
+    ],
+)  # fmt: skip
+def test_what_other_programs_wrote_is_recognised_among_lines_of_ascii(file, text: str, encoding: str) -> None:
+    plain = "A line of ASCII.\n" * 1000
+    found = corpus.read(texts=[file(plain + text, "a.txt", encoding=encoding)])
+    assert plain + text == found.text
+    assert "read as" in found.notes[0]
+
+
+def test_chardet_is_wanted_only_where_a_text_is_not_utf_8(file, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "chardet", None)
+    assert "señor" == corpus.read(texts=[file("señor", "a.txt")]).text
+    with pytest.raises(
+        MissingToolError, match=r"b.txt: a text that is not UTF-8 needs chardet, .* pip install chardet"
+    ):
+        corpus.read(texts=[file("señor", "b.txt", "latin-1")])
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t")), min_size=1))
