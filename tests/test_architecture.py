@@ -17,7 +17,7 @@ ORDER = LEFT_TO_RIGHT.split()
 HEAVY = {
     "torch": {"nets", "tracing", "verify", "train"}, "torchinfo": {"verify"}, "fvcore": {"verify"}, "numpy": {"train"},
     "matplotlib": {"train"}, "tokenizers": {"train"}, "transformers": {"tracing"}, "sympy": set(), "pandas": set(),
-    "tensorboard": set(), "chardet": {"train"},
+    "tensorboard": {"train"}, "chardet": {"train"},
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -18,7 +18,7 @@ import torch
 
 from shapeviz import files
 from shapeviz.errors import SizeError
-from shapeviz.train import checkpoint, distributed, hardware, results, session
+from shapeviz.train import checkpoint, distributed, hardware, results, session, tensorboard
 from shapeviz.train import folder as folders
 from shapeviz.train.clock import Clock
 from shapeviz.train.evaluation import evaluate, one_batch
@@ -27,7 +27,6 @@ from shapeviz.train.optimizer import learning_rate
 from shapeviz.train.progress import Progress
 from shapeviz.train.recipe import Recipe, check
 from shapeviz.train.session import Say
-from shapeviz.train.tensorboard import Board
 from shapeviz.train.update import Run, check_finite, check_finite_validation, update, wrapped
 
 
@@ -53,12 +52,14 @@ def train(
 ) -> Outcome:
     """Trains in a run folder, a new one or, with `resume`, the one that is there; gives where it has come to.
 
-    Ctrl-C, SIGTERM and SIGHUP finish the step and save; a second one ends at once. Raises InputError and SizeError for
-    what cannot begin, before anything is overwritten, and CheckFailedError if the loss is no longer finite.
-    `progress` is shown on standard error; without `report` there is no plot, no sample and no report.md.
+    Ctrl-C, SIGTERM and SIGHUP finish the step and save; a second one ends at once. Raises InputError, SizeError and
+    MissingToolError for what cannot begin, before anything is overwritten, and CheckFailedError if the loss is no
+    longer finite. `progress` is shown on standard error; without `report` there is no plot, no sample and no report.md.
     """
     folder = Path(folder)
     check(recipe)
+    if recipe.tensorboard:
+        tensorboard.check()
     threads = torch.get_num_threads()
     with ExitStack() as stack:
         world = distributed.start(hardware.device_of(recipe.device), grouped=recipe.parallel == "fsdp")
@@ -126,7 +127,7 @@ class Steps:
         self.clock = Clock(run.step)
         self.progress = Progress(self.recipe.steps, sys.stderr.isatty(), run.step) if progress and self.main else None
         self.plot = results.Plot(run.s, say) if report and self.main else None
-        self.board = Board(run.s.folder) if self.recipe.tensorboard and self.main else None
+        self.board = tensorboard.Board(run.s.folder) if self.recipe.tensorboard and self.main else None
         if self.board and run.step:
             self.board.restart(run.step + 1)
 
