@@ -9,14 +9,63 @@ character than `entropy_rate()`, on average.
 from __future__ import annotations
 
 import re
+import tomllib
+from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
+from typing import Any
 
 from shapeviz.train.grammar import Grammar, grammar
-from shapeviz.train.lines import CASTS, COMMON_REMARKS, LISTS, PLACES, PLEAS, QUESTIONS, RUMOURS, SPEAKERS, TALES
 
 Rules = dict[str, list[str]]
 
 CHARACTERS, SEED = 1_000_000, 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of scenes: its heading, what is found in it, where things lie there, what happens there by itself."""
+
+    heading: str
+    things: list[str]
+    spots: list[str]
+    events: list[str]
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Somebody of the house: the name, how often to speak, first words, answers, gestures and remarks."""
+
+    name: str
+    weight: int
+    openers: str
+    answers: str
+    gestures: str
+    remarks: str
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What dialogue.toml holds; texts are alternatives, lines or between bars, as `grammar.alternative` reads them."""
+
+    common_remarks: str
+    pleas: str
+    rumours: str
+    tales: str
+    questions: dict[str, list[str]]
+    places: dict[str, Place]
+    casts: dict[str, int]
+    speakers: dict[str, Speaker]
+    lists: dict[str, str]
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The vocabulary of the bundled dialogue."""
+    content: dict[str, Any] = tomllib.loads(files(__package__).joinpath("dialogue.toml").read_text("utf-8"))
+    content["places"] = {key: Place(**entry) for key, entry in content["places"].items()}
+    content["speakers"] = {key: Speaker(**entry) for key, entry in content["speakers"].items()}
+    return Vocabulary(**content)
 
 
 def generate(characters: int = CHARACTERS, seed: int = SEED) -> str:
@@ -38,19 +87,21 @@ def information(text: str) -> float | None:
 @cache
 def scenes() -> Grammar:
     """The grammar; its start rule gives one scene, from the heading to the empty line after it."""
-    rules: Rules = {name: _listed(text) for name, text in LISTS.items()}
-    rules["scene"] = [f"[{place.heading} at {{time}}, {{sky}}. {{cast@{key}}}" for key, place in PLACES.items()]
-    rules["someone"] = [f"{one.weight} {one.label}" for one in SPEAKERS.values()]
-    for speaker, one in SPEAKERS.items():
-        rules[f"other@{speaker}"] = [f"{other.weight} {other.label}" for other in SPEAKERS.values() if other != one]
-        rules[f"answer@{speaker}"] = _listed(one.answers)
-    for place in PLACES:
-        rules |= _things(place)
-        for speaker in SPEAKERS:
-            rules |= _speech(place, speaker)
-        rules[f"cast@{place}"] = [_cast(place, members, weight) for members, weight in CASTS.items()]
-        for members in CASTS:
-            rules |= _turns(place, members)
+    words = vocabulary()
+    rules: Rules = {name: _listed(text) for name, text in words.lists.items()}
+    rules["scene"] = [f"[{place.heading} at {{time}}, {{sky}}. {{cast@{key}}}" for key, place in words.places.items()]
+    rules["someone"] = [f"{speaker.weight} {speaker.name}" for speaker in words.speakers.values()]
+    for key, speaker in words.speakers.items():
+        others = (other for other in words.speakers.values() if other != speaker)
+        rules[f"other@{key}"] = [f"{other.weight} {other.name}" for other in others]
+        rules[f"answer@{key}"] = _listed(speaker.answers)
+    for place in words.places:
+        rules |= _things(words, place)
+        for key in words.speakers:
+            rules |= _speech(words, place, key)
+        rules[f"cast@{place}"] = [_cast(words, place, members, weight) for members, weight in words.casts.items()]
+        for members in words.casts:
+            rules |= _turns(words, place, members)
     _add_capitals(rules)
     return grammar(rules, "scene")
 
@@ -69,58 +120,59 @@ def _here(line: str, place: str, speaker: str = "") -> str:
     )
 
 
-def _things(place: str) -> Rules:
+def _things(words: Vocabulary, key: str) -> Rules:
     """What belongs to a place: its things, spots and events, and what is answered to a question for one of them."""
-    _, things, spots, events = PLACES[place]
+    place = words.places[key]
     rules = {
-        f"thing@{place}": things.split(", "),
-        f"the@{place}": [f"3 the {{thing@{place}}}", f"2 the {{adjective}} {{thing@{place}}}"],
-        f"spot@{place}": spots.split(", "), f"event@{place}": events.split(", "),
-        f"plea@{place}": [_here(line, place) for line in _listed(PLEAS)],
-    }  # fmt: skip
-    for thing in things.split(", "):
-        for question, answers in QUESTIONS.items():
-            rules[f"{question}@{place}@{thing}"] = [_here(line.replace("THING", thing), place) for line in answers]
+        f"thing@{key}": place.things,
+        f"the@{key}": [f"3 the {{thing@{key}}}", f"2 the {{adjective}} {{thing@{key}}}"],
+        f"spot@{key}": place.spots,
+        f"event@{key}": place.events,
+        f"plea@{key}": [_here(line, key) for line in _listed(words.pleas)],
+    }
+    for thing in place.things:
+        for question, answers in words.questions.items():
+            rules[f"{question}@{key}@{thing}"] = [_here(line.replace("THING", thing), key) for line in answers]
     return rules
 
 
-def _speech(place: str, speaker: str) -> Rules:
+def _speech(words: Vocabulary, place: str, key: str) -> Rules:
     """What somebody says, does, answers and hears of others at a place."""
-    one = SPEAKERS[speaker]
-    here = f"{place}@{speaker}"
+    speaker = words.speakers[key]
+    here = f"{place}@{key}"
     plain, capital = f"{{remark@{here}}}", f"{{^remark@{here}}}"
     return {
-        f"remark@{here}": [_here(line, place, speaker) for line in _listed(one.remarks + COMMON_REMARKS)],
+        f"remark@{here}": [_here(line, place, key) for line in _listed(speaker.remarks + words.common_remarks)],
         f"rumour@{here}": [
-            _here(line.replace("NAME", other.label), place, key)
-            for key, other in SPEAKERS.items() if key != speaker
-            for line in _listed(RUMOURS)
+            _here(line.replace("NAME", other.name), place, other_key)
+            for other_key, other in words.speakers.items() if other_key != key
+            for line in _listed(words.rumours)
         ],
-        f"tale@{here}": [_here(line, place, speaker) for line in _listed(TALES)],
+        f"tale@{here}": [_here(line, place, key) for line in _listed(words.tales)],
         f"tail@{here}": [f"3 {{end@{here}}}", f"2  {{spot@{place}}}{{end@{here}}}", f"2  {{when}}{{end@{here}}}"],
         f"end@{here}": ["4 .", f"1  {{link}} {{tale@{here}}}"],
-        f"gesture@{here}": [_here(line, place, speaker) for line in _listed(one.gestures)],
+        f"gesture@{here}": [_here(line, place, key) for line in _listed(speaker.gestures)],
         f"line@{here}": [
             f"12 {capital}\n", f"5 {capital} {capital}\n",
-            *(f"{opener} {capital if opener[-1] in '.!?' else plain}\n" for opener in _listed(one.openers)),
+            *(f"{opener} {capital if opener[-1] in '.!?' else plain}\n" for opener in _listed(speaker.openers)),
         ],
         f"asked@{here}": [
-            f"{question.replace('THING', thing)}\n{one.label}: {{answer@{speaker}}} {{^{question}@{place}@{thing}}}"
-            for thing in PLACES[place].things.split(", ") for question in QUESTIONS
+            f"{question.replace('THING', thing)}\n{speaker.name}: {{answer@{key}}} {{^{question}@{place}@{thing}}}"
+            for thing in words.places[place].things for question in words.questions
         ],
     }  # fmt: skip
 
 
-def _cast(place: str, members: str, weight: int) -> str:
+def _cast(words: Vocabulary, place: str, members: str, weight: int) -> str:
     """The end of a heading, with those who are there, and the scene after it."""
-    *names, last = [SPEAKERS[key].label for key in members.split()]
+    *names, last = [words.speakers[key].name for key in members.split()]
     return f"{weight} {', '.join(names)} and {last}.]\n{{first@{place}@{members}}}"
 
 
-def _turns(place: str, members: str) -> Rules:
+def _turns(words: Vocabulary, place: str, members: str) -> Rules:
     """How a scene goes on: after its heading, after a turn of each speaker, after a direction."""
-    cast, scene = members.split(), f"{place}@{members}"
-    turns = {key: f"{SPEAKERS[key].weight} {SPEAKERS[key].label}: {{turn@{scene}@{key}}}" for key in cast}
+    cast, scene = {key: words.speakers[key] for key in members.split()}, f"{place}@{members}"
+    turns = {key: f"{speaker.weight} {speaker.name}: {{turn@{scene}@{key}}}" for key, speaker in cast.items()}
     rules = {f"first@{scene}": [*turns.values()]}
     for last in cast:
         others = [key for key in cast if key != last]
@@ -128,12 +180,12 @@ def _turns(place: str, members: str) -> Rules:
         rules[f"next@{scene}@{last}"] = [
             "2 \n",
             f"({{event@{place}}})\n{{on@{scene}@{last}}}",
-            *(f"({SPEAKERS[key].label} {{gesture@{place}@{key}}}.)\n{{on@{scene}@{last}}}" for key in cast),
+            *(f"({cast[key].name} {{gesture@{place}@{key}}}.)\n{{on@{scene}@{last}}}" for key in cast),
             *rules[f"on@{scene}@{last}"],
         ]
         rules[f"turn@{scene}@{last}"] = [
             f"8 {{line@{place}@{last}}}{{next@{scene}@{last}}}",
-            *(f"{SPEAKERS[key].label}, {{asked@{place}@{key}}}\n{{next@{scene}@{key}}}" for key in others),
+            *(f"{cast[key].name}, {{asked@{place}@{key}}}\n{{next@{scene}@{key}}}" for key in others),
         ]
     return rules
 

@@ -4,14 +4,19 @@ import math
 import re
 import subprocess
 import sys
+import tomllib
+from hashlib import sha256
+from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from shapeviz.train import dialogue
-from shapeviz.train.lines import PLACES, SPEAKERS
 
-LABELS = {one.label for one in SPEAKERS.values()}
+ROOT = Path(__file__).parents[2]
+WORDS = dialogue.vocabulary()
+LABELS = {speaker.name for speaker in WORDS.speakers.values()}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +71,7 @@ def test_nobody_speaks_twice_in_a_row_and_the_cast_is_that_of_the_heading(text: 
 
 
 def test_a_question_is_answered_by_the_one_asked_and_with_the_thing_asked_for(text: str) -> None:
-    things = "|".join(thing for place in PLACES.values() for thing in place.things.split(", "))
+    things = "|".join(thing for place in WORDS.places.values() for thing in place.things)
     asked = re.findall(
         rf"\n[^:\n]+: ([^,\n]+), (?:where is|who broke|may I borrow) the ({things})\?\n([^:]+): (.*)", text
     )
@@ -78,6 +83,19 @@ def test_a_thing_is_met_where_it_belongs(text: str) -> None:
     kitchen = [scene for scene in text.split("\n\n") if scene.startswith("[The kitchen")]
     assert sum("kettle" in scene for scene in kitchen) > 10
     assert not any("lobster pot" in scene for scene in kitchen)
+
+
+def test_the_text_of_the_dialogue_is_installed_with_the_package() -> None:
+    assert files("shapeviz.train").joinpath("dialogue.toml").is_file()
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    installed = [path for pattern in settings["package-data"]["shapeviz"] for path in (ROOT / "shapeviz").glob(pattern)]
+    assert ROOT / "shapeviz" / "train" / "dialogue.toml" in installed
+
+
+def test_the_bundled_text_is_the_same_as_ever() -> None:
+    # that of the first release: recipes, checkpoints and published losses refer to it
+    digest = sha256(dialogue.generate(10_000).encode()).hexdigest()
+    assert "6f715be29758cbd23b528deb1d507e54d5595afe63924dc870048b775f106684" == digest
 
 
 def test_it_reads_as_text() -> None:
