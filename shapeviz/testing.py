@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from math import comb
-from operator import add, floordiv, mul, sub, truediv
-from typing import Any, NoReturn
+from typing import Any
 
-from shapeviz.errors import InputError, ShapevizError, TraceError, nearest
-from shapeviz.expr import Expr, ceil, floor, maximum, minimum
+from shapeviz.errors import InputError, TraceError, nearest
+from shapeviz.expr import Expr
+from shapeviz.expr import parse as formulas
 from shapeviz.ir import Model, Shape, Sizes, Tensor
 from shapeviz.quantity import counted
 from shapeviz.report import Report, measure
@@ -19,13 +16,6 @@ from shapeviz.tracing import trace
 from shapeviz.tracing.specs import TensorSpec, names, parse
 
 __all__ = ["check"]
-
-LONGEST = 2000  # characters of a formula
-MOST = 1000  # terms of a power in a formula, and bits of its numbers
-SIGNS = str.maketrans({"·": "*", "×": "*", "−": "-", "^": "**", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")"})
-SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-OPERATORS: Mapping[type, Any] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv, ast.FloorDiv: floordiv}
-FUNCTIONS: Mapping[str, Any] = {"floor": floor, "ceil": ceil, "min": minimum, "max": maximum}
 
 
 def check(
@@ -232,43 +222,10 @@ def _formula(text: str | int | Expr) -> Expr:
     """A formula from its text, in Python's signs or as shapeviz prints it: `2*B*S**2`, `2·B·S²`, `⌊H/2⌋`."""
     if not isinstance(text, str):
         return Expr.of(text)
-    code = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda found: "**" + found[0].translate(SUPERSCRIPTS), text.translate(SIGNS))
     try:
-        if len(text) > LONGEST:
-            _refuse(f"it has more than {LONGEST} characters")
-        return _value(ast.parse(code.strip(), mode="eval").body)
-    except SyntaxError:
-        raise InputError(f"formula {text!r} is not complete: is a sign or a parenthesis missing?") from None
-    except (ShapevizError, ZeroDivisionError, RecursionError, MemoryError, ValueError) as error:
+        return formulas.parse(text)
+    except InputError as error:
         raise InputError(f"formula {text[:200]!r}: {error}; for example 2*B*S*512*64") from None
-
-
-def _value(node: ast.expr) -> Expr:
-    match node:
-        case ast.Constant(value=int(number)) if not isinstance(number, bool):
-            return Expr.of(number)
-        case ast.Name(id=name):
-            return Expr.symbol(name)
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return -_value(inner)
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power))):
-            return _power(_value(left), power)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
-            return Expr.of(OPERATORS[type(op)](_value(left), _value(right)))
-        case ast.Call(func=ast.Name(id=name), args=[_, *_] as args, keywords=[]) if name in FUNCTIONS:
-            return Expr.of(FUNCTIONS[name](*map(_value, args)))
-    _refuse(f"{ast.unparse(node)} is no part of one, which has integers, names, + - * / // ** floor ceil min max")
-
-
-def _power(base: Expr, power: int) -> Expr:
-    bits = max((max(abs(c.numerator), c.denominator).bit_length() for c in base.terms.values()), default=1)
-    if bits * power > MOST or comb(len(base.terms) + power, power) > MOST:
-        _refuse(f"the power {power} is too large")
-    return base**power
-
-
-def _refuse(what: str) -> NoReturn:
-    raise InputError(what)
 
 
 def _check_names(label: str, asked: Any, report: Report) -> None:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+DIGITS, RAISED = "0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+SUPERSCRIPTS = str.maketrans(DIGITS, RAISED)
+READ_SUPERSCRIPTS = str.maketrans(RAISED, DIGITS)
+# Every sign that a formula may be written with, as Python's, and every function as an atom's.
+SIGNS = {
+    "·": "*", "×": "*", "⋅": "*", "∙": "*", "÷": "/", "−": "-", "–": "-", "^": "**",
+}  # fmt: skip
+CALLS = {
+    **{name: name for name in ("min", "max", "floor", "ceil")},
+    **{f"Math.{name}": name for name in ("min", "max", "floor", "ceil")},
+    **{"Min": "min", "Max": "max", "ceiling": "ceil"},
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,14 @@ JAVASCRIPT = replace(
     one_fraction=True,
     functions={name: (f"Math.{name}(", ")") for name in ("min", "max", "floor", "ceil")},
 )
+
+
+def read_superscript(text: str) -> int:
+    """
+    >>> read_superscript("⁻¹²")
+    -12
+    """
+    return int(text.translate(READ_SUPERSCRIPTS))
 
 
 def substituted(sizes: Mapping[str, int]) -> Notation:

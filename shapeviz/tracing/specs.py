@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any, NoReturn
 
-from shapeviz.errors import InputError, ShapevizError, SizeError, nearest
+from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
+from shapeviz.expr.parse import FormulaError, parse_beginning
 from shapeviz.tracing import LARGEST
 
 DTYPES = (
@@ -31,7 +32,7 @@ TOKEN = re.compile(
     r"""\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
     |(?P<number>(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     |(?P<name>(?:torch\.)?[^\W\d]\w*)
-    |(?P<mark>//|[][(){},:+*·/-])
+    |(?P<mark>[][(){},:-])
     |(?P<end>$)
     |(?P<unknown>.))""",
     re.VERBOSE | re.DOTALL,
@@ -111,30 +112,32 @@ class _Parser:
         self.text, self.depth = text, 0
         if len(text) > LONGEST:
             raise InputError(f"input {_shown(text)}: a spec has at most {LONGEST} characters; {EXAMPLE}")
-        self.tokens = [(str(found.lastgroup), found) for found in TOKEN.finditer(text, start)]
-        self.place = 0
-        for kind, found in self.tokens:
-            if kind == "unknown":
-                quote = found[kind] in "'\""
-                self.refuse(f"{found[kind]} is never closed" if quote else f"{found[kind]!r} has no meaning", found)
+        self.look(start)
 
-    @property
-    def kind(self) -> str:
-        return self.tokens[self.place][0]
+    def look(self, position: int) -> None:
+        """Makes what stands at a position the token that is read next."""
+        found = TOKEN.match(self.text, position)
+        assert found, "the last alternatives match anything"
+        self.here, self.kind = found, str(found.lastgroup)
 
-    @property
-    def here(self) -> re.Match[str]:
-        return self.tokens[self.place][1]
+    def advance(self) -> None:
+        self.look(self.here.end())
 
     @property
     def token(self) -> str:
         return self.here[self.kind]
 
-    def refuse(self, what: str, where: re.Match[str] | None = None) -> NoReturn:
-        raise InputError(f"{self.at(where or self.here)}: {what}; {EXAMPLE}")
+    @property
+    def position(self) -> int:
+        return self.here.start(self.kind)
 
-    def at(self, where: re.Match[str]) -> str:
-        position = where.start(str(where.lastgroup))
+    def refuse(self, what: str, position: int | None = None) -> NoReturn:
+        where = self.position if position is None else position
+        if self.kind == "unknown" and where == self.position:
+            what = f"{self.token} is never closed" if self.token in "'\"" else f"{self.token!r} has no meaning"
+        raise InputError(f"{self.at(where)}: {what}; {EXAMPLE}")
+
+    def at(self, position: int) -> str:
         end = position >= len(self.text.rstrip())
         return f"input {_shown(self.text)}, {'at its end' if end else f'character {position + 1}'}"
 
@@ -145,7 +148,7 @@ class _Parser:
         found = self.sees(*marks)
         if found:
             self.depth += (self.token in "([{") - (self.token in ")]}")
-            self.place += 1
+            self.advance()
         if self.depth > DEEPEST:
             self.refuse(f"nested more than {DEEPEST} deep")
         return found
@@ -161,7 +164,7 @@ class _Parser:
         return value
 
     def value(self) -> Any:
-        start = self.here
+        start = self.position
         if self.take("("):
             parts, commas = self.parts(")")
             return parts[0] if len(parts) == 1 and not commas else tuple(parts)
@@ -194,16 +197,17 @@ class _Parser:
         if self.kind not in ("name", "string"):
             self.refuse(f"the name of an entry is missing before {self.token!r}, as in {{mask: bool[B,S]}}")
         key = str(self.plain()) if self.kind == "string" else self.token
-        self.place += self.kind == "name"
+        if self.kind == "name":
+            self.advance()
         self.need(":", f"the name {key!r}")
         return key, self.value()
 
     def plain(self) -> Any:
-        start = self.here
+        start = self.position
         sign = -1 if self.take("-") else 1
         if sign == 1 and self.kind == "string":
             text = self.token
-            self.place += 1
+            self.advance()
             try:
                 return literal_eval(text)
             except (SyntaxError, ValueError):
@@ -211,7 +215,7 @@ class _Parser:
         if self.kind != "number":
             self.refuse("a tensor or a value is missing" + (f" before {self.token!r}" if self.token else ""), start)
         text = self.token
-        self.place += 1
+        self.advance()
         try:
             return sign * (float(text) if re.search(r"[.eE]", text) else int(text))
         except ValueError:
@@ -219,9 +223,9 @@ class _Parser:
 
     def tensor(self) -> Any:
         """A dtype with its dimensions in brackets, or one of the words true, false and none."""
-        start, word = self.here, self.token.removeprefix("torch.")
+        start, word = self.position, self.token.removeprefix("torch.")
         dtype = SHORT.get(word, word)
-        self.place += 1
+        self.advance()
         if not self.take("["):
             if word in PLAIN:
                 return PLAIN[word]
@@ -246,49 +250,18 @@ class _Parser:
     def dim(self) -> Expr:
         if self.kind == "end" or self.sees(",", "]"):
             self.empty()
-        start = self.here
-        size = self.sum()
+        start = self.position
+        try:
+            size, end = parse_beginning(self.text, start)
+        except FormulaError as error:
+            self.refuse(error.what, error.position)
+        self.look(end)
+        if not size.integral:
+            self.refuse(f"a dimension is an integer, not {size}: divide with //", start)
+        if any(atom.function != "floor" for atom in size.atoms):
+            self.refuse(f"a dimension is made of integers and names with + - * // **, not {size}", start)
         if all(coefficient <= 0 for coefficient in size.terms.values()):
             raise SizeError(f"{self.at(start)}: a dimension is a positive integer, not {size}; {EXAMPLE}")
         if size.is_constant and size.at() > LARGEST:
             raise SizeError(f"{self.at(start)}: a dimension is at most {LARGEST}")
         return size
-
-    def sum(self) -> Expr:
-        total = -self.product() if self.take("-") else self.product()
-        while self.sees("+", "-"):
-            sign = 1 if self.take("+") else -self.take("-")
-            total += self.product() * sign
-        return total
-
-    def product(self) -> Expr:
-        total = self.factor()
-        while self.sees("*", "·", "//", "/"):
-            start = self.here
-            if self.take("*", "·"):
-                total *= self.factor()
-                continue
-            if self.take("/"):
-                self.refuse("a dimension is an integer: divide with //", start)
-            self.take("//")
-            try:
-                total //= self.factor()
-            except (ShapevizError, ZeroDivisionError) as error:
-                self.refuse(str(error), start)
-        return total
-
-    def factor(self) -> Expr:
-        start, kind, text = self.here, self.kind, self.token
-        if self.take("("):
-            size = self.sum()
-            self.need(")", "the dimension")
-            return size
-        self.place += kind in ("name", "number")
-        if kind == "number" and re.fullmatch(r"[0-9_]+", text) and len(text) < 1000:
-            return Expr.of(int(text.replace("_", "")))
-        if kind == "name":
-            try:
-                return Expr.symbol(text)
-            except SizeError as error:
-                raise SizeError(f"{self.at(start)}: {error}; {EXAMPLE}") from None
-        self.refuse(f"a dimension is an integer, a name, or made of them with + - * //, not {text[:60]!r}", start)
