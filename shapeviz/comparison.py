@@ -63,7 +63,7 @@ def _totals(one: Report, other: Report) -> Iterator[Difference]:
     for column in dict.fromkeys((*one.total, *other.total)):
         totals = (report.total[column].value if column in report.total else None for report in (one, other))
         yield Difference("costs", column, "total", *totals)
-        kinds = [report.kinds.get(column, {}) for report in (one, other)]
+        kinds = [r.columns[column].kinds if column in r.columns else {} for r in (one, other)]
         for kind in dict.fromkeys((*kinds[0], *kinds[1])):
             yield Difference("costs", column, kind, *(k[kind].value if kind in k else 0 for k in kinds))
 
@@ -86,4 +86,4 @@ def _blocks(one: Report, other: Report) -> Iterator[Difference]:
 def _costs(path: str, before: Row, after: Row) -> Iterator[Difference]:
     for column in before.cells:
         if column in after.cells:
-            yield Difference("blocks", column, path, before.in_model(column), after.in_model(column))
+            yield Difference("blocks", column, path, before.cells[column].in_model, after.cells[column].in_model)

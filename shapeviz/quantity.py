@@ -1,50 +1,126 @@
-"""Quantity: an expression together with the sizes of its model, so that it knows its own value."""
+"""Quantity: a formula together with the sizes of its model, so that it knows its own value."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Union
 
 from shapeviz.errors import ConditionError, InputError
-from shapeviz.expr import Expr
+from shapeviz.expr import Expr, ExprLike, notation
 from shapeviz.ir import Sizes
 
+Number = Union[int, Fraction]
 SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 COUNT = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?) ?([KMBGTPE]?)", re.IGNORECASE)
 
 
-class Quantity(Expr):
-    """An expression and the sizes of its model: `.value` at these, `.at(S=128)` with some changed.
+@dataclass(frozen=True)
+class Quantity:
+    """A formula and the sizes of its model: `.value` at these, `.at(S=128)` with some changed.
 
-    `elsewhere` gives the value at sizes for which the expression does not hold, if there is a way to find it.
+    Arithmetic with numbers and expressions gives a Quantity at the same sizes; `==` is equality of the formulas.
+    `elsewhere` gives the value at sizes for which the formula does not hold, if there is a way to find it.
+
+    >>> area = Quantity(Expr.of("S") ** 2, Sizes({"S": 4}))
+    >>> print(area, area.value, area.at(S=3), (2 * area + 1).value)
+    S² 16 9 33
     """
 
-    __slots__ = ("elsewhere", "sizes")
-
-    def __init__(self, expr: Expr, sizes: Sizes, elsewhere: Callable[[Mapping[str, Any]], int] | None = None) -> None:
-        self.terms = expr.terms
-        self.sizes = sizes
-        self.elsewhere = elsewhere
+    formula: Expr
+    sizes: Sizes = field(compare=False, repr=False)
+    elsewhere: Callable[[Mapping[str, Any]], Number] | None = field(default=None, compare=False, repr=False)
 
     def at(self, sizes: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """The value, with some sizes set anew and what derives from them derived again. Raises SizeError.
 
         Where a traced module takes another branch at these sizes it is traced anew.
         """
-        given = {**(sizes or {}), **named}
+        changed = {**(sizes or {}), **named}
         try:
-            return Expr.at(self, self.sizes.resolve(**given))
+            return self.formula.at(self.sizes.resolve(**changed))
         except ConditionError:
-            if self.elsewhere is None or not all(isinstance(size, int) for size in given.values()):
+            if self.elsewhere is None or not all(isinstance(size, int) for size in changed.values()):
                 raise
-            return self.elsewhere({**self.sizes.values, **given})
+            return self.elsewhere({**self.sizes.values, **changed})
 
     @property
     def value(self) -> int:
         """The value at the model's own sizes: an exact integer."""
-        return int(Expr.at(self, self.sizes.numbers))
+        return int(self.formula.at(self.sizes.numbers))
+
+    @property
+    def terms(self) -> Mapping[Any, Number]:
+        """The terms of the formula: none if it is zero for all sizes."""
+        return self.formula.terms
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The sizes that occur in the formula."""
+        return self.formula.names
+
+    def subs(self, sizes: Mapping[str, ExprLike]) -> Expr:
+        """The formula with some sizes replaced by expressions or numbers."""
+        return self.formula.subs(sizes)
+
+    # arithmetic
+
+    def _with(self, formula: Expr) -> Quantity:
+        return Quantity(formula, self.sizes)
+
+    def __add__(self, other: ExprLike | Quantity) -> Quantity:
+        return self._with(self.formula + _formula(other))
+
+    def __sub__(self, other: ExprLike | Quantity) -> Quantity:
+        return self._with(self.formula - _formula(other))
+
+    def __rsub__(self, other: ExprLike | Quantity) -> Quantity:
+        return self._with(_formula(other) - self.formula)
+
+    def __mul__(self, other: ExprLike | Quantity) -> Quantity:
+        return self._with(self.formula * _formula(other))
+
+    def __truediv__(self, other: ExprLike | Quantity) -> Quantity:
+        return self._with(self.formula / _formula(other))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __eq__(self, other: object) -> bool:
+        return self.formula == (other.formula if isinstance(other, Quantity) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.formula)
+
+    # text
+
+    def __str__(self) -> str:
+        return str(self.formula)
+
+    def written(self, way: notation.Notation, factored: bool = False) -> str:
+        """The formula in a notation; with factors that all terms share taken out if asked."""
+        return self.formula.written(way, factored)
+
+    @property
+    def python(self) -> str:
+        """Python text that SymPy parses."""
+        return self.formula.python
+
+    @property
+    def latex(self) -> str:
+        """The formula in LaTeX."""
+        return self.formula.latex
+
+    @property
+    def javascript(self) -> str:
+        """The formula in JavaScript."""
+        return self.formula.javascript
+
+
+def _formula(value: ExprLike | Quantity) -> Expr:
+    return value.formula if isinstance(value, Quantity) else Expr.of(value)
 
 
 def counted(number: Any, label: str) -> int | None:

@@ -1,10 +1,10 @@
-"""Report, Row: all that a renderer may know. `measure` makes them from a model, column by column."""
+"""Report, Column, Row, Cell: all that a renderer may know. `measure` makes them from a model, column by column."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from types import ModuleType
 from typing import Any
 
@@ -12,21 +12,80 @@ from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr
 from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Op, Shape, Sizes
-from shapeviz.ledger import Lazy, Ledger, Line
 from shapeviz.quantity import Quantity
+from shapeviz.tally import Line, Tally
 from shapeviz.wiring import Wire, wires
 
-__all__ = ["Check", "Line", "Report", "Row", "measure"]
+__all__ = ["Cell", "Check", "Column", "Line", "Report", "Row", "measure"]
 COUNTS = ("repeat", "copies", "active")
 
 
 @dataclass(frozen=True)
+class Column:
+    """One analysis of the whole model: its title, unit ("B" for bytes) and convention, and what it comes to.
+
+    `total` is without what cannot be counted, because a size of it has no number: that is in `not_counted`.
+    """
+
+    name: str
+    title: str
+    unit: str
+    convention: str
+    total: Quantity
+    not_counted: Expr
+    derive: Callable[[], tuple[Line, ...]] = field(repr=False, compare=False)
+    by_kind: Callable[[], Mapping[str, Quantity]] = field(repr=False, compare=False)
+
+    @cached_property
+    def derivation(self) -> tuple[Line, ...]:
+        """The total as a sum of the parts of the model, equal ones on one line."""
+        return self.derive()
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Quantity]:
+        """The total by kind of module, embedding, attention, feed_forward, …; none for a column that is no sum."""
+        return self.by_kind()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one instance of a block costs, and how many `instances` of it the whole model counts.
+
+    `each` is without what cannot be counted, because a size of it has no number: that is in `not_counted`.
+    """
+
+    each: Quantity
+    instances: Quantity
+    not_counted: Expr
+    derive: Callable[[], tuple[Line, ...]] = field(repr=False, compare=False)
+
+    @property
+    def value(self) -> int:
+        """The cost of one instance at the model's own sizes."""
+        return self.each.value
+
+    @property
+    def in_model(self) -> int:
+        """The cost of all instances in the whole model, at its own sizes."""
+        return self.each.value * self.instances.value
+
+    @property
+    def counts(self) -> bool:
+        """True unless it is zero for all sizes and nothing is left out."""
+        return bool(self.each.terms or self.not_counted.terms)
+
+    @cached_property
+    def derivation(self) -> tuple[Line, ...]:
+        """The cost of one instance as a sum of its parts, equal ones on one line."""
+        return self.derive()
+
+
+@dataclass(frozen=True)
 class Row:
-    """One block or step of the walk.
+    """One block or step of the walk, with a cell for every column of the report.
 
     `silent` is one without a result. `times` is how often it runs within its parent, `sets` how many sets of weights it
-    has there, `repeat` and `copies` are the same in the whole model, `instances` which of the two counts for a column.
-    A cell is the cost of one instance, without what cannot be counted: that is in `not_counted`.
+    has there, `repeat` and `copies` are the same in the whole model. `citation` is where its equation is from.
     """
 
     path: str
@@ -35,23 +94,20 @@ class Row:
     block: str
     role: str
     equation: str
-    source: str
+    citation: str
     caption: str
     step: bool
     times: Quantity
     sets: Quantity
     repeat: Quantity
     copies: Quantity
-    instances: Mapping[str, Quantity]
     silent: bool
     dims: Shape
     shape: tuple[int | None, ...]
     inputs: tuple[Wire, ...]
     weights: Mapping[str, Shape]
     tied: Mapping[str, str]
-    cells: Mapping[str, Quantity]
-    not_counted: Mapping[str, Expr]
-    derivations: Mapping[str, tuple[Line, ...]]
+    cells: Mapping[str, Cell]
 
     @property
     def depth(self) -> int:
@@ -60,10 +116,6 @@ class Row:
     @property
     def parent(self) -> str:
         return self.path.rpartition(".")[0]
-
-    def in_model(self, column: str) -> int:
-        """The cost of all instances in the whole model."""
-        return self.cells[column].value * self.instances[column].value
 
 
 @dataclass(frozen=True)
@@ -92,17 +144,21 @@ class Report:
     source: str
     sizes: Sizes
     legend: Mapping[str, str]
-    conventions: Mapping[str, str]
-    columns: Mapping[str, str]
-    units: Mapping[str, str]
+    columns: Mapping[str, Column]
     rows: tuple[Row, ...]
-    total: Mapping[str, Quantity]
-    not_counted: Mapping[str, Expr]
     reasons: Mapping[str, str]
     notes: tuple[str, ...]
-    derivations: Mapping[str, tuple[Line, ...]]
-    kinds: Mapping[str, Mapping[str, Quantity]]
     checks: tuple[Check, ...] = ()
+
+    @cached_property
+    def total(self) -> Mapping[str, Quantity]:
+        """What the whole model costs, by column."""
+        return {name: column.total for name, column in self.columns.items()}
+
+    @cached_property
+    def not_counted(self) -> Mapping[str, Expr]:
+        """What the columns leave out that leave out something: a size of it has no number, and `reasons` say why."""
+        return {name: column.not_counted for name, column in self.columns.items() if column.not_counted.terms}
 
     def __repr__(self) -> str:
         totals = ", ".join(f"{column} = {cell.value:,}" for column, cell in self.total.items())
@@ -134,7 +190,7 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
         raise InputError(f"{missing} of {model.name}: {model.absent[missing]}")
     analyses = {name: plugins.load("shapeviz.analyses", name) for name in columns}
     model = _with_sizes(model, analyses.values())
-    ledger = {name: Ledger(model, module) for name, module in analyses.items()}
+    tallies = {name: Tally(model, module) for name, module in analyses.items()}
     owners: dict[Any, str] = {}
     return Report(
         name=model.name,
@@ -142,18 +198,33 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
         source=model.source,
         sizes=model.sizes,
         legend=model.legend,
-        conventions={name: model.conventions.get(name, module.convention) for name, module in analyses.items()},
-        columns={name: module.title for name, module in analyses.items()},
-        units={name: getattr(module, "unit", "") for name, module in analyses.items()},
-        rows=tuple(_rows(model, model.root, "", dict.fromkeys(COUNTS, ONE), ledger, wires(model.root), owners)),
-        total={name: book.whole(name) for name, book in ledger.items()},
-        not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(model.root)).terms},
+        columns={name: _column(name, tally) for name, tally in tallies.items()},
+        rows=tuple(_rows(model, model.root, "", dict.fromkeys(COUNTS, ONE), tallies, wires(model.root), owners)),
         reasons=model.missing,
         notes=model.notes,
-        derivations=Lazy({name: partial(book.lines, model.root) for name, book in ledger.items()}),
-        kinds=Lazy(
-            {name: book.kinds for name, book in ledger.items() if not getattr(book.analysis, "greatest", False)}
-        ),
+    )
+
+
+def _column(name: str, tally: Tally) -> Column:
+    model, analysis = tally.model, tally.analysis
+    return Column(
+        name=name,
+        title=analysis.title,
+        unit=getattr(analysis, "unit", ""),
+        convention=model.conventions.get(name, analysis.convention),
+        total=tally.whole(),
+        not_counted=tally.rest(model.root),
+        derive=partial(tally.lines, model.root),
+        by_kind=dict if getattr(analysis, "greatest", False) else tally.kinds,
+    )
+
+
+def _cell(tally: Tally, node: Node, instances: Mapping[str, Expr]) -> Cell:
+    return Cell(
+        each=tally.counted(node),
+        instances=Quantity(instances.get(tally.analysis.times, ONE), tally.model.sizes),
+        not_counted=tally.rest(node),
+        derive=partial(tally.lines, node),
     )
 
 
@@ -162,7 +233,7 @@ def _rows(
     parent: Block,
     prefix: str,
     above: Mapping[str, Expr],
-    ledger: Mapping[str, Ledger],
+    tallies: Mapping[str, Tally],
     wired: Mapping[Node, tuple[Wire, ...]],
     owners: dict[Any, str],
 ) -> Iterator[Row]:
@@ -180,26 +251,23 @@ def _rows(
             block=node.kind,
             role=block.role if block else "failed" if isinstance(node, Op) and node.failed else node.kind,
             equation=node.equation,
-            source=block.citation if block else "",
+            citation=block.citation if block else "",
             caption=_with_numbers(block.caption, sizes) if block else "",
             step=not block or block.step,
             times=Quantity(times, sizes),
             sets=Quantity(block.copies if block else ONE, sizes),
             repeat=Quantity(here["repeat"], sizes),
             copies=Quantity(here["copies"], sizes),
-            instances={name: Quantity(here.get(book.analysis.times, ONE), sizes) for name, book in ledger.items()},
             silent=node.output.name == NOTHING,
             dims=node.output.shape,
             shape=tuple(_number(size, sizes) for size in node.output.shape),
             inputs=wired[node],
             weights={weight.name: weight.shape for weight in block.params} if block else {},
             tied={weight.name: owners[weight] for weight in block.tied} if block else {},
-            cells={name: book.counted(node) for name, book in ledger.items()},
-            not_counted={name: rest for name, book in ledger.items() if (rest := book.rest(node)).terms},
-            derivations=Lazy({name: partial(book.lines, node) for name, book in ledger.items()}),
+            cells={name: _cell(tally, node, here) for name, tally in tallies.items()},
         )
         if block and not block.step:
-            yield from _rows(model, block, path + ".", here, ledger, wired, owners)
+            yield from _rows(model, block, path + ".", here, tallies, wired, owners)
 
 
 def _with_sizes(model: Model, analyses: Iterable[ModuleType]) -> Model:

@@ -179,7 +179,7 @@ def _watched(module: Any, keys: list[str]) -> Iterator[None]:
 def _params(report: Report, exact: int | None, most: int | None) -> Iterator[str]:
     total = report.total["params"].value
     if exact is not None and total != exact:
-        parts = [(row.name, row.in_model("params")) for row in report.children() if row.cells["params"].terms]
+        parts = [(row.name, cell.in_model) for row in report.children() if (cell := row.cells["params"]).each.terms]
         difference = f"{abs(total - exact):,} too {'many' if total > exact else 'few'}"
         yield f"parameters: {total:,}, expected {exact:,}: {difference}"
         yield from (f"  {name}: {count:,}" for name, count in parts if len(parts) > 1)

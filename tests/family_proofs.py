@@ -141,7 +141,7 @@ def owned(module: nn.Module, part: nn.Module) -> int:
 def of_paths(report: Report, patterns: Iterable[str]) -> list[int]:
     """The parameters of the blocks at those paths, in the whole model."""
     return [
-        row.in_model("params")
+        row.cells["params"].in_model
         for row in report.rows
         if any(fnmatch(row.path, pattern) and row.path.count(".") == pattern.count(".") for pattern in patterns)
     ]

@@ -10,7 +10,7 @@ LEFT_TO_RIGHT = """
 errors files plugins schemas published
 symbols keys
 expr tensor
-ir lang blocks models analyses wiring quantity ledger report comparison nets
+ir lang blocks models analyses wiring quantity tally report comparison nets
 tracing testing frontends renderers claims verify train cli
 """
 ORDER = LEFT_TO_RIGHT.split()

@@ -101,14 +101,14 @@ def test_flops_are_the_polynomial_that_pytorch_s_symbolic_counter_gives(report) 
 
 def test_every_row_is_the_sum_of_its_derivation_and_the_total_of_its_rows(report) -> None:
     for row in report.rows:
-        for column, lines in row.derivations.items():
-            assert row.cells[column] == sum((line.total for line in lines), Expr())
+        for cell in row.cells.values():
+            assert cell.each == sum((line.total for line in cell.derivation), Expr())
     for column, total in report.total.items():
-        assert total.value == sum(row.in_model(column) for row in report.children())
+        assert total.value == sum(row.cells[column].in_model for row in report.children())
 
 
 def test_q_k_and_v_of_all_heads_stand_on_one_line_as_one_would_write_it(report) -> None:
-    line = report.row("encoder.layer.self_attention").derivations["params"][0]
+    line = report.row("encoder.layer.self_attention").cells["params"].derivation[0]
     assert line.labels == ("query", "key", "value")
     assert line.formula == "3·h·(d_model·d_k + d_k)"
     assert line.substitution == "3 × 6 × (1024 × 128 + 128)"
@@ -116,7 +116,7 @@ def test_q_k_and_v_of_all_heads_stand_on_one_line_as_one_would_write_it(report) 
 
 
 def test_without_a_vocabulary_embeddings_and_head_are_traced_and_said_to_be_not_counted(report) -> None:
-    assert Expr.of("V") * "d_model" == report.row("encoder.embedding").not_counted["params"]
+    assert Expr.of("V") * "d_model" == report.row("encoder.embedding").cells["params"].not_counted
     assert 2 * Expr.of("B") * "T" * "V" * "d_model" == report.not_counted["flops"]
     assert "--vocab" in report.reasons["V"]
 

@@ -69,7 +69,7 @@ def test_a_model_from_sizes_and_its_module_traced_are_equal_block_by_block(confi
         assert filled(row.repeat) == other.repeat, row.path
         assert filled(row.copies) == other.copies, row.path
         for column in ("params", "flops"):
-            assert filled(row.cells[column]) == other.cells[column], (row.path, column)
+            assert filled(row.cells[column].each) == other.cells[column].each, (row.path, column)
     for column in ("params", "flops"):
         assert filled(ours.total[column]) == theirs.total[column]
 

@@ -40,7 +40,7 @@ def saved(module: nn.Module, inputs: dict[str, str], path: str = "", **options: 
     """The bytes that the model or one of its rows saves, the module's own numbers put in."""
     report = shapeviz.measure(shapeviz.trace(module, saved=True, forward=inputs, **options), ["saved"])
     assert {} == report.not_counted
-    found = report.row(path).cells["saved"] if path else report.total["saved"]
+    found = report.row(path).cells["saved"].each if path else report.total["saved"]
     return found.subs({name: report.sizes.numbers[name] for name in report.sizes.fixed})
 
 

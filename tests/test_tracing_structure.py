@@ -235,7 +235,7 @@ def test_a_parameter_of_a_module_that_has_parts_is_its_own() -> None:
     inner = Of(forward, cls_token=nn.Parameter(torch.zeros(1, 1, 8)), linear=nn.Linear(8, 8))
     found = report(Stack(inner, nn.ReLU()))
     assert {"cls_token": (1, 1, 8)} == found.row("layers_0").weights
-    assert (80, 72) == (found.row("layers_0").cells["params"], found.row("layers_0.linear").cells["params"])
+    assert (80, 72) == (found.row("layers_0").cells["params"].value, found.row("layers_0.linear").cells["params"].value)
     assert 128 * B * (S + 1) == found.total["flops"]
 
 

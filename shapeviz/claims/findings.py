@@ -55,7 +55,7 @@ class Subject:
         """How many instances the figure is claimed for."""
         if not self.claim.all or WHOLE in self.claim.paths:
             return 1
-        counts = {instances(row, column) for row in self.rows}
+        counts = {row.cells[column].instances.value for row in self.rows}
         return counts.pop() if len(counts) == 1 else 1
 
     def count(self, column: str) -> int:
@@ -65,10 +65,10 @@ class Subject:
         return sum(self._count(row, column) for row in self.rows)
 
     def _count(self, row: Row, column: str) -> int:
-        rest = row.not_counted.get(column)
-        if rest and rest.terms and not row.cells[column].terms:
-            raise InputError(f"{column} of {row.path}: {missing(self.report, rest.names)}")
-        return row.in_model(column) if self.claim.all else row.cells[column].value
+        cell = row.cells[column]
+        if cell.not_counted.terms and not cell.each.terms:
+            raise InputError(f"{column} of {row.path}: {missing(self.report, cell.not_counted.names)}")
+        return cell.in_model if self.claim.all else cell.value
 
     @property
     def shapes(self) -> dict[tuple[int | None, ...], tuple[str, ...]]:
@@ -82,8 +82,8 @@ class Subject:
     def uncounted(self, column: str) -> str:
         """What the value leaves out, for the note of a slip."""
         whole = WHOLE in self.claim.paths
-        parts = [self.report.not_counted] if whole else [row.not_counted for row in self.rows]
-        names = {name for part in parts if column in part for name in part[column].names}
+        parts = [self.report.columns[column]] if whole else [row.cells[column] for row in self.rows]
+        names = {name for part in parts for name in part.not_counted.names}
         return missing(self.report, names) if names else ""
 
 
@@ -115,11 +115,6 @@ def together(paths: tuple[str, ...], sign: str) -> str:
     parent = first.rpartition(".")[0]
     others = [path.removeprefix(parent) if parent and path.startswith(parent + ".") else path for path in others]
     return sign.join([first, *others]) if paths != (WHOLE,) else "model"
-
-
-def instances(row: Row, column: str) -> int:
-    """How often a row is counted in the whole model: its sets of weights, or its runs."""
-    return (row.copies if column == "params" else row.repeat).value
 
 
 def missing(report: Report, names: Any) -> str:

@@ -138,7 +138,7 @@ class Evidence:
         if WHOLE in finding.paths:
             return self.tree.report.total[finding.quantity].names
         rows = [self.tree.rows[path] for path in finding.paths]
-        return frozenset().union(*(row.cells[finding.quantity].names for row in rows))
+        return frozenset().union(*(row.cells[finding.quantity].each.names for row in rows))
 
     def _other_row(self, finding: Finding) -> str:
         """The figure of another block, with at most two that have it."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from math import prod
 
 from shapeviz.claims.file import WHOLE
-from shapeviz.claims.findings import Finding, instances
+from shapeviz.claims.findings import Finding
 from shapeviz.report import Report, Row
 
 
@@ -40,7 +40,7 @@ class Tree:
     @cached_property
     def instances(self) -> dict[tuple[str, str], int]:
         """How often every row is in the model, by path and column."""
-        return {(row.path, name): instances(row, name) for row in self.report.rows for name in row.cells}
+        return {(row.path, name): cell.instances.value for row in self.report.rows for name, cell in row.cells.items()}
 
     @cached_property
     def names(self) -> dict[int, list[str]]:

@@ -45,5 +45,5 @@ def run(request: Request) -> None:
     report = show(request, more=more, active=request.extra["active"], by_kind=request.extra["by_kind"])
     for column, budget in most.items():
         if budget is not None and (found := report.total[column].value) > budget:
-            what = f"{report.name} has {found:,} {report.columns[column]}"
+            what = f"{report.name} has {found:,} {report.columns[column].title}"
             raise CheckFailedError(f"{what}, {found - budget:,} over the budget of {budget:,}")

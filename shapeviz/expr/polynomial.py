@@ -131,10 +131,10 @@ class Expr:
                 return value
             case str():
                 return Expr.symbol(value)
-            case int() | Fraction():
-                return Expr({(): value})
-            case Integral():  # one of NumPy's
-                return Expr({(): int(value)})
+            case int() | Fraction() | Integral():  # of Python or NumPy
+                return Expr({(): value if isinstance(value, Fraction) else int(value)})
+            case object(formula=Expr() as formula):  # a formula together with sizes
+                return formula
         raise TypeError(f"an expression is made of integers and names, not of {type(value).__name__}")
 
     # the ring

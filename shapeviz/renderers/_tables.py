@@ -9,7 +9,7 @@ from shapeviz.errors import InputError, nearest
 from shapeviz.expr import notation
 from shapeviz.renderers import View
 from shapeviz.renderers._text import label, missing, numeric, output, rounded, share, summed, symbolic, times
-from shapeviz.report import Line, Report, Row
+from shapeviz.report import Cell, Line, Report, Row
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ def walk(report: Report) -> Table:
 
 def by_kind(report: Report, column: str) -> Table:
     """A cost of the whole model by kind of module: embedding, attention, feed-forward, norm, head."""
-    whole, title = report.total[column].value, report.columns[column]
+    whole, title = report.total[column].value, report.columns[column].title
     cells = tuple(
         (kind.replace("_", "-"), f"{q.value:,}", share(q.value, whole), q.written(notation.TEXT, factored=True))
-        for kind, q in report.kinds[column].items()
+        for kind, q in report.columns[column].kinds.items()
     )
     sums = " + ".join(cell[1] for cell in cells)
-    below = (f"{title}: {sums} = {whole:,}", f"{column}: {report.conventions[column]}")
+    below = (f"{title}: {sums} = {whole:,}", f"{column}: {report.columns[column].convention}")
     heading = f"{title[0].upper()}{title[1:]} by kind of module"
     flat = (0,) * len(cells)
     columns = ("kind", title, "share of model", "formula")
@@ -84,29 +84,17 @@ def costs(report: Report, column: str, beside: str | None = None) -> Table:
 
     The value of a second column may stand `beside` the first.
     """
-    rows = [row for row in report.rows if row.cells[column].terms or column in row.not_counted]
-    whole = report.total[column].value
-    cells: list[tuple[str, ...]] = [
-        (
-            _named(row),
-            output(row),
-            f"{row.cells[column].value:,}" if row.cells[column].terms else "not counted",
-            share(row.in_model(column), whole) if row.cells[column].terms else "",
-            row.cells[column].written(notation.TEXT, factored=True)
-            if row.cells[column].terms
-            else str(row.not_counted[column]),
-        )
-        for row in rows
-    ]
-    more = (report.columns[beside],) if beside else ()
+    rows = [row for row in report.rows if row.cells[column].counts]
+    shown = report.columns[column]
+    whole, title = shown.total.value, shown.title
+    cells: list[tuple[str, ...]] = [(_named(row), output(row), *_cost(row.cells[column], whole)) for row in rows]
+    more = (report.columns[beside].title,) if beside else ()
     if beside:
         cells = [(*c[:3], f"{row.cells[beside].value:,}", *c[3:]) for c, row in zip(cells, rows, strict=True)]
-    title = report.columns[column]
-    lines = report.derivations[column]
-    total = f"{title}: {_total(lines)} = {whole:,}" + (
-        f"  ({rounded(whole, report.units[column])})" if whole > 9999 else ""
+    total = f"{title}: {_total(shown.derivation)} = {whole:,}" + (
+        f"  ({rounded(whole, shown.unit)})" if whole > 9999 else ""
     )
-    notes = [text for text in (missing(report, column), f"{column}: {report.conventions[column]}") if text]
+    notes = [text for text in (missing(report, column), f"{column}: {shown.convention}") if text]
     return _tree(
         f"{title[0].upper()}{title[1:]} of one instance of every block, and the share of all its instances",
         ("block", "output", title, *more, "share of model", "formula of one"),
@@ -117,21 +105,27 @@ def costs(report: Report, column: str, beside: str | None = None) -> Table:
     )
 
 
+def _cost(cell: Cell, whole: int) -> tuple[str, str, str]:
+    """Value, share of the whole and formula of a cell."""
+    if not cell.each.terms:
+        return "not counted", "", str(cell.not_counted)
+    return f"{cell.value:,}", share(cell.in_model, whole), cell.each.written(notation.TEXT, factored=True)
+
+
 def _active(report: Report, column: str, whole: int) -> str:
     """The total of the column beside, its formula, and which part of the whole it is."""
     cell = report.total[column]
     part = share(cell.value, whole, 0).strip()
-    return f"{report.columns[column]}: {cell.value:,}  ({rounded(cell.value, '')}, {part} of all)"
+    return f"{report.columns[column].title}: {cell.value:,}  ({rounded(cell.value, '')}, {part} of all)"
 
 
 def memory(report: Report) -> Table:
     """What is held in memory, one line each: formula, bytes, and the same rounded."""
     cells = []
-    for column, title in report.columns.items():
-        cell = report.total[column]
-        formula = cell.written(notation.TEXT, factored=True)
-        cells.append((title, formula, f"{cell.value:,}", rounded(cell.value, report.units[column])))
-    below = tuple(f"{name}: {text}" for name, text in report.conventions.items() if name != "saved")
+    for column in report.columns.values():
+        value, formula = column.total.value, column.total.written(notation.TEXT, factored=True)
+        cells.append((column.title, formula, f"{value:,}", rounded(value, column.unit)))
+    below = tuple(f"{name}: {column.convention}" for name, column in report.columns.items() if name != "saved")
     flat = (0,) * len(cells)
     columns = ("what", "formula", "bytes", "")
     return Table(columns, tuple(cells), flat, (False,) * len(cells), frozenset({"bytes"}), "Memory", (), below)
@@ -140,22 +134,22 @@ def memory(report: Report) -> Table:
 def explanation(report: Report, path: str) -> list[Table]:
     """Formula, substitution and value of a block, line by line; of the whole model for an empty path."""
     row = report.row(path) if path else None
-    derivations = row.derivations if row else report.derivations
     intro = _introduction(row) if row else (f"{report.title}: the sum of its parts",)
     found: list[Table] = []
     for column in telling(report):
-        title, lines = report.columns[column], derivations[column]
-        total = row.cells[column] if row else report.total[column]
+        title, cell = report.columns[column].title, row.cells[column] if row else None
+        lines = (cell or report.columns[column]).derivation
+        total = cell.each if cell else report.total[column]
         cells = [(label(line), line.formula, "= " + line.substitution, f"= {line.total.value:,}") for line in lines]
         whole = total.written(notation.TEXT, factored=True) if row else " + ".join(line.formula for line in lines)
         below = [f"{path or 'total'}: {whole}", f"  = {summed(lines)}"] if lines else [f"none: it costs no {title}"]
         below[-1] += f" = {total.value:,}" if len(lines) > 1 else ""
-        if row and lines and row.repeat.value != 1:
-            count = row.instances[column]
-            below.append(f"in the whole model: {count} = {count.value} times, {row.in_model(column):,}")
-        if row and column in row.not_counted:
-            why = [text for name, text in report.reasons.items() if name in row.not_counted[column].names]
-            below.append(f"not counted: {row.not_counted[column]} ({'; '.join(why)})")
+        if row and cell and lines and row.repeat.value != 1:
+            count = cell.instances
+            below.append(f"in the whole model: {count} = {count.value} times, {cell.in_model:,}")
+        if cell and cell.not_counted.terms:
+            why = [text for name, text in report.reasons.items() if name in cell.not_counted.names]
+            below.append(f"not counted: {cell.not_counted} ({'; '.join(why)})")
         if row and column == "params":
             below += [f"{weight}: the same weight as in {owner}, counted there" for weight, owner in row.tied.items()]
         heading = f"{title[0].upper()}{title[1:]}"
@@ -197,7 +191,7 @@ def _plain(value: object) -> str:
 
 def _introduction(row: Row) -> tuple[str, ...]:
     reads = ", ".join(dict.fromkeys(symbolic(wire.dims) for wire in row.inputs))
-    cited = f"   ({row.source})" if row.source else ""
+    cited = f"   ({row.citation})" if row.citation else ""
     weights = " · ".join(f"{name} {symbolic(dims)}" for name, dims in row.weights.items())
     return tuple(
         line

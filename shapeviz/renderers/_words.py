@@ -73,19 +73,22 @@ class Words:
             return None
         rows = [row for box in self.graph.boxes for row in box.rows]
         wires = [wire.dims for row in rows for wire in row.inputs]
-        costs = tuple(self.report.row(self.graph.root).cells.values())
-        sizes = (size for dims in (*(row.dims for row in rows), *wires, costs) for size in dims)
-        return frozenset(name for size in sizes for name in size.names)
+        costs = tuple(cell.each for cell in self.report.row(self.graph.root).cells.values())
+        sizes = [size for dims in (*(row.dims for row in rows), *wires) for size in dims]
+        return frozenset().union(*(part.names for part in sizes), *(cost.names for cost in costs))
 
     def costs(self) -> Iterator[tuple[str, list[str]]]:
         """What it costs, as a sum in lines: repeated layers with their number, or the formula of one block."""
         if not self.graph.root:
-            yield f"{humanize(self.report.total[self.column].value)} {self.report.columns[self.column]}", self.sum()
+            yield (
+                f"{humanize(self.report.total[self.column].value)} {self.report.columns[self.column].title}",
+                self.sum(),
+            )
             return
         for column, cell in self.report.row(self.graph.root).cells.items():
-            if cell.terms:
+            if cell.each.terms:
                 value = f"{cell.value:,}" if column == "params" else humanize(cell.value)
-                yield f"{value} {self.report.columns[column]}", [cell.written(TEXT, factored=True)]
+                yield f"{value} {self.report.columns[column].title}", [cell.each.written(TEXT, factored=True)]
 
     def sum(self) -> list[str]:
         parts = []

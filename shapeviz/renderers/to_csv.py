@@ -24,8 +24,8 @@ def render(report: Report, view: View) -> str:
     table.writerow(["path", "block", "repeat", "copies", "shape", "sizes", *costs])
     for row in report.rows:
         cells: list[object] = []
-        for column in report.columns:
-            cells += [row.cells[column].value, row.cells[column].python, row.not_counted.get(column, "")]
+        for cell in row.cells.values():
+            cells += [cell.value, cell.each.python, cell.not_counted if cell.not_counted.terms else ""]
         table.writerow(
             [row.path, row.block, row.repeat.value, row.copies.value, symbolic(row.dims), numeric(row), *cells]
         )

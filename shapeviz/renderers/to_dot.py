@@ -139,10 +139,11 @@ class Writer:
             reader = box.first.path.partition(".")[0]
             yield f"Q ← {reader}, K, V ← memory" if box.first.block == "multi_head" else "reads memory"
         if cost := sum(row.cells[self.column].value for row in box.rows):
-            yield humanize(cost) + (f" {self.report.columns[self.column]}" if self.column != "params" else "")
+            yield humanize(cost) + (f" {self.report.columns[self.column].title}" if self.column != "params" else "")
 
     def tooltip(self, row: Row) -> str:
-        cells = [f"{self.report.columns[c]}: {cell} = {cell.value:,}" for c, cell in row.cells.items() if cell.terms]
+        titled = [(self.report.columns[name].title, cell) for name, cell in row.cells.items() if cell.each.terms]
+        cells = [f"{title}: {cell.each} = {cell.value:,}" for title, cell in titled]
         return "; ".join([f"{row.path}: {row.equation}", f"{symbolic(row.dims)} = {numeric(row)}", *cells])
 
     # shapes

@@ -6,6 +6,7 @@ A cell is the cost of one instance without what cannot be counted; `not_counted`
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from shapeviz.expr import Expr
@@ -24,15 +25,15 @@ def as_object(report: Report) -> dict[str, Any]:
     data: dict[str, Any] = {
         "schema": "shapeviz/1",
         "model": {"name": report.name, "title": report.title, "source": report.source},
-        "conventions": dict(report.conventions),
+        "conventions": {name: column.convention for name, column in report.columns.items()},
         "sizes": report.sizes.numbers,
         "derived": {name: rule.python for name, rule in report.sizes.rules.items()} | dict(report.sizes.aliases),
         "legend": dict(report.legend),
         "total": {name: _cell(cell) for name, cell in report.total.items()},
         "not_counted": _uncounted(report, report.not_counted),
         "kinds": {
-            kind: {column: _cell(kinds[kind]) for column, kinds in report.kinds.items() if kind in kinds}
-            for kind in dict.fromkeys(kind for kinds in report.kinds.values() for kind in kinds)
+            kind: {name: _cell(column.kinds[kind]) for name, column in report.columns.items() if kind in column.kinds}
+            for kind in dict.fromkeys(kind for column in report.columns.values() for kind in column.kinds)
         },
         "rows": [_row(report, row) for row in report.rows],
     }
@@ -56,20 +57,21 @@ def _value(value: Any) -> Any:
 
 
 def _row(report: Report, row: Row) -> dict[str, Any]:
+    rest = {name: cell.not_counted for name, cell in row.cells.items() if cell.not_counted.terms}
     return {
         "path": row.path,
         "block": row.block,
         "title": row.title,
         "equation": row.equation,
-        "source": row.source,
+        "source": row.citation,
         "depth": row.depth,
         "repeat": _cell(row.repeat),
         "copies": _cell(row.copies),
-        "instances": {column: _cell(count) for column, count in row.instances.items()},
+        "instances": {name: _cell(cell.instances) for name, cell in row.cells.items()},
         "inputs": [{"source": w.source, "role": w.role, "dims": [d.python for d in w.dims]} for w in row.inputs],
         "output": {"dims": [size.python for size in row.dims], "value": list(row.shape)},
-        **{name: _cell(cell) for name, cell in row.cells.items()},
-        **({"not_counted": _uncounted(report, row.not_counted)} if row.not_counted else {}),
+        **{name: _cell(cell.each) for name, cell in row.cells.items()},
+        **({"not_counted": _uncounted(report, rest)} if rest else {}),
         **({"tied": dict(row.tied)} if row.tied else {}),
     }
 
@@ -78,7 +80,7 @@ def _cell(quantity: Quantity) -> dict[str, Any]:
     return {"formula": quantity.python, "value": quantity.value}
 
 
-def _uncounted(report: Report, rest: Any) -> dict[str, Any]:
+def _uncounted(report: Report, rest: Mapping[str, Expr]) -> dict[str, Any]:
     def why(cost: Expr) -> str:
         return "; ".join(text for name, text in report.reasons.items() if name in cost.names)
 

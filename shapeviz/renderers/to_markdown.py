@@ -55,8 +55,12 @@ def _document(report: Report, view: View) -> list[str]:
     seen: set[tuple[str, str]] = set()
     for row in report.rows:
         # the same block at the same cost is derived once
-        key = (row.block, " ".join(f"{cell.python}" for cell in row.cells.values()))
-        if any(row.derivations.values()) and not (row.step and not row.weights) and key not in seen:
+        key = (row.block, " ".join(f"{cell.each.python}" for cell in row.cells.values()))
+        if (
+            any(cell.derivation for cell in row.cells.values())
+            and not (row.step and not row.weights)
+            and key not in seen
+        ):
             seen.add(key)
             parts += [f"### {code(row.path)}", *_derivation(report, row.path)]
     parts += ["### The whole model", *_derivation(report, "")]
@@ -66,10 +70,10 @@ def _document(report: Report, view: View) -> list[str]:
 def _totals(report: Report) -> list[str]:
     grid = ["| | formula of the parts | value |", "|---|---|---:|"]
     for column in telling(report):
-        title, lines = report.columns[column], report.derivations[column]
+        title, lines = report.columns[column].title, report.columns[column].derivation
         parts = " + ".join(label(line) for line in lines)
         grid.append(f"| {title} | {code(parts)} = {summed(lines)} | **{report.total[column].value:,}** |")
-    notes = [f"- {title}: {escape(text)}" for c, title in report.columns.items() if (text := missing(report, c))]
+    notes = [f"- {c.title}: {escape(text)}" for name, c in report.columns.items() if (text := missing(report, name))]
     return ["\n".join(grid), *(["\n".join(notes)] if notes else [])]
 
 
@@ -153,7 +157,8 @@ def _value(value: object) -> str:
 
 
 def _conventions(report: Report) -> list[str]:
-    return ["## Conventions", "\n".join(f"- **{name}**: {escape(text)}" for name, text in report.conventions.items())]
+    texts = {name: column.convention for name, column in report.columns.items()}
+    return ["## Conventions", "\n".join(f"- **{name}**: {escape(text)}" for name, text in texts.items())]
 
 
 def _made(view: View) -> list[str]:

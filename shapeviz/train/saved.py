@@ -44,7 +44,7 @@ def saved(session: Session, rows: int) -> tuple[Expr, int, str]:
     sizes = {"B": rows, "S": recipe.block_size}
     ids = "int64[" + ",".join(name if size > 1 else "1" for name, size in sizes.items()) + "]"
     total = measure(trace(Loss(module), ids, ids, saved=True), ["saved"]).total["saved"]
-    formula, value = Expr.of(total), int(total.at({name: size for name, size in sizes.items() if size > 1}))
+    formula, value = total.formula, int(total.at({name: size for name, size in sizes.items() if size > 1}))
     if hardware.device.type != "cpu":
         return formula, value, ""
     more, note = _on_cpus(module, hardware.dtype.itemsize)

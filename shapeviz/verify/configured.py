@@ -55,7 +55,7 @@ def _modules(model: Model, report: Report, module: nn.Module, by: str) -> Iterat
     for name, paths in parts.items():
         rows = [row for row in report.rows if any(_matches(row.path, path) for path in paths)]
         part, where = _part(module, name), ", ".join(row.path for row in rows)
-        ours = sum(row.in_model("params") for row in rows)
+        ours = sum(row.cells["params"].in_model for row in rows)
         if not rows or (part is None and not ours):
             continue
         if part is None:
@@ -116,4 +116,4 @@ def _counted(traced: Model) -> tuple[Expr, str]:
     try:
         return run(traced.config).flops[""], COUNTER
     except Exception:  # an operation without symbolic sizes, or a branch on them
-        return measure(traced, ["flops"]).total["flops"], "trace of the module"
+        return measure(traced, ["flops"]).total["flops"].formula, "trace of the module"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from shapeviz.expr import Expr, maximum, notation, total
 from shapeviz.ir import ONE, Block, Model, Node
 from shapeviz.quantity import Quantity
 
-T = TypeVar("T")
 ZERO = Expr()
 KINDS = ("embedding", "attention", "feed_forward", "norm", "head")
 OTHER = "other"
@@ -32,7 +31,7 @@ class Line:
 
     @property
     def total(self) -> Quantity:
-        return Quantity(self.each * self.times * len(self.labels), self.each.sizes)
+        return self.each * self.times * len(self.labels)
 
     @property
     def formula(self) -> str:
@@ -48,27 +47,8 @@ class Line:
         return " × ".join(f"{number:,}" for number in [*factors, self.each.value])
 
 
-class Lazy(Mapping[str, T]):
-    """A mapping whose values are made when they are asked for, each once."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], T]]) -> None:
-        self.makers = makers
-        self.made: dict[str, T] = {}
-
-    def __getitem__(self, key: str) -> T:
-        if key not in self.made:
-            self.made[key] = self.makers[key]()
-        return self.made[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.makers)
-
-    def __len__(self) -> int:
-        return len(self.makers)
-
-
 @dataclass
-class Ledger:
+class Tally:
     """One analysis applied to one model: the cost of every node, added up once from the leaves."""
 
     model: Model
@@ -99,15 +79,16 @@ class Ledger:
     def counted(self, node: Node) -> Quantity:
         return self._split(node)[0]
 
-    def whole(self, column: str) -> Quantity:
+    def whole(self) -> Quantity:
         """The cost of the model; sizes for which its trace does not hold are traced anew when they are asked for."""
 
         def elsewhere(sizes: Mapping[str, Any]) -> int:
             assert self.model.again is not None
-            return Ledger(self.model.again(sizes), self.analysis).whole(column).value
+            return Tally(self.model.again(sizes), self.analysis).whole().value
 
-        found = self.counted(self.model.root)
-        return Quantity(found, self.model.sizes, elsewhere if self.model.again else None)
+        return Quantity(
+            self.counted(self.model.root).formula, self.model.sizes, elsewhere if self.model.again else None
+        )
 
     def rest(self, node: Node) -> Expr:
         """What cannot be counted because a size is not given."""
@@ -151,7 +132,7 @@ class Ledger:
             if (known := cost.split(self.names)[0]).terms:
                 yield label, (ONE, known, False)
         for child in node.body if isinstance(node, Block) else ():
-            if (cost := self.counted(child)).terms:
+            if (cost := self.counted(child).formula).terms:
                 yield child.name, (self.times(child), cost, isinstance(child, Block) and not child.step)
 
 
