@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from fractions import Fraction
 from functools import cached_property
 from operator import eq, ge, gt, le, lt, ne
@@ -208,11 +209,36 @@ class Sizes:
         return sorted(known, key=self.order.index) if self.order else known
 
 
+class Door(Enum):
+    """How a model came in: as sizes, as a configuration, as a PyTorch module that was traced."""
+
+    SIZES = "sizes"
+    CONFIGURATION = "configuration"
+    MODULE = "module"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model was made from: what a proof needs to make it once more in PyTorch.
+
+    Of sizes and configurations: the `family`, and its keys as `config`. Of a configuration also `data`, as PyTorch's
+    implementation is given it, the class, and `modules`: where that has what our paths name. Of a module its `trace`.
+    """
+
+    door: Door
+    family: str = ""
+    config: Any = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    class_name: str = ""
+    modules: Mapping[str, str] = field(default_factory=dict)
+    trace: Any = field(default=None, repr=False)
+
+
 @dataclass(frozen=True, repr=False)
 class Model:
     """A symbolic tree and the numbers that are substituted last.
 
-    `config` is what the tree was built from (None if it was not built from sizes), `columns` what is measured of it
+    `origin` is what it was made from (None if it was written in the language), `columns` what is measured of it
     unless asked otherwise, `legend` the meaning of every symbol, `missing` says of each symbol without a number how to
     give it one, `notes` are hints for the user, `conventions` say of a column what is different in this model,
     `absent` which columns cannot be known and why, `again` traces it at other sizes.
@@ -226,7 +252,7 @@ class Model:
     legend: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    config: Any = None
+    origin: Origin | None = None
     columns: tuple[str, ...] = ("params", "flops")
     conventions: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(("saved", "largest"), NOT_TRACED))

@@ -17,6 +17,7 @@ from shapeviz.errors import InputError, SizeError, nearest
 LARGEST = 10**50
 TOO_LARGE = "larger than 10⁵⁰, the largest size that is taken"
 SHOWN = 60  # characters of a value in a message
+NO_TEXTS = ("true", "false", "null")  # bare they are read as what they are not
 
 Whole = Callable[[Any], Any]
 """How a source writes integers: makes an int of what it means as one, and leaves everything else as it is."""
@@ -75,6 +76,18 @@ class OneOf:
         if value not in self.words:
             raise InputError(f"{label}: not a choice; {nearest(str(value), self.words)}")
         return str(value)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A short line of text, such as a name."""
+
+    needed: str = "a short line of text"
+
+    def read(self, value: Any, label: str, whole: Whole) -> str:
+        if not isinstance(value, str) or not value.strip() or len(value) > 200 or not value.isprintable():
+            raise InputError(f"{label}: {self.needed} is needed")
+        return value
 
 
 @dataclass(frozen=True)
@@ -138,6 +151,7 @@ class IntegerOr:
 
 
 SWITCH = Plain((bool,), "true or false")
+LINE = Line()
 TEXT = Plain((str,), "a text")
 NUMBER = Plain((int, float), "a number")
 TEXTS = Listed(TEXT, "a list of texts")
@@ -162,11 +176,13 @@ def key(
 ) -> Any:
     """The field of a Config for a key: of the kind that is named, else of that of its default, else a positive integer.
 
-    `null` says that the key may be null; without it only a key that is so by default may.
+    `null` says that the key may be null; without it only a key that is so by default may. A key with `help` has a flag.
     """
     kind = kind or _kind(default, int(not may_be_zero))
     metavar = "|".join(kind.words) if isinstance(kind, OneOf) else "N"
-    return _field(default, Key(kind, default is None if null is None else null, "", help, metavar))
+    spoken = {True: "yes", False: "no"}.get(default, default)
+    text = f"{help} Default: {spoken}." if help else ""
+    return _field(default, Key(kind, default is None if null is None else null, "", text, metavar))
 
 
 def size(letter: str, *, may_be_zero: bool = False) -> Any:
@@ -252,7 +268,7 @@ def shown(value: Any) -> str:
     >>> shown(True), shown("silu"), shown([1, 2])
     ('true', 'silu', '[1, 2]')
     """
-    if isinstance(value, str) and value.isidentifier() and len(value) <= SHOWN:
+    if isinstance(value, str) and value.isidentifier() and len(value) <= SHOWN and value not in NO_TEXTS:
         return value
     if type(value) is int and abs(value) < LARGEST:
         return str(value)

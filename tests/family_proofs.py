@@ -114,9 +114,8 @@ def differences(data: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 
 def modules(model: Model) -> dict[str, list[str]]:
     """Which of our paths make up a module of transformers."""
-    family = model.config.family
     found: dict[str, list[str]] = {}
-    for path, name in family.MODULES.items():
+    for path, name in model.origin.modules.items():
         found.setdefault(name, []).append(path)
     return found
 

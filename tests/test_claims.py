@@ -8,12 +8,13 @@ import pytest
 
 from shapeviz.claims import Finding, arithmetic, check_claims
 from shapeviz.errors import InputError
-from shapeviz.models.transformer import Config, build
+from shapeviz.frontends.from_sizes import built
+from shapeviz.models.transformer import Config
 from shapeviz.report import Report, measure
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "q1_claims.toml"
 QUERY = "encoder.layer.self_attention.query"
-DEFAULT = measure(build(Config()))
+DEFAULT = measure(built(Config()))
 
 
 def check(tmp_path: Path, text: str, report: Report = DEFAULT) -> tuple[Finding, ...]:
@@ -87,7 +88,7 @@ def test_the_analysis_with_its_slips_mended_has_none(tmp_path):
 
 
 def test_for_another_model_other_figures_are_wrong():
-    report = measure(build(Config(heads=8)))
+    report = measure(built(Config(heads=8)))
     wrong = {finding.claim.label for finding in check_claims(report, EXAMPLE) if not finding.ok}
     assert wrong >= {"multi-head attention, encoder self-attention", "Q Kᵀ", "encoder layer", "model"}
     assert not wrong & {"LayerNorm", "feed-forward", "token ids", "input embedding"}
@@ -156,7 +157,7 @@ def test_a_total_that_leaves_something_out_says_so_when_it_is_named(tmp_path):
 
 
 def test_sizes_of_any_magnitude_are_exact(tmp_path):
-    report = measure(build(Config(d_model=10**40, d_k=10**39)))
+    report = measure(built(Config(d_model=10**40, d_k=10**39)))
     norm = 'path = "encoder.layer.self_attention_norm"\nparams = '
     assert one(tmp_path, norm + str(2 * 10**40), report).ok
     assert not one(tmp_path, norm + str(2 * 10**40 + 1), report).ok
@@ -492,7 +493,7 @@ def test_a_file_that_cannot_be_read_is_one_message(tmp_path):
 
 def test_a_given_vocabulary_can_be_claimed(tmp_path):
     # V·d_model = 50,000·1024 = 51,200,000, shared by both embeddings and the head
-    report = measure(build(Config(vocab=50_000)))
+    report = measure(built(Config(vocab=50_000)))
     assert one(tmp_path, 'path = "softmax"\nshape = [32, 4096, 50_000]', report).ok
     assert one(tmp_path, 'path = "model"\nparams = 138_931_712', report).ok  # 87,731,712 + 51,200,000
     wrong = one(tmp_path, 'path = "model"\nparams = 87_731_712', report)

@@ -19,7 +19,7 @@ from shapeviz import plugins
 from shapeviz.blocks.activation import NAMES
 from shapeviz.errors import SizeError
 from shapeviz.frontends import _ignored
-from shapeviz.frontends.from_huggingface import families
+from shapeviz.frontends._families import names as families
 
 NEEDED: dict[str, dict[str, Any]] = {
     "deepseek_v2": {"num_experts_per_tok": 2},

@@ -289,7 +289,7 @@ def asked(file: Write, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found.update(options, module=module, positional=positional)
         if "error" in found:
             raise found["error"]
-        return replace(read(vocab=7), config=None, notes=("a note",))
+        return replace(read(vocab=7), origin=None, notes=("a note",))
 
     monkeypatch.setattr(shapeviz.tracing, "trace", trace, raising=False)
     return found

@@ -33,7 +33,7 @@ def without_numbers(place: str) -> str:
 def agree(sizes: dict[str, str | bool]) -> None:
     """Everything that a report says of the model of these flags is what PyTorch says."""
     model = shapeviz.read(None, **sizes)
-    report, c = measure(model), model.config
+    report, c = measure(model), model.origin.config
     module = build(c)
     own = run(module, example(lengths(c), c.batch, c.d_model, c.vocab))
 

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 import shapeviz  # noqa: E402
-from shapeviz.models import transformer  # noqa: E402
+from shapeviz.frontends import from_sizes  # noqa: E402
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.report import measure  # noqa: E402
 from shapeviz.verify.build import build  # noqa: E402
@@ -51,7 +51,7 @@ def traced(config):
 
 def by_both_doors(config, other):
     """The reports, and what puts numbers for all sizes but B, S, T."""
-    sized = transformer.build(config)
+    sized = from_sizes.built(config)
     widths = {name: size for name, size in sized.sizes.numbers.items() if name not in ("B", "S", "T")}
     return measure(sized), measure(other), lambda formula: formula.subs(widths)
 
@@ -76,7 +76,7 @@ def test_a_model_from_sizes_and_its_module_traced_are_equal_block_by_block(confi
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_the_twin_of_a_model_has_its_totals_and_its_sizes(config):
-    sized = transformer.build(config)
+    sized = from_sizes.built(config)
     other = twin(sized)
     ours, theirs, filled = by_both_doors(config, other)
     assert (sized.name, sized.source) == (other.name, other.source)
@@ -88,5 +88,5 @@ def test_the_twin_of_a_model_has_its_totals_and_its_sizes(config):
 
 
 def test_a_stack_of_the_twin_is_one_row():
-    rows = {row.path: row.repeat for row in measure(twin(transformer.build(Config()))).rows}
+    rows = {row.path: row.repeat for row in measure(twin(from_sizes.built(Config()))).rows}
     assert (rows["encoder.layer"], rows["decoder.layer"]) == (6, 8)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings  # noqa: E402
 import shapeviz.verify.compare as comparison  # noqa: E402
 from shapeviz.errors import InputError, MissingToolError  # noqa: E402
 from shapeviz.expr import Expr  # noqa: E402
-from shapeviz.models import transformer  # noqa: E402
+from shapeviz.frontends import from_sizes  # noqa: E402
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.report import Check, measure  # noqa: E402
 from shapeviz.verify import first_disagreement, verify  # noqa: E402
@@ -74,7 +74,7 @@ def observed():
 
 @pytest.fixture(scope="module")
 def default_checks():
-    return verify(transformer.build(Config()))
+    return verify(from_sizes.built(Config()))
 
 
 def test_the_default_model_equals_pytorch(default_checks):
@@ -85,7 +85,7 @@ def test_the_default_model_equals_pytorch(default_checks):
 
 def test_every_block_is_compared_in_every_quantity(default_checks):
     done = {(check.path, check.quantity) for check in default_checks}
-    for row in measure(transformer.build(Config())).rows:
+    for row in measure(from_sizes.built(Config())).rows:
         if row.block in ("encoder_layer", "multi_head", "linear", "layer_norm", "feed_forward", "attention"):
             assert {(row.path, "params"), (row.path, "shape"), (row.path, "flops")} <= done
     assert ("decoder.layer.cross_attention.attention", "inputs") in done
@@ -97,7 +97,7 @@ def test_blocks_and_totals_are_equal_as_polynomials_and_say_so(default_checks):
             assert "equal as polynomials in B, S, T, with own widths and tiny widths" in check.note
     params = of_model(default_checks, "params", "PyTorch")  # which hold no B, S or T
     assert params.note == "equal, with own widths and tiny widths"
-    alone = verify(transformer.build(replace(TINY, enc=0, tgt_seq=None)))
+    alone = verify(from_sizes.built(replace(TINY, enc=0, tgt_seq=None)))
     assert of_model(alone, "flops", "FlopCounterMode").note.startswith("equal as polynomials in B, S, with")
 
 
@@ -114,7 +114,7 @@ def test_the_polynomials_are_those_of_torch_alone():
 
 @pytest.mark.parametrize(("length", "room"), [(1, " (P = 3)"), (2, " (P = 3)"), (3, ""), (4, ""), (97, "")])
 def test_a_short_table_of_positions_is_lengthened_and_the_note_says_so(length, room):
-    checks = verify(transformer.build(replace(TINY, positions="learned", seq=length, tgt_seq=None)))
+    checks = verify(from_sizes.built(replace(TINY, positions="learned", seq=length, tgt_seq=None)))
     assert failing(checks) == []
     note = of_model(checks, "flops", "FlopCounterMode").note
     assert note == f"equal as polynomials in B, S, T, with own widths{room} and tiny widths"
@@ -122,7 +122,7 @@ def test_a_short_table_of_positions_is_lengthened_and_the_note_says_so(length, r
 
 @pytest.mark.parametrize(("enc", "dec", "alike"), [(8, 1, 8), (9, 1, 2)])
 def test_stacks_that_are_cut_for_the_symbolic_run_say_so(enc, dec, alike):
-    checks = verify(transformer.build(replace(TINY, enc=enc, dec=dec)))
+    checks = verify(from_sizes.built(replace(TINY, enc=enc, dec=dec)))
     assert failing(checks) == []
     layer = next(check for check in checks if (check.path, check.quantity) == ("encoder.layer", "flops"))
     assert layer.note.endswith("; 2 layers run in place of more" * (enc > 8) + f"; {alike} instances alike")
@@ -132,7 +132,7 @@ def test_stacks_that_are_cut_for_the_symbolic_run_say_so(enc, dec, alike):
 
 @pytest.mark.parametrize(("vocab", "left_out"), [(None, 6), (11, 2)])
 def test_every_row_is_compared_or_named_with_the_reason(vocab, left_out):
-    model = transformer.build(replace(TINY, vocab=vocab))
+    model = from_sizes.built(replace(TINY, vocab=vocab))
     checks, rows = verify(model), {row.path for row in measure(model).rows}
     compared = {check.path for check in checks if check.quantity == "shape"}
     assert compared <= rows
@@ -154,7 +154,7 @@ def test_the_steps_of_attention_and_feed_forward_are_compared_in_their_shapes(de
 
 
 def test_grouped_heads_are_compared_with_their_axis_of_groups():
-    checks = verify(transformer.build(replace(TINY, heads=6, kv_heads=2, gated=True)))
+    checks = verify(from_sizes.built(replace(TINY, heads=6, kv_heads=2, gated=True)))
     shapes = {check.path: check.found for check in checks if check.quantity == "shape"}
     cross = "decoder.layer.cross_attention."
     assert shapes[cross + "query_heads"] == (2, 2, 3, 5, 6)
@@ -177,15 +177,15 @@ def test_the_deviations_of_the_peers_follow_their_known_rules(default_checks):
 
 
 def test_torchinfo_counts_a_tied_table_once_per_use():
-    checks = verify(transformer.build(replace(TINY, vocab=11)))
+    checks = verify(from_sizes.built(replace(TINY, vocab=11)))
     check = of_model(checks, "params", "torchinfo")
     assert check.explained
     assert check.found - check.expected == 2 * 11 * 24
-    assert not of_model(verify(transformer.build(replace(TINY, vocab=11, tie=False))), "params", "torchinfo").explained
+    assert not of_model(verify(from_sizes.built(replace(TINY, vocab=11, tie=False))), "params", "torchinfo").explained
 
 
 def test_rms_norm_leaves_fvcore_exact():
-    check = of_model(verify(transformer.build(replace(TINY, norm="rms"))), "flops", "fvcore")
+    check = of_model(verify(from_sizes.built(replace(TINY, norm="rms"))), "flops", "fvcore")
     assert (check.expected, False) == (check.found, check.explained)
 
 
@@ -196,7 +196,7 @@ def test_a_deviation_that_no_rule_predicts_is_not_explained(monkeypatch):
         total_params, total_mult_adds = 1, 1
 
     monkeypatch.setattr(torchinfo, "summary", lambda *_, **__: Statistics())
-    checks = verify(transformer.build(TINY))
+    checks = verify(from_sizes.built(TINY))
     assert [check.quantity for check in failing(checks)] == ["params", "flops"]
     assert "unexplained" in of_model(checks, "flops", "torchinfo").note
 
@@ -208,14 +208,14 @@ def test_a_peer_that_raises_is_not_comparable_and_says_why(monkeypatch):
         raise RuntimeError("no tracing today")
 
     monkeypatch.setattr(fvcore.nn, "FlopCountAnalysis", broken)
-    checks = verify(transformer.build(TINY))
+    checks = verify(from_sizes.built(TINY))
     assert failing(checks) == []
     assert of_model(checks, "flops", "fvcore").note == "not comparable: fvcore raises RuntimeError: no tracing today"
 
 
 @pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
 def test_a_variant_equals_pytorch(config):
-    checks = verify(transformer.build(config))
+    checks = verify(from_sizes.built(config))
     assert failing(checks) == []
     assert {"output", "backward"} <= {check.quantity for check in checks}
     assert bool(config.dec) == any(check.quantity == "causality" for check in checks)
@@ -229,7 +229,7 @@ def test_sixty_random_configurations_equal_pytorch_at_every_length():
     def agree(config):
         # a symbolic run takes its time: depth is left to the variants above and to test_random_flags
         config = replace(config, enc=min(config.enc, 1), dec=min(config.dec, 1))
-        model = transformer.build(config)
+        model = from_sizes.built(config)
         checks = block_checks(model, measure(model), cases(model, config)[:1])
         assert failing(checks) == []
         seen.append(config)
@@ -263,14 +263,14 @@ def test_first_disagreement_is_the_first_of_the_deepest():
 
 def test_only_models_from_sizes_can_be_proved():
     with pytest.raises(InputError, match="neither built from sizes nor traced"):
-        verify(replace(transformer.build(TINY), config=None))
+        verify(replace(from_sizes.built(TINY), origin=None))
 
 
 @pytest.mark.parametrize("tool", ["torch", "torchinfo", "fvcore"])
 def test_a_missing_tool_says_how_to_install_it(tool, monkeypatch):
     monkeypatch.setitem(sys.modules, tool, None)
     with pytest.raises(MissingToolError, match=rf"needs {tool}, .*: pip install torch torchinfo fvcore"):
-        verify(transformer.build(TINY))
+        verify(from_sizes.built(TINY))
 
 
 @pytest.mark.parametrize("first", ["", "import shapeviz.verify; ", "from shapeviz.verify import verify; "])
@@ -287,7 +287,7 @@ def test_importing_verify_imports_no_torch():
 
 
 def test_verify_prints_nothing_and_warns_of_nothing(capfd, recwarn):
-    verify(transformer.build(TINY))
+    verify(from_sizes.built(TINY))
     assert tuple(capfd.readouterr()) == ("", "")
     assert list(recwarn) == []
 
@@ -296,5 +296,5 @@ def test_the_random_state_and_the_threads_of_the_caller_are_kept():
     torch.manual_seed(1)
     expected, threads = torch.rand(1), torch.get_num_threads()
     torch.manual_seed(1)
-    verify(transformer.build(TINY))
+    verify(from_sizes.built(TINY))
     assert (expected, threads) == (torch.rand(1), torch.get_num_threads())

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 import shapeviz.verify.compare as comparison  # noqa: E402
 import shapeviz.verify.measure as torch_side  # noqa: E402
 from shapeviz.expr import Expr  # noqa: E402
-from shapeviz.models import transformer  # noqa: E402
+from shapeviz.frontends import from_sizes  # noqa: E402
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.verify import first_disagreement, verify  # noqa: E402
 from shapeviz.verify.symbolic import observe  # noqa: E402
@@ -131,14 +131,14 @@ MISTAKES = {  # what is changed, how, and which block and quantity should be nam
 
 @pytest.mark.parametrize(("path", "change", "blamed", "quantity"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_planted_mistake_is_caught_and_named(path, change, blamed, quantity):
-    model = altered(transformer.build(replace(TINY, vocab=11)), path, change)
+    model = altered(from_sizes.built(replace(TINY, vocab=11)), path, change)
     found = first_disagreement(verify(model))
     assert (blamed, quantity) == (found.path, found.quantity)
     assert found.expected != found.found
 
 
 def test_an_error_shows_in_all_that_contains_it_and_nowhere_else():
-    model = altered(transformer.build(TINY), "encoder.layer.self_attention.output", wider)
+    model = altered(from_sizes.built(TINY), "encoder.layer.self_attention.output", wider)
     paths = {check.path for check in verify(model) if not check.ok}
     output = "encoder.layer.self_attention.output"
     assert {output, "encoder.layer.self_attention", "encoder.layer", "encoder", "model"} == paths
@@ -146,7 +146,7 @@ def test_an_error_shows_in_all_that_contains_it_and_nowhere_else():
 
 def test_a_formula_that_is_right_by_accident_is_caught():
     # d_v written for d_k: no number of this model shows it, for both are 6
-    model = transformer.build(replace(TINY, d_v=6))
+    model = from_sizes.built(replace(TINY, d_v=6))
 
     def confused(block):
         weight, bias = block.params
@@ -165,7 +165,7 @@ def test_a_formula_that_is_right_at_this_length_alone_is_caught():
         return replace(op, flops=6 * op.flops / "S")
 
     path = "encoder.layer.self_attention.attention"
-    model = altered(transformer.build(TINY), f"{path}.scores", linear_in_S)
+    model = altered(from_sizes.built(TINY), f"{path}.scores", linear_in_S)
     found = first_disagreement(verify(model))
     assert (found.path, found.quantity, found.ok) == (path, "flops", False)
     # 2 products of 2·4·6 a pair of positions; one of them 6 a position
@@ -174,7 +174,7 @@ def test_a_formula_that_is_right_at_this_length_alone_is_caught():
 
 
 def test_lengths_confused_in_a_shape_are_caught_where_both_are_equal():
-    model = transformer.build(replace(TINY, tgt_seq=6))
+    model = from_sizes.built(replace(TINY, tgt_seq=6))
 
     def confused(op):
         *others, rows, columns = op.output.shape
@@ -190,7 +190,7 @@ def test_a_mistake_inside_a_block_function_is_caught(monkeypatch):
 
     right = feed_forward.linear
     monkeypatch.setattr(feed_forward, "linear", lambda x, width, bias, name: right(x, width, False, name=name))
-    found = first_disagreement(verify(transformer.build(TINY)))
+    found = first_disagreement(verify(from_sizes.built(TINY)))
     assert (found.path, found.quantity) == ("encoder.layer.feed_forward.linear_1", "params")
 
 
@@ -208,7 +208,7 @@ def planted(monkeypatch, change):
 
     monkeypatch.setattr(torch_side, "build", build)
     monkeypatch.setattr(comparison, "observe", observe)
-    return verify(transformer.build(replace(TINY, vocab=11)))
+    return verify(from_sizes.built(replace(TINY, vocab=11)))
 
 
 def test_a_bias_too_many_in_pytorch_is_caught(monkeypatch):

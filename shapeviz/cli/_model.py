@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from shapeviz.cli._frame import say
-from shapeviz.cli._options import SIZES, SWITCHES, TORCH_SWITCHES, Request
+from shapeviz.cli._options import KEYS, SIZES, SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import from_torch, is_configuration, read
 from shapeviz.ir import Model
-from shapeviz.symbols import BY_LETTER, DIMENSIONS
+from shapeviz.symbols import BY_LETTER, DIMENSIONS, flag
 
 
 def model_of(request: Request) -> Model:
@@ -32,7 +32,7 @@ def model_of(request: Request) -> Model:
 def _configuration_options(request: Request) -> dict[str, Any]:
     """What was asked of a configuration: sizes, a head or none, keys to be passed over; or how it is to be traced."""
     for name, value in request.sizes.items():
-        if name in SWITCHES or name in ("norm", "norm_position", "positions"):
+        if not KEYS[name].letter:
             raise InputError(f"{_flag(name, value)} is for models built from sizes: {request.model} says it itself")
     if request.via is None:
         _refuse_module_options(request, "is for a PyTorch module; --via torch builds the configuration's and traces it")
@@ -47,9 +47,9 @@ def _refuse_configuration_options(request: Request) -> None:
     """Options of published models have no meaning for others."""
     head = "--head" if request.head else "--no-head"
     given = {"--via": request.via is not None, "--ignore": bool(request.ignore), head: request.head is not None}
-    for flag, is_given in given.items():
+    for option, is_given in given.items():
         if is_given:
-            raise InputError(f"{flag} is for a published model: name a bundled one or a config.json as MODEL")
+            raise InputError(f"{option} is for a published model: name a bundled one or a config.json as MODEL")
 
 
 def _torch_options(request: Request, source: str) -> from_torch.Options:
@@ -83,10 +83,10 @@ def _refuse_module_options(request: Request, why: str) -> None:
         "--training": asked.training,
         TORCH_SWITCHES["input_grad"][0].split("/")[asked.input_grad is False]: asked.input_grad is not None,
     }
-    for flag, is_given in given.items():
+    for option, is_given in given.items():
         if is_given:
-            raise InputError(f"{flag if len(flag) <= 60 else flag[:60] + '…'} {why}")
+            raise InputError(f"{option if len(option) <= 60 else option[:60] + '…'} {why}")
 
 
 def _flag(name: str, value: object = True) -> str:
-    return f"--{'no-' if name in SWITCHES and not value else ''}{name.replace('_', '-')}"
+    return flag(f"no_{name}" if name in SWITCHES and not value else name)

@@ -13,31 +13,14 @@ import typer
 from shapeviz.cli._frame import guarded
 from shapeviz.errors import InputError
 from shapeviz.frontends.from_torch import Options, assigned
+from shapeviz.keys import SWITCH, keys
 from shapeviz.models.transformer import Config
+from shapeviz.symbols import flag
 
-SIZES = {
-    "enc": ("N", "Encoder layers; 0 for a decoder-only model."),
-    "dec": ("N", "Decoder layers; 0 for an encoder-only model."),
-    "d_model": ("N", "Width of the model."),
-    "heads": ("N", "Query heads."),
-    "kv_heads": ("N", "Key/value heads, shared by groups of query heads; 1 is multi-query. Default: heads."),
-    "d_k": ("N", "Query and key width of a head. Default: d_model / heads if one of these is given."),
-    "d_v": ("N", "Value width of a head. Default: d_k."),
-    "ff": ("N,N,…", "Hidden widths of the feed-forward network, with commas."),
-    "norm": ("layer|rms", "LayerNorm or RMSNorm."),
-    "norm_position": ("post|pre", "Norm after each residual sum, or before each sublayer."),
-    "vocab": ("N", "Vocabulary; without it embeddings and head are traced and not counted."),
-    "positions": ("none|sinusoidal|learned|rotary", "How positions are encoded."),
-    "max_len": ("N", "Longest sequence: rows of the table of learned positions."),
-    "batch": ("N", "Batch size B. Default: 32, of a published model 1."),
-    "seq": ("N", "Sequence length S (source and target). Default: 4096, of a published model at most its longest."),
-    "tgt_seq": ("N", "Target length T, if it differs."),
-}
-SWITCHES = {
-    "gated": "Gated feed-forward: two matrices for every hidden width.",
-    "bias": "Biases in the linear layers; norms keep theirs, the head has none.",
-    "tie": "One table for both embeddings and the head.",
-}
+KEYS = {name: known for name, known in keys(Config).items() if known.help}
+"""The keys of the model that is built from sizes which have a flag."""
+SWITCHES = {name for name, known in KEYS.items() if known.kind is SWITCH}
+SIZES = [name for name in KEYS if name not in SWITCHES]
 TORCH = {
     "input": ("SPEC", "An input of a PyTorch module, 'x:float32[B,S,512]', without x: positional. Repeatable."),
     "size": ("NAME=N", "A size of a published model, N=16, or of a dimension of a module's inputs, B=32. Repeatable."),
@@ -88,15 +71,6 @@ def _option(name: str, kind: Any, *flags: str, default: Any = None, **settings: 
     return Parameter(name, Parameter.KEYWORD_ONLY, default=given, annotation=kind)
 
 
-def _with_default(name: str, text: str) -> str:
-    """The help of a size, which ends with its default unless it says so itself."""
-    default = getattr(Config, name)
-    if default is None or "Default" in text:
-        return text
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    return f"{text} Default: {'yes' if default is True else 'no' if default is False else shown}."
-
-
 def _parameters(verb: ModuleType) -> list[Parameter]:
     """Of a verb: its own, and the common ones unless it names those ONLY or those WITHOUT which it does."""
     only, without = getattr(verb, "ONLY", None), getattr(verb, "WITHOUT", ())
@@ -107,11 +81,11 @@ def _parameters(verb: ModuleType) -> list[Parameter]:
 def _common(verb: ModuleType) -> list[Parameter]:
     model = typer.Argument(None, metavar="[MODEL]", help=MODEL)
     common = [Parameter("model", Parameter.KEYWORD_ONLY, default=model, annotation=str | None)]
-    for name, (metavar, text) in SIZES.items():
-        flag = "--" + name.replace("_", "-")
-        common.append(_option(name, str | None, flag, metavar=metavar, help=_with_default(name, text)))
-    for name, text in SWITCHES.items():
-        common.append(_option(name, bool | None, f"--{name}/--no-{name}", help=_with_default(name, text)))
+    for name, known in KEYS.items():
+        if name in SWITCHES:
+            common.append(_option(name, bool | None, f"{flag(name)}/{flag(f'no_{name}')}", help=known.help))
+        else:
+            common.append(_option(name, str | None, flag(name), metavar=known.metavar, help=known.help))
     for name, (metavar, text) in TORCH.items():
         common.append(_option(name, list[str] | None, f"--{name}", metavar=metavar, help=text))
     for name, (flags, text) in TORCH_SWITCHES.items():
@@ -169,7 +143,7 @@ def command(verb: ModuleType) -> Callable[..., None]:
         return Request(
             verb=name,
             model=values["model"],
-            sizes={key: values[key] for key in (*SIZES, *SWITCHES) if values[key] is not None},
+            sizes={key: values[key] for key in KEYS if values[key] is not None},
             format="json" if values["json"] else values["format"],
             output=tuple(values["output"] or ()),
             figure=values["figure"],

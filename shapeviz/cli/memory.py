@@ -9,9 +9,7 @@ from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit
 from shapeviz.errors import requiring
-from shapeviz.frontends.from_huggingface import Origin
-from shapeviz.ir import Model
-from shapeviz.models.transformer import Config
+from shapeviz.ir import Door, Model, Origin
 from shapeviz.renderers import View
 from shapeviz.report import measure
 
@@ -20,19 +18,22 @@ COLUMNS = ("saved", "weights", "gradients", "largest")
 
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
-    analytic = isinstance(model.config, Config | Origin)
-    traced = _twin(model, request) if analytic else model
+    traced = _twin(model, model.origin, request) if model.origin else model
     emit(measure(traced, COLUMNS), request, View("memory", "", request.figure, request.theme))
 
 
-def _twin(model: Model, request: Request) -> Model:
+def _twin(model: Model, origin: Origin, request: Request) -> Model:
     """The PyTorch module of the same sizes, traced: what is saved for backward is not in the formulas of a model."""
+    if origin.door is Door.MODULE:
+        return model
     with requiring("memory", "torch"):
         import_module("torch")
-    if isinstance(model.config, Config):
+    if origin.door is Door.SIZES:
         from shapeviz.verify.twin import twin
 
         return twin(model)
+    from shapeviz.tracing.configuration import build
     from shapeviz.verify import configured
 
-    return configured.twin(model, saved=True, input_grad=request.torch.input_grad is not False)
+    module = build(origin.data, origin.class_name, model.name)
+    return configured.twin(model, module, saved=True, input_grad=request.torch.input_grad is not False)

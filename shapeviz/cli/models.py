@@ -42,13 +42,14 @@ def run(request: Request) -> None:
 
 def _row(name: str) -> dict[str, str | int]:
     model = read(name)
+    assert model.origin is not None
     report = measure(model, COLUMNS)
     sizes = model.sizes.numbers
     layers = sizes.get("N") or sizes.get("N_enc", 0) + sizes.get("N_dec", 0)
     return {
         "name": name,
-        "family": model.config.data["model_type"],
-        "class": model.config.class_name,
+        "family": model.origin.family,
+        "class": model.origin.class_name,
         "layers": layers,
         **{column: cell.value for column, cell in report.total.items()},
         "source": model.source,

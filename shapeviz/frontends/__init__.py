@@ -9,7 +9,7 @@ from typing import Any
 
 from shapeviz import published
 from shapeviz.errors import InputError, nearest
-from shapeviz.frontends import _sources, from_sizes, from_torch
+from shapeviz.frontends import _sources, _toml, from_sizes, from_torch
 from shapeviz.frontends._asked import asked
 from shapeviz.frontends._sources import Source, is_, is_configuration
 from shapeviz.ir import Model
@@ -66,7 +66,7 @@ def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
     if path.suffix == ".toml" or is_(path, Path.is_file):
         if not is_(path, os.path.lexists):
             raise InputError(f"cannot read {path}: No such file or directory; {_others(path)}")
-        return from_sizes.model(from_sizes.toml(path), sizes, path.name)
+        return from_sizes.model(_toml.load(path), sizes, path.name)
     if name and is_(path, Path.is_dir):
         raise InputError(f"{name!r} is a directory without a config.json: name a file; {_others(path / 'x')}")
     shown = name if len(name) <= 200 else name[:200] + "…"

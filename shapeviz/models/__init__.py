@@ -9,4 +9,10 @@ A family's file has
 - `MODULES`: where PyTorch's implementation has what our paths name, for proofs;
 - `check(c)`, which raises SizeError for sizes that do not go together and for names that are not known;
 - `build(c, task)`, the Plan of a model.
+Config, SYMBOLS, CLASSES, check and build are needed; a file that lacks one is refused with what it lacks. What a letter
+means stands in shapeviz.symbols, or in the Plan's `legend` if this family alone has it.
 """
+
+from shapeviz.models._plan import Layers, Plan
+
+__all__ = ["Layers", "Plan"]

@@ -41,6 +41,28 @@ class Stack:
         x = repeat(self.times, partial(self.layer, attend=attend), x, *memory, title=title)
         return self.final_norm(x, name="final_norm", title="Final norm") if self.final_norm else x
 
+    def encoder(self) -> Layer:
+        """The stack as a block that reads token ids [B S]."""
+
+        @block(role="stack")
+        def encoder(ids: Variable, table: Variable) -> Variable:
+            """m = EncoderLayer^N_enc(W_E[ids])      (Vaswani et al. 2017, figure 1)"""
+            restate(f"m = {self.equation('EncoderLayer^N_enc')}")
+            return self.run(ids, table, "Encoder layer")
+
+        return encoder
+
+    def decoder(self) -> Layer:
+        """The stack as a block that reads token ids [B T], and the encoder's output [B S d_model] if there is one."""
+
+        @block(role="stack")
+        def decoder(ids: Variable, table: Variable, memory: Variable | None = None) -> Variable:
+            """y = DecoderLayer^N_dec(W_E[ids], m)      (Vaswani et al. 2017, figure 1)"""
+            restate(f"y = {self.equation('DecoderLayer^N_dec', ', m' if memory else '')}")
+            return self.run(ids, table, "Decoder layer", *([memory] if memory else []))
+
+        return decoder
+
     def equation(self, layers: str, memory: str = "") -> str:
         """The stack's own equation, right of its equals sign."""
         inner = f"{layers}({self.text}{memory})"
@@ -54,18 +76,7 @@ def encoder_decoder(
 
     `shared` says whether both stacks have one token table. A task of the encoder alone leaves the decoder out.
     """
-
-    @block(role="stack")
-    def encoder(ids: Variable, table: Variable) -> Variable:
-        """m = EncoderLayer^N_enc(W_E[ids])      (Vaswani et al. 2017, figure 1)"""
-        restate(f"m = {encoding.equation('EncoderLayer^N_enc')}")
-        return encoding.run(ids, table, "Encoder layer")
-
-    @block(role="stack")
-    def decoder(ids: Variable, table: Variable, memory: Variable) -> Variable:
-        """y = DecoderLayer^N_dec(W_E[ids], m)      (Vaswani et al. 2017, figure 1)"""
-        restate(f"y = {decoding.equation('DecoderLayer^N_dec', ', m')}")
-        return decoding.run(ids, table, "Decoder layer", memory)
+    encoder, decoder = encoding.encoder(), decoding.decoder()
 
     @block(role="model")
     def transformer() -> Variable:
@@ -77,6 +88,19 @@ def encoder_decoder(
             return read(y, table)
         other = table if shared else param("W_D", V, d_model)
         return read(decoder(source("target_ids", B, T, dtype="int64"), other, y), table)
+
+    return transformer
+
+
+def one_stack(run: Layer, read: Read, equation: str = "y = Decoder(ids)") -> Callable[[], Variable]:
+    """The model function of an encoder or a decoder alone: token ids [B S] → what is read of its output."""
+
+    @block(role="model")
+    def transformer() -> Variable:
+        """y = Stack(ids)"""
+        restate(equation)
+        table = param("W_E", V, d_model)
+        return read(run(source("token_ids", B, S, dtype="int64"), table), table)
 
     return transformer
 

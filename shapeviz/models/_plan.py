@@ -35,8 +35,9 @@ class Plan:
     """The model function, and what is known of its sizes besides the keys of SYMBOLS.
 
     `rules` derive sizes that were not given, `aliases` name sizes that are another one, `values` are numbers without a
-    key; `legend` explains letters of this family alone. `longest` is the longest sequence that the configuration
-    speaks of, a `limit` on S if `limited`. `conditions` must hold of all sizes.
+    key; `legend` explains letters of this family alone, `missing` says of letters without a number how to give it.
+    `longest` is the longest sequence that the configuration speaks of, a `limit` on S if `limited`. `conditions` must
+    hold of all sizes.
     """
 
     function: Callable[[], Variable]
@@ -48,6 +49,7 @@ class Plan:
     limited: bool = False
     conditions: tuple[Condition, ...] = ()
     notes: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

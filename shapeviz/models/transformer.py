@@ -1,9 +1,10 @@
-"""The transformer of Vaswani et al. 2017: encoder-decoder, encoder-only and decoder-only, of any size."""
+"""The transformer of Vaswani et al. 2017: encoder-decoder, encoder-only and decoder-only, of any size. It is built from
+sizes (flags, a TOML file, keywords), so its keys are those of the glossary."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -16,14 +17,14 @@ from shapeviz.blocks.linear import head
 from shapeviz.blocks.norm import layer_norm, rms_norm
 from shapeviz.blocks.position import learned, rotary, sinusoidal
 from shapeviz.expr import Expr, maximum
-from shapeviz.ir import Model, Sizes
-from shapeviz.lang import Variable, block, param, record, repeat, restate, softmax, source
+from shapeviz.keys import LARGEST, LINE, OneOf, key, size
+from shapeviz.lang import Variable, param, restate, softmax
+from shapeviz.models._encoder_decoder import Stack, encoder_decoder, one_stack
+from shapeviz.models._nearest import WINDOW, Rules, nearest_sizes, refuse
+from shapeviz.models._plan import B, N_dec, N_enc, P, Plan, S, T, V, d_k, d_model, d_v, g, h
+from shapeviz.symbols import letters, meaning, numbered
 
-LEGEND = {
-    "B": "batch", "S": "source length", "T": "target length", "V": "vocabulary", "P": "longest sequence",
-    "N_enc": "encoder layers", "N_dec": "decoder layers", "d_model": "model width", "h": "heads",
-    "g": "key/value heads", "d_k": "query and key width of a head", "d_v": "value width of a head",
-}  # fmt: skip
+CLASSES = {"Transformer": ""}
 
 
 @dataclass(frozen=True)
@@ -34,53 +35,126 @@ class Config:
     longest sequence), or, for `vocab`, not known.
     """
 
-    enc: int = 6
-    dec: int = 8
-    d_model: int = 1024
-    heads: int = 6
-    kv_heads: int | None = None
-    d_k: int | None = 128
-    d_v: int | None = None
-    ff: tuple[int, ...] = (512, 512)
-    gated: bool = False
-    norm: str = "layer"
-    norm_position: str = "post"
-    bias: bool = True
-    vocab: int | None = None
-    tie: bool = True
-    positions: str = "sinusoidal"
-    max_len: int | None = None
-    batch: int = 32
-    seq: int = 4096
-    tgt_seq: int | None = None
-    name: str = "transformer"
+    enc: int = size("N_enc", may_be_zero=True)
+    dec: int = size("N_dec", may_be_zero=True)
+    d_model: int = size("d_model")
+    heads: int = size("h")
+    kv_heads: int | None = size("g")
+    d_k: int | None = size("d_k")
+    d_v: int | None = size("d_v")
+    ff: tuple[int, ...] = size("d_ff")
+    gated: bool = key(False, help="Gated feed-forward: two matrices for every hidden width.")
+    norm: str = key("layer", OneOf(("layer", "rms")), help="LayerNorm or RMSNorm.")
+    norm_position: str = key(
+        "post", OneOf(("post", "pre")), help="Norm after each residual sum, or before each sublayer."
+    )
+    bias: bool = key(True, help="Biases in the linear layers; norms keep theirs, the head has none.")
+    vocab: int | None = size("V")
+    tie: bool = key(True, help="One table for both embeddings and the head.")
+    positions: str = key(
+        "sinusoidal", OneOf(("none", "sinusoidal", "learned", "rotary")), help="How positions are encoded."
+    )
+    max_len: int | None = size("P")
+    batch: int = size("B")
+    seq: int = size("S")
+    tgt_seq: int | None = size("T")
+    name: str = key("transformer", LINE)
 
     @property
     def title(self) -> str:
-        if self.enc and self.dec:
-            return "Encoder–decoder transformer"
-        return "Encoder-only transformer" if self.enc else "Decoder-only transformer"
-
-    @property
-    def full_title(self) -> str:
-        """The title, after the model's own name if it was given one."""
-        return self.title if self.name == Config.name else f"{self.name}: {self.title}"
+        """What it is, after its own name if it was given one."""
+        stacks = {(True, True): "Encoder–decoder", (True, False): "Encoder-only", (False, True): "Decoder-only"}
+        title = f"{stacks[bool(self.enc), bool(self.dec)]} transformer"
+        return title if self.name == Config.name else f"{self.name}: {title}"
 
 
-def build(config: Config, source_text: str = "sizes") -> Model:
-    """The symbolic model of a configuration, with its numbers beside it."""
-    sizes = _sizes(config)
-    root = record(_transformer(config), sizes=sizes.resolve())
-    legend = {name: text for name, text in LEGEND.items() if name in sizes.names}
-    if not (config.enc and config.dec):
-        legend["S"] = "sequence length"
-    widths = {n: "feed-forward width" + (f" {n[4:]}" if len(n) > 4 else "") for n in _ff_names(config)}
-    missing = {} if config.vocab else {"V": "the vocabulary is not given: --vocab N counts it"}
-    if missing:
-        legend["V"] = LEGEND["V"] + ", not given"
-    return Model(
-        config.name, config.full_title, source_text, root, sizes, {**legend, **widths}, missing, _notes(config), config
+SYMBOLS = letters(entry.name for entry in fields(Config))
+
+
+def implied(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults that sizes change which are given: a head's width follows from a width or heads of one's own, and
+    the sequence is no longer than a table of positions."""
+    more: dict[str, Any] = {}
+    if "d_k" not in given and given.keys() & {"d_model", "heads"}:
+        more["d_k"] = None
+    if given.get("positions") == "learned" and given.get("max_len") and not given.keys() & {"seq", "tgt_seq"}:
+        more["seq"] = min(Config.seq, given["max_len"])
+    return more
+
+
+def check(c: Config) -> None:
+    """Raises SizeError for sizes that do not go together, with the nearest that do."""
+    refuse(c, RULES, MESSAGES)
+
+
+def build(c: Config, task: str = "") -> Plan:
+    """The plan of a transformer: without a vocabulary its embeddings and head are not counted."""
+    both = bool(c.enc and c.dec)
+    encoding, decoding = _stacks(c, T if both else S)
+    if both:
+        function = encoder_decoder(encoding, decoding, "lm", partial(_probabilities, c), shared=c.tie)
+    elif c.enc:
+        function = one_stack(encoding.encoder(), lambda y, table: y, "m = Encoder(ids)")
+    else:
+        function = one_stack(decoding.decoder(), partial(_probabilities, c))
+
+    widths = numbered("d_ff", len(c.ff))
+    values = dict(zip(widths, c.ff, strict=True))
+    if c.tgt_seq and not c.enc:
+        values["S"] = c.tgt_seq
+    rules = {"d_k": d_model / h} if c.d_k is None else {}
+    if c.positions == "learned" and c.max_len is None:
+        rules["P"] = maximum(S, T) if both else S
+    legend = {"S": "source length"} if both else {}
+    missing = {} if c.vocab else {"V": "the vocabulary is not given: --vocab N counts it"}
+    return Plan(
+        function,
+        rules,
+        {letter: other for letter, other in ALIASES.items() if getattr(c, SYMBOLS[letter]) is None},
+        values,
+        legend={**legend, **{letter: f"{meaning(letter)}, not given" for letter in missing}},
+        notes=_notes(c),
+        missing=missing,
     )
+
+
+ALIASES = {"g": "h", "d_v": "d_k"}  # what a letter means where it has no number of its own
+
+
+def _stacks(c: Config, target: Expr) -> tuple[Stack, Stack]:
+    """Encoder and decoder, which reads `target` tokens: the variants choose among the blocks."""
+    groups, value_width = (g if c.kv_heads else h), (d_v if c.d_v else d_k)
+    norm = {"layer": layer_norm, "rms": rms_norm}[c.norm]
+    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=value_width, bias=c.bias)
+    turned = partial(attend, rotate=rotary) if c.positions == "rotary" else attend
+    masked = partial(turned, mask="causal", title="Masked self-attention", cache=B * target)
+    widths = tuple(map(Expr.of, numbered("d_ff", len(c.ff))))
+    feed = partial(gated_feed_forward if c.gated else feed_forward, widths=widths, bias=c.bias)
+    pre = c.norm_position == "pre"
+    one, two = (pre_norm_encoder_layer, pre_norm_decoder_layer) if pre else (encoder_layer, decoder_layer)
+    second: Any = partial(two, cross=partial(attend, cache=B * S, grows=False)) if c.enc else one
+
+    text = "W_E[ids]" + {"sinusoidal": " + PE", "learned": " + W_P"}.get(c.positions, "")
+    stack = partial(Stack, embed=partial(_embed, c.positions), text=text, final_norm=norm if pre else None)
+    rest = {"feed": feed, "norm": norm}
+    return stack(N_enc, partial(one, **rest), turned), stack(N_dec, partial(second, **rest), masked)
+
+
+def _embed(positions: str, ids: Variable, table: Variable) -> Variable:
+    x = embedding(ids, table, V)
+    match positions:
+        case "sinusoidal":
+            return sinusoidal(x, name="positions")
+        case "learned":
+            return learned(x, P, name="positions")
+    return x
+
+
+def _probabilities(c: Config, y: Variable, table: Variable) -> Variable:
+    """Of the next token, by the head that reads the decoder."""
+    read = "Decoder(target, Encoder(source))" if c.enc else "Decoder(ids)"
+    restate(f"p = softmax({read} {'W_Eᵀ' if c.tie else 'W_Hᵀ'})")
+    return softmax(head(y, table if c.tie else param("W_H", V, d_model), V))
 
 
 def _notes(c: Config) -> tuple[str, ...]:
@@ -93,111 +167,71 @@ def _notes(c: Config) -> tuple[str, ...]:
     return tuple(text for text, given in idle.items() if given)
 
 
-def _ff_names(config: Config) -> list[str]:
-    return ["d_ff"] if len(config.ff) == 1 else [f"d_ff{i}" for i in range(1, len(config.ff) + 1)]
+def _longest(c: Config) -> int:
+    return max(c.seq if c.enc or c.tgt_seq is None else 0, (c.tgt_seq or 0) if c.dec else 0)
 
 
-def _sizes(c: Config) -> Sizes:
-    """Every number under its symbol; what was not given follows by a rule, or means another size."""
-    two_lengths = bool(c.enc and c.dec)
-    given: dict[str, Any] = {
-        "B": c.batch,
-        "S": c.seq if c.enc or c.tgt_seq is None else c.tgt_seq,
-        "T": c.tgt_seq if two_lengths else None,
-        "V": c.vocab,
-        "P": c.max_len if c.positions == "learned" else None,
-        "N_enc": c.enc or None,
-        "N_dec": c.dec or None,
-        "d_model": c.d_model,
-        "h": c.heads,
-        "g": c.kv_heads,
-        "d_k": c.d_k,
-        "d_v": c.d_v,
-        **dict(zip(_ff_names(c), c.ff, strict=True)),
-    }
-    rules = {}
-    if two_lengths and c.tgt_seq is None:
-        rules["T"] = Expr.of("S")
-    if c.positions == "learned" and c.max_len is None:
-        rules["P"] = maximum("S", "T") if two_lengths else Expr.of("S")
-    if c.d_k is None:
-        rules["d_k"] = Expr.of("d_model") / "h"
-    aliases = {name: other for name, other in (("g", "h"), ("d_v", "d_k")) if given[name] is None}
-    values = {name: size for name, size in given.items() if size is not None}
-    return Sizes(values, rules, aliases, tuple(given))
+def _width(c: Config) -> int:
+    return c.d_k or c.d_model // c.heads
 
 
-def _transformer(c: Config) -> Callable[[], Variable]:
-    """The model function: the sizes become symbols, the variants choose among the blocks."""
-    B, S, V, P, d_model, h, d_k = map(Expr.of, ("B", "S", "V", "P", "d_model", "h", "d_k"))
-    g, d_v = Expr.of("g") if c.kv_heads else h, Expr.of("d_v") if c.d_v else d_k
-    T = Expr.of("T") if c.enc and c.dec else S
-    widths = tuple(map(Expr.of, _ff_names(c)))
+RULES: Rules = {
+    "layers": lambda c: not c.enc and not c.dec,
+    "max_len": lambda c: c.positions == "learned" and c.max_len and c.max_len < _longest(c),
+    "d_k": lambda c: c.d_k is None and c.d_model % c.heads,
+    "groups": lambda c: c.kv_heads and c.heads % c.kv_heads,
+    "rotary": lambda c: c.positions == "rotary" and _width(c) % 2,
+}
+"""What does not go together."""
 
-    norm = {"layer": layer_norm, "rms": rms_norm}[c.norm]
-    attend = partial(multi_head, h=h, g=g, d_k=d_k, d_v=d_v, bias=c.bias)
-    turned = partial(attend, rotate=rotary) if c.positions == "rotary" else attend
-    masked = partial(turned, mask="causal", title="Masked self-attention", cache=B * T)
-    across = partial(attend, cache=B * S, grows=False)
-    feed = partial(gated_feed_forward if c.gated else feed_forward, widths=widths, bias=c.bias)
-    pre = c.norm_position == "pre"
-    one_stream, two_streams = (
-        (pre_norm_encoder_layer, pre_norm_decoder_layer) if pre else (encoder_layer, decoder_layer)
+
+def _no_layers(c: Config) -> str:
+    return "--enc 0 --dec 0: a model needs a layer; give one of them at least 1"
+
+
+def _too_long(c: Config) -> str:
+    longest = _longest(c)
+    return (
+        f"--max-len {c.max_len}: a sequence of {longest} tokens does not fit; "
+        f"at least --max-len {longest}, or at most --seq {c.max_len}"
     )
 
-    embedding_text = "W_E[ids]" + {"sinusoidal": " + PE", "learned": " + W_P"}.get(c.positions, "")
 
-    table_text = "W_Eᵀ" if c.tie else "W_Hᵀ"
+def _no_d_k(c: Config) -> str:
+    whole, near = c.d_model // c.heads, min(c.heads, c.d_model)
+    wide = range((whole + 1) * c.heads, LARGEST + 1, c.heads)
+    options = [
+        nearest_sizes(c, RULES, "heads", range(near, 0, -1), range(near + 1, c.d_model + 1)),
+        nearest_sizes(c, RULES, "d_model", range(whole * c.heads, 0, -c.heads), wide),
+        nearest_sizes(c, RULES, "d_k", range(max(whole, 1), 0, -1), range(max(whole, 1) + 1, LARGEST + 1)),
+    ]
+    return (
+        f"--d-model {c.d_model} --heads {c.heads}: d_k = d_model / heads is no integer; "
+        f"nearest possible: {', or '.join(filter(None, options))}; "
+        f"the default --d-k {Config.d_k} holds only while neither --d-model nor --heads is given"
+    )
 
-    def stack_text(layers: str, memory: str = "") -> str:
-        inner = f"{layers}({embedding_text}{memory})"
-        return f"Norm({inner})" if pre else inner
 
-    def embedded(ids: Variable, table: Variable) -> Variable:
-        x = embedding(ids, table, V)
-        match c.positions:
-            case "sinusoidal":
-                x = sinusoidal(x, name="positions")
-            case "learned":
-                x = learned(x, P, name="positions")
-        return x
+def _uneven_groups(c: Config) -> str:
+    near = min(c.kv_heads or 1, c.heads)
+    # 1 and all heads always divide, however far away they are
+    below, above = [*range(near, 0, -1)[:WINDOW], 1], [*range(near, c.heads + 1)[:WINDOW], c.heads]
+    return (
+        f"--kv-heads {c.kv_heads}: {c.heads} query heads cannot share {c.kv_heads} key/value heads evenly; "
+        f"nearest possible: {nearest_sizes(c, RULES, SYMBOLS['g'], below, above)}"
+    )
 
-    def other(table: Variable, name: str) -> Variable:
-        return table if c.tie else param(name, V, d_model)
 
-    @block(role="stack")
-    def encoder(ids: Variable, table: Variable) -> Variable:
-        """m = EncoderLayer^N_enc(W_E[ids] + PE)      (Vaswani et al. 2017, figure 1)"""
-        restate(f"m = {stack_text('EncoderLayer^N_enc')}")
-        x = embedded(ids, table)
-        x = repeat("N_enc", one_stream, x, turned, feed, norm, title="Encoder layer")
-        return norm(x, name="final_norm", title="Final norm") if pre else x
+def _odd_pairs(c: Config) -> str:
+    width = _width(c)
+    options = nearest_sizes(c, RULES, "d_k", range(width - 1, 0, -1), range(width + 1, LARGEST + 1))
+    return f"d_k = {width}: rotary positions turn pairs, so d_k is even; nearest possible: {options}"
 
-    @block(role="stack")
-    def decoder(ids: Variable, table: Variable, memory: Variable | None = None) -> Variable:
-        """y = DecoderLayer^N_dec(W_E[ids] + PE, m)      (Vaswani et al. 2017, figure 1)"""
-        restate(f"y = {stack_text('DecoderLayer^N_dec', ', m' if memory else '')}")
-        x = embedded(ids, table)
-        if memory is None:
-            x = repeat("N_dec", one_stream, x, masked, feed, norm, title="Decoder layer")
-        else:
-            x = repeat("N_dec", two_streams, x, memory, masked, across, feed, norm, title="Decoder layer")
-        return norm(x, name="final_norm", title="Final norm") if pre else x
 
-    @block(role="model")
-    def transformer() -> Variable:
-        """p = softmax(Decoder(target, Encoder(source)) W_Eᵀ)      (Vaswani et al. 2017, figure 1)"""
-        table = param("W_E", V, d_model)
-        if not c.dec:
-            restate("m = Encoder(ids)")
-            return encoder(source("token_ids", B, S, dtype="int64"), table)
-        if not c.enc:
-            restate(f"p = softmax(Decoder(ids) {table_text})")
-            y = decoder(source("token_ids", B, S, dtype="int64"), table)
-        else:
-            restate(f"p = softmax(Decoder(target, Encoder(source)) {table_text})")
-            memory = encoder(source("source_ids", B, S, dtype="int64"), table)
-            y = decoder(source("target_ids", B, T, dtype="int64"), other(table, "W_E"), memory)
-        return softmax(head(y, other(table, "W_H"), V))
-
-    return transformer
+MESSAGES: Mapping[str, Callable[[Config], str]] = {
+    "layers": _no_layers,
+    "max_len": _too_long,
+    "d_k": _no_d_k,
+    "groups": _uneven_groups,
+    "rotary": _odd_pairs,
+}

@@ -13,7 +13,7 @@ from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-def
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError, nearest
 from shapeviz.expr import Expr
-from shapeviz.ir import NOT_IN_A_TRACE, NOT_TRACED, Block, Condition, Model, Sizes
+from shapeviz.ir import NOT_IN_A_TRACE, NOT_TRACED, Block, Condition, Door, Model, Origin, Sizes
 from shapeviz.report import measure
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.calls import UnlikeError
@@ -287,7 +287,7 @@ class Job:
             notes=tuple(notes),
             conventions={"flops": TRAINED} if self.training else {},
             absent=NOT_IN_A_TRACE | ({} if self.saves else dict.fromkeys(("saved", "largest"), NOT_TRACED)),
-            config=self,
+            origin=Origin(Door.MODULE, trace=self),
             again=self._again if whole else None,
         )
 

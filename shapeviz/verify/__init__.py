@@ -8,9 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from shapeviz.errors import InputError, requiring
-from shapeviz.frontends.from_huggingface import Origin
-from shapeviz.ir import Model
-from shapeviz.models.transformer import Config
+from shapeviz.ir import Door, Model
 from shapeviz.report import Check
 
 __all__ = ["first_disagreement", "verify"]
@@ -26,24 +24,27 @@ def verify(model: Model) -> tuple[Check, ...]:
     builds of it. Raises InputError for a model that is neither built from
     sizes nor traced, MissingToolError if torch, torchinfo or fvcore is not installed.
     """
-    if model.again is not None:
-        from shapeviz.verify.traced import traced_checks
-
-        return traced_checks(model, model.config)
-    if isinstance(model.config, Origin):
-        with requiring("verify", "torch", "transformers"):
-            import_module("torch")
-        from shapeviz.verify.configured import configured_checks
-
-        return configured_checks(model)
-    if not isinstance(model.config, Config):
+    origin = model.origin
+    if origin is None:
         raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
-    with requiring("verify", *PACKAGES):
-        for package in PACKAGES:
-            import_module(package)
-    from shapeviz.verify.compare import compare
+    match origin.door:
+        case Door.MODULE:
+            from shapeviz.verify.traced import traced_checks
 
-    return compare(model, model.config)
+            return traced_checks(model, origin.trace)
+        case Door.CONFIGURATION:
+            with requiring("verify", "torch", "transformers"):
+                import_module("torch")
+            from shapeviz.verify.configured import configured_checks
+
+            return configured_checks(model, origin)
+        case Door.SIZES:
+            with requiring("verify", *PACKAGES):
+                for package in PACKAGES:
+                    import_module(package)
+            from shapeviz.verify.compare import compare
+
+            return compare(model, origin.config)
 
 
 def first_disagreement(checks: Iterable[Check]) -> Check | None:

@@ -11,24 +11,25 @@ from torch import nn
 
 from shapeviz.errors import ShapevizError
 from shapeviz.expr import Expr
-from shapeviz.ir import Model
+from shapeviz.ir import Model, Origin
 from shapeviz.report import Check, Report, measure
+from shapeviz.symbols import DIMENSIONS
 from shapeviz.tracing import trace
 from shapeviz.tracing.configuration import build
 from shapeviz.verify.traced import COUNTER, UncountedError, run
 
-LENGTHS = ("B", "S", "T")
+LENGTHS = tuple(DIMENSIONS.values())
 
 
-def configured_checks(model: Model) -> tuple[Check, ...]:
+def configured_checks(model: Model, origin: Origin) -> tuple[Check, ...]:
     """Parameters of every top module and in all, buffers, and FLOPs as a polynomial in the batch and the lengths.
 
     Raises InputError for a class that transformers does not have, MissingToolError if it is not installed.
     """
-    module = build(model.config.data, model.config.class_name, model.name)
+    module = build(origin.data, origin.class_name, model.name)
     by = getattr(module, "made_of", "transformers") + f", {type(module).__name__}"
     report = measure(model, ["params", "flops", "buffers"])
-    checks = list(_modules(model, report, module, by))
+    checks = list(_modules(origin.modules, report, module, by))
     checks.append(
         Check("model", "params", report.total["params"].value, _count(module), by, "unique nn.Parameter elements")
     )
@@ -38,19 +39,18 @@ def configured_checks(model: Model) -> tuple[Check, ...]:
     return (*checks, _flops(model, report, module))
 
 
-def twin(model: Model, module: nn.Module | None = None, **options: Any) -> Model:
-    """A configuration's model once more: the module of transformers (built unless it is given), traced at its sizes."""
-    module = module or build(model.config.data, model.config.class_name, model.name)
+def twin(model: Model, module: nn.Module, **options: Any) -> Model:
+    """A configuration's model once more: the module of transformers, traced at its sizes."""
     config: Any = module.config
     config.use_cache = False
     lengths = {name: size for name, size in model.sizes.numbers.items() if name in LENGTHS}
     return trace(module, sizes=lengths, name=model.name, source=model.source, **options)
 
 
-def _modules(model: Model, report: Report, module: nn.Module, by: str) -> Iterator[Check]:
+def _modules(places: Mapping[str, str], report: Report, module: nn.Module, by: str) -> Iterator[Check]:
     """Every part of the implementation that our paths make up; one that it has not cannot be compared."""
     parts: dict[str, list[str]] = {}
-    for path, name in model.config.family.MODULES.items():
+    for path, name in places.items():
         parts.setdefault(name, []).append(path)
     for name, paths in parts.items():
         rows = [row for row in report.rows if any(_matches(row.path, path) for path in paths)]
@@ -113,7 +113,8 @@ def _flops(model: Model, report: Report, module: nn.Module) -> Check:
 
 def _counted(traced: Model) -> tuple[Expr, str]:
     """FLOPs by torch's own counter, symbolic; by our trace where that counter cannot run the module."""
+    assert traced.origin is not None
     try:
-        return run(traced.config).flops[""], COUNTER
+        return run(traced.origin.trace).flops[""], COUNTER
     except Exception:  # an operation without symbolic sizes, or a branch on them
         return measure(traced, ["flops"]).total["flops"].formula, "trace of the module"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shapeviz.ir import Model
-from shapeviz.models.transformer import Config
+from shapeviz.models.transformer import SYMBOLS, Config
+from shapeviz.symbols import DIMENSIONS, numbered
 
-VARIABLES = ("B", "S", "T")  # what the comparison leaves symbolic
+VARIABLES = tuple(DIMENSIONS.values())  # B, S, T: what the comparison leaves symbolic
 SYMBOLIC_DEPTH = 8  # layers of a stack that are run symbolically; deeper ones are alike, and totals grow linearly
 DEEPEST = 64  # layers of a stack that are built for the peers, who count numbers and are faster
 SHORTEST_TABLE = 3  # learned positions that leave room for two lengths above 1, which torch takes as symbols
@@ -26,12 +27,13 @@ def variables(c: Config) -> tuple[str, ...]:
 
 
 def symbols(c: Config) -> dict[str, int]:
-    """Every symbol's number, derived from the configuration alone."""
+    """Every symbol's number, derived from the configuration alone: what it leaves open is settled here once more."""
     d_k = c.d_k or c.d_model // c.heads
-    widths = {f"d_ff{i}" if len(c.ff) > 1 else "d_ff": width for i, width in enumerate(c.ff, 1)}
-    heads = {"h": c.heads, "g": c.kv_heads or c.heads, "d_k": d_k, "d_v": c.d_v or d_k}
-    sizes = {**dict(zip(VARIABLES, (c.batch, *lengths(c)), strict=False)), "P": table_length(c) or 0}
-    return {**sizes, "V": c.vocab or 0, "N_enc": c.enc, "N_dec": c.dec, "d_model": c.d_model, **heads, **widths}
+    whole = replace(c, kv_heads=c.kv_heads or c.heads, d_k=d_k, d_v=c.d_v or d_k, max_len=table_length(c))
+    numbers: dict[str, int] = {letter: getattr(whole, key) or 0 for letter, key in SYMBOLS.items()}
+    del numbers["d_ff"], numbers["S"], numbers["T"]
+    widths = zip(numbered("d_ff", len(c.ff)), c.ff, strict=True)
+    return {**dict(zip(VARIABLES, (c.batch, *lengths(c)), strict=False)), **numbers, **dict(widths)}
 
 
 def overrides(model: Model, c: Config) -> dict[str, int]:

@@ -13,7 +13,9 @@ def twin(model: Model) -> Model:
 
     Vectors that go in count as the outputs of an embedding, which gradients reach; so all layers save the same.
     """
-    c, (_, *lengths) = model.config, variables(model.config)
+    assert model.origin is not None
+    c = model.origin.config
+    _, *lengths = variables(c)
     inputs = [f"int64[B,{length}]" if c.vocab else f"float32[B,{length},{c.d_model}]" for length in lengths]
     sizes = {name: symbols(c)[name] for name in ("B", *lengths)}
     return trace(

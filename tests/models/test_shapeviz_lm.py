@@ -58,7 +58,7 @@ def test_counts_equal_the_module(chunk: int) -> None:
             "embedding",
             "layers",
             "final_norm",
-            *(["positions"] if model.config.data["positions"] == "learned" else []),
+            *(["positions"] if model.origin.data["positions"] == "learned" else []),
         }
         assert there <= parts.keys()
 
