@@ -22,8 +22,8 @@ SCALES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 def counted(name: str) -> Report:
     """Our counts of the class that a bundled model is about."""
     entry = published.load(name)
-    choice = from_huggingface.Choice(class_name=entry["class"])
-    model = from_huggingface.model(entry["config"], name, entry["source"], choice)
+    overrides = from_huggingface.Overrides(class_name=entry["class"])
+    model = from_huggingface.model(entry["config"], name, entry["source"], overrides)
     return measure(model, ["params", "active", "kv_cache"])
 
 

@@ -9,6 +9,7 @@ from shapeviz.cli._frame import say
 from shapeviz.cli._options import KEYS, SIZES, SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import from_torch, is_configuration, read
+from shapeviz.frontends.numbers import positive
 from shapeviz.ir import Model
 from shapeviz.symbols import BY_LETTER, DIMENSIONS, flag
 
@@ -30,7 +31,7 @@ def model_of(request: Request) -> Model:
 
 
 def _configuration_options(request: Request) -> dict[str, Any]:
-    """What was asked of a configuration: sizes, a head or none, keys to be passed over; or how it is to be traced."""
+    """What is set anew in a configuration: sizes, a head or none, keys to be passed over; or how it is to be traced."""
     for name, value in request.sizes.items():
         if not KEYS[name].letter:
             raise InputError(f"{_flag(name, value)} is for models built from sizes: {request.model} says it itself")
@@ -39,8 +40,8 @@ def _configuration_options(request: Request) -> dict[str, Any]:
         return {**request.sizes, "sizes": request.torch.sizes, "head": request.head, "ignore": request.ignore}
     if request.head is not None or request.ignore:
         raise InputError("--head, --no-head and --ignore have no effect with --via torch")
-    asked = vars(_torch_options(request, str(request.model)))
-    return {**asked, "via": request.via}
+    options = vars(_torch_options(request, str(request.model)))
+    return {**options, "via": request.via}
 
 
 def _refuse_configuration_options(request: Request) -> None:
@@ -52,7 +53,7 @@ def _refuse_configuration_options(request: Request) -> None:
             raise InputError(f"{option} is for a published model: name a bundled one or a config.json as MODEL")
 
 
-def _torch_options(request: Request, source: str) -> from_torch.Options:
+def _torch_options(request: Request, source: str) -> from_torch.TraceOptions:
     """How a module is to be traced: --batch, --seq and --tgt-seq are sizes of it, other sizes are not."""
     sizes = dict(request.torch.sizes)
     for name, value in request.sizes.items():
@@ -61,14 +62,14 @@ def _torch_options(request: Request, source: str) -> from_torch.Options:
             raise InputError(f"{given} is for models that are built from sizes; {source} has sizes of its own")
         if (dimension := DIMENSIONS[name]) in sizes:
             raise InputError(f"{given}: {dimension} is given by --size as well: keep one")
-        sizes[dimension] = from_torch.positive(value, given)
+        sizes[dimension] = positive(value, given)
     return replace(request.torch, sizes=sizes, run=request.verb != "params")
 
 
 def _refuse_torch_options(request: Request) -> None:
     """Options of PyTorch modules have no meaning for a model that is built from sizes."""
-    asked = request.torch
-    for name, number in asked.sizes.items():
+    options = request.torch
+    for name, number in options.sizes.items():
         size = BY_LETTER[name].key if name in BY_LETTER else name
         hint = f"use {_flag(size)} {number}" if size in SIZES else nearest(_flag(name), map(_flag, SIZES))
         raise InputError(f"--size {name}={number} is for a PyTorch module, file.py:factory; here {hint}")
@@ -76,12 +77,12 @@ def _refuse_torch_options(request: Request) -> None:
 
 
 def _refuse_module_options(request: Request, why: str) -> None:
-    asked = request.torch
+    options = request.torch
     given = {
-        **{f"--input {text}": True for text in asked.inputs},
-        **{f"--name {name}={number}": True for name, number in asked.names.items()},
-        "--training": asked.training,
-        TORCH_SWITCHES["input_grad"][0].split("/")[asked.input_grad is False]: asked.input_grad is not None,
+        **{f"--input {text}": True for text in options.inputs},
+        **{f"--name {name}={number}": True for name, number in options.names.items()},
+        "--training": options.training,
+        TORCH_SWITCHES["input_grad"][0].split("/")[options.input_grad is False]: options.input_grad is not None,
     }
     for option, is_given in given.items():
         if is_given:

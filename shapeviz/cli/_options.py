@@ -12,7 +12,8 @@ import typer
 
 from shapeviz.cli._frame import guarded
 from shapeviz.errors import InputError
-from shapeviz.frontends.from_torch import Options, assigned
+from shapeviz.frontends.from_torch import TraceOptions
+from shapeviz.frontends.numbers import assigned
 from shapeviz.keys import SWITCH, keys
 from shapeviz.models.transformer import Config
 from shapeviz.symbols import flag
@@ -59,7 +60,7 @@ class Request:
     figure: str
     theme: str
     extra: Mapping[str, Any]
-    torch: Options
+    torch: TraceOptions
     strict: bool
     head: bool | None = None
     via: str | None = None
@@ -119,8 +120,8 @@ def _common(verb: ModuleType) -> list[Parameter]:
     return common
 
 
-def _torch(values: Mapping[str, Any]) -> Options:
-    return Options(
+def _torch(values: Mapping[str, Any]) -> TraceOptions:
+    return TraceOptions(
         inputs=tuple(values["input"] or ()),
         sizes=assigned(values["size"] or (), "--size"),
         names=assigned(values["name"] or (), "--name"),

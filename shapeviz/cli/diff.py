@@ -13,7 +13,7 @@ from shapeviz.cli._options import Request
 from shapeviz.cli._output import put
 from shapeviz.comparison import Difference, at_one_length, compare
 from shapeviz.errors import InputError
-from shapeviz.frontends.from_torch import assigned
+from shapeviz.frontends.numbers import assigned
 from shapeviz.renderers.listing import Column, Listing
 from shapeviz.report import Report, measure
 from shapeviz.symbols import DIMENSIONS, LETTERS

@@ -9,9 +9,9 @@ from typing import Any
 
 from shapeviz import published
 from shapeviz.errors import InputError, nearest
-from shapeviz.frontends import _sources, _toml, from_sizes, from_torch
-from shapeviz.frontends._asked import asked
-from shapeviz.frontends._sources import Source, is_, is_configuration
+from shapeviz.frontends import _config_files, _toml, from_sizes, from_torch
+from shapeviz.frontends._config_files import ConfigFile, is_, is_configuration
+from shapeviz.frontends._overrides import overrides
 from shapeviz.ir import Model
 
 __all__ = ["is_configuration", "read"]
@@ -35,18 +35,18 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **given: Any) -> M
         return from_sizes.model({}, given, "default sizes")
     if isinstance(model, Mapping):
         if "model_type" in model or "architectures" in model:
-            return _configured(Source(model, str(model.get("model_type", "model")), "configuration"), given)
+            return _configured(ConfigFile(model, str(model.get("model_type", "model")), "configuration"), given)
         return from_sizes.model(model, given, "sizes")
     if not isinstance(model, str | Path):
         raise InputError(f"a model is a file's name or a dict of sizes, not {type(model).__name__}")
-    if source := _sources.find(model):
+    if source := _config_files.find(model):
         return _configured(source, given)
     if isinstance(model, str) and from_torch.is_source(model):
         return from_torch.model(model, _options(model, given))
     return _from_file(Path(model), str(model), given)
 
 
-def _configured(source: Source, given: Mapping[str, Any]) -> Model:
+def _configured(source: ConfigFile, given: Mapping[str, Any]) -> Model:
     """The model of a configuration, from its keys alone or, via torch, built and traced."""
     via = given.get("via")
     if via not in (None, "torch"):
@@ -56,7 +56,9 @@ def _configured(source: Source, given: Mapping[str, Any]) -> Model:
         return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
     from shapeviz.frontends import from_huggingface
 
-    return from_huggingface.model(source.data, source.name, source.text, asked(rest, source.class_name), source.where)
+    return from_huggingface.model(
+        source.data, source.name, source.text, overrides(rest, source.class_name), source.where
+    )
 
 
 def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
@@ -73,13 +75,13 @@ def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
     raise InputError(f"{shown!r} is neither a file nor a known model; {_others(path)}")
 
 
-def _options(source: str, given: Mapping[str, Any]) -> from_torch.Options:
+def _options(source: str, given: Mapping[str, Any]) -> from_torch.TraceOptions:
     known = ("inputs", "sizes", "names", "training", "input_grad", "saved")
     for name in given:
         if name not in known:
             raise InputError(f"{name} is a size of models that are built from sizes; {source} takes {', '.join(known)}")
     inputs = given.get("inputs") or ()
-    return from_torch.Options(**{**given, "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs)})
+    return from_torch.TraceOptions(**{**given, "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs)})
 
 
 def _builders(path: Path) -> str:

@@ -10,23 +10,25 @@ from typing import Any
 from shapeviz import keys, symbols
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.frontends import _families, _json, _keys
-from shapeviz.frontends._asked import Choice
 from shapeviz.frontends._assemble import assemble, check
 from shapeviz.frontends._families import Family
+from shapeviz.frontends._overrides import Overrides
 from shapeviz.ir import Door, Model, Origin
 
 COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
 QUANTIZED = ("quantization_config", "quantization", "compression_config")
 
 
-def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None = None, where: str = "") -> Model:
+def model(
+    data: Mapping[str, Any], name: str, source: str, overrides: Overrides | None = None, where: str = ""
+) -> Model:
     """The model of a configuration. Raises InputError for keys, SizeError for sizes that cannot be."""
-    asked, where = choice or Choice(), where or source
+    overrides, where = overrides or Overrides(), where or source
     family = _family(data, where)
-    config = _keys.configuration(family, data, where, asked.ignore)
-    class_name = _class(family, data, asked, where)
+    config = _keys.configuration(family, data, where, overrides.ignore)
+    class_name = _class(family, data, overrides, where)
     task = family.classes[class_name]
-    runs, config = _overridden(family, config, asked, task)
+    runs, config = _overridden(family, config, overrides, task)
     labels = _labels(data, where, family.labels)
     check(family, config, where)
     plan = family.build(config, task)
@@ -38,15 +40,15 @@ def model(data: Mapping[str, Any], name: str, source: str, choice: Choice | None
         where,
         name=name,
         title=f"{name}: {class_name}",
-        source=" + ".join([source, *asked.typed.values()]),
+        source=" + ".join([source, *overrides.typed.values()]),
         notes=(*_notes(data, class_name, labels), *plan.notes),
         origin=Origin(
             Door.CONFIGURATION, family.name, config, _as_built(data, config, labels), class_name, family.modules
         ),
         columns=COLUMNS,
     )
-    for letter in asked.sizes.keys() & {"S", "T", "C"} - {*made.sizes.names}:
-        raise SizeError(f"{where}: {asked.typed.get(letter, letter)} has no effect: {class_name} has no {letter}")
+    for letter in overrides.sizes.keys() & {"S", "T", "C"} - {*made.sizes.names}:
+        raise SizeError(f"{where}: {overrides.typed.get(letter, letter)} has no effect: {class_name} has no {letter}")
     return made
 
 
@@ -70,17 +72,17 @@ def _family(data: Mapping[str, Any], source: str) -> Family:
     return _families.load(kind)
 
 
-def _overridden(family: Family, config: Any, asked: Choice, task: str) -> tuple[dict[str, int], Any]:
+def _overridden(family: Family, config: Any, overrides: Overrides, task: str) -> tuple[dict[str, int], Any]:
     """The sizes of a run, and the configuration with the sizes of the architecture set anew.
 
     A size that means another one (key/value heads as many as heads) goes with it.
     """
-    runs = {name: size for name, size in asked.sizes.items() if name in symbols.RUNS}
+    runs = {name: size for name, size in overrides.sizes.items() if name in symbols.RUNS}
     known = [entry.name for entry in fields(config)]
     named = {**family.symbols, **{key: key for key in known}}
     changes: dict[str, Any] = {}
-    for name, size in asked.sizes.items():
-        label = asked.typed.get(name, f"{name} = {size}")
+    for name, size in overrides.sizes.items():
+        label = overrides.typed.get(name, f"{name} = {size}")
         if name in runs:
             continue
         value = getattr(config, named.get(name, ""), None)
@@ -107,15 +109,15 @@ def _overridden(family: Family, config: Any, asked: Choice, task: str) -> tuple[
     return runs, type(config)(**{key: changes.get(key, getattr(config, key)) for key in known})
 
 
-def _class(family: Family, data: Mapping[str, Any], asked: Choice, source: str) -> str:
+def _class(family: Family, data: Mapping[str, Any], overrides: Overrides, source: str) -> str:
     """The class that is meant: the one asked for, the one that the configuration names, or the family's first."""
     classes: Mapping[str, str] = family.classes
     named = data.get("architectures") or [next(iter(classes))]
     if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
         raise InputError(f"{source}: architectures = {keys.shown(named)}: a list of class names is needed")
-    found = asked.class_name or named[0]
-    if asked.head is not None and not (asked.head and classes.get(found)):
-        return next(name for name, task in classes.items() if bool(task) == asked.head)
+    found = overrides.class_name or named[0]
+    if overrides.head is not None and not (overrides.head and classes.get(found)):
+        return next(name for name, task in classes.items() if bool(task) == overrides.head)
     if found not in classes:
         raise InputError(
             f"{source}: architectures = {keys.shown(found)} is no class of {family.name} that is known; "

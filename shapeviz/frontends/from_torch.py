@@ -10,17 +10,16 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from shapeviz.errors import InputError, SizeError, nearest, requiring
-from shapeviz.expr import Expr
+from shapeviz.errors import InputError, nearest, requiring
+from shapeviz.frontends.numbers import checked, short
 from shapeviz.ir import Model
-from shapeviz.tracing import LARGEST
 
 DATA = (".toml", ".json")
 SOURCE = re.compile(r"(?P<home>[\w./\\~ -]+):(?P<path>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
 
 @dataclass(frozen=True)
-class Options:
+class TraceOptions:
     """How a module is to be traced: its inputs as specs, sizes of their dimensions, names of its own numbers.
 
     `training` also traces the backward pass, `saved` keeps what is saved for it; `input_grad` says whether the inputs
@@ -53,18 +52,18 @@ def is_source(text: str) -> bool:
     return len(found["home"]) > 1 or os.path.lexists(f"{found['home']}.py")  # C: is a drive
 
 
-def model(source: str, options: Options | None = None) -> Model:
+def model(source: str, options: TraceOptions | None = None) -> Model:
     """The Model of a module that is traced. What its code prints goes to standard error.
 
     Raises InputError or SizeError for a mistake in the source or the options, MissingToolError without torch,
     TraceError for a trace that cannot be finished.
     """
-    asked = options or Options()
-    positional, by_name = _prepared(asked)
+    options = options or TraceOptions()
+    positional, by_name = _prepared(options)
     from shapeviz.tracing.load import load
 
     module, name = load(source)
-    return _traced(module, name, source, asked, positional, by_name)
+    return _traced(module, name, source, options, positional, by_name)
 
 
 def configuration(
@@ -72,30 +71,30 @@ def configuration(
 ) -> Model:
     """The Model of a configuration's module, built by transformers on the meta device and traced.
 
-    `given` are the keywords of Options. Raises as `model` does, and InputError for what transformers cannot build.
+    `given` are the keywords of TraceOptions. Raises as `model` does, and InputError for what transformers cannot build.
     """
-    known = {entry.name for entry in fields(Options)}
+    known = {entry.name for entry in fields(TraceOptions)}
     if other := next((key for key in given if key not in known), None):
         raise InputError(f"{other} has no effect via torch: {source} is built as its configuration says")
-    asked = Options(**given)
-    positional, by_name = _prepared(asked)
+    options = TraceOptions(**given)
+    positional, by_name = _prepared(options)
     with requiring("tracing", "torch"):
         from shapeviz.tracing.configuration import build
 
     module = build(data, class_name, source)
-    return _traced(module, f"{name}: {type(module).__name__}", f"{source} via torch", asked, positional, by_name)
+    return _traced(module, f"{name}: {type(module).__name__}", f"{source} via torch", options, positional, by_name)
 
 
-def _prepared(asked: Options) -> tuple[list[Any], dict[str, Any]]:
+def _prepared(options: TraceOptions) -> tuple[list[Any], dict[str, Any]]:
     """The inputs by position and by name, all names checked before anything is loaded."""
-    positional, by_name = _inputs(asked.inputs)
-    sizes, names = checked(asked.sizes, "size"), checked(asked.names, "name")
+    positional, by_name = _inputs(options.inputs)
+    sizes, names = checked(options.sizes, "size"), checked(options.names, "name")
     _check(sizes, names, (*positional, *by_name.values()))
     return positional, by_name
 
 
 def _traced(
-    module: Any, name: str, source: str, asked: Options, positional: list[Any], by_name: Mapping[str, Any]
+    module: Any, name: str, source: str, options: TraceOptions, positional: list[Any], by_name: Mapping[str, Any]
 ) -> Model:
     from shapeviz.tracing import trace
 
@@ -103,65 +102,17 @@ def _traced(
         traced: Model = trace(
             module,
             *positional,
-            sizes=checked(asked.sizes, "size"),
-            names=checked(asked.names, "name"),
-            training=asked.training,
-            saved=asked.saved,
-            input_grad=asked.saved if asked.input_grad is None else asked.input_grad,
+            sizes=checked(options.sizes, "size"),
+            names=checked(options.names, "name"),
+            training=options.training,
+            saved=options.saved,
+            input_grad=options.saved if options.input_grad is None else options.input_grad,
             source=source,
             name=name,
             forward=by_name,
-            run=asked.run,
+            run=options.run,
         )
     return traced
-
-
-def assigned(pairs: Iterable[str], flag: str) -> dict[str, int]:
-    """Pairs `NAME=N` of a flag as numbers. Raises InputError or SizeError.
-
-    >>> assigned(["B=32", "S=4096"], "--size")
-    {'B': 32, 'S': 4096}
-    """
-    found: dict[str, int] = {}
-    for pair in pairs:
-        name, equals, number = (part.strip() for part in pair.partition("="))
-        if not equals or not name:
-            raise InputError(f"{flag} {_short(pair)}: write it as NAME=N, for instance {flag} B=32")
-        if name in found:
-            raise InputError(f"{flag} {_short(pair)}: {name} is given twice, first as {found[name]}: keep one")
-        found |= checked({name: number}, flag)
-    return found
-
-
-def checked(numbers: Mapping[str, Any], flag: str) -> dict[str, int]:
-    """The same numbers, every one a positive integer under a name that formulas can have. Raises SizeError."""
-    found = {}
-    for name, number in numbers.items():
-        long = isinstance(number, int) and abs(number) > LARGEST
-        label = f"{flag} {_short(f'{name}=' + ('…' if long else str(number)))}"
-        try:
-            Expr.symbol(name)
-        except SizeError as error:
-            raise SizeError(f"{label}: {error}") from None
-        found[name] = positive(number, label)
-    return found
-
-
-def positive(value: Any, label: str) -> int:
-    """A positive integer or the text of one, no larger than torch can take. Raises SizeError, with the label first."""
-    if isinstance(value, str) and re.fullmatch(r"\+?[0-9]+(_[0-9]+)*", value):
-        value = int(value) if len(value) < 1000 else LARGEST + 1
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise SizeError(f"{label}: a positive integer is needed")
-    if value > LARGEST:
-        raise SizeError(f"{label}: larger than {LARGEST}, the largest size of a tensor")
-    return value
-
-
-def _short(text: str) -> str:
-    plain = text.isprintable() and " " not in text and text
-    shown = text if plain else repr(text)
-    return shown if len(shown) <= 60 else shown[:60] + "…"
 
 
 def _inputs(texts: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
@@ -175,7 +126,7 @@ def _inputs(texts: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
         if name is None:
             positional.append(spec)
         elif name in by_name:
-            raise InputError(f"input {_short(text)}: {name} is given twice: keep one")
+            raise InputError(f"input {short(text)}: {name} is given twice: keep one")
         else:
             by_name[name] = spec
     return positional, by_name

@@ -1,4 +1,4 @@
-"""What was asked of a configuration beside its name: flags and keywords, made a Choice."""
+"""What flags and keywords set anew in a configuration, made Overrides."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shapeviz.errors import InputError, nearest
-from shapeviz.frontends.from_torch import checked, positive
+from shapeviz.frontends.numbers import checked, positive
 from shapeviz.symbols import LETTERS, flag
 
 
 @dataclass(frozen=True)
-class Choice:
+class Overrides:
     """Sizes by letter or key, a head or none, a class, keys to be passed over; `typed` is how the sizes were given."""
 
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -22,8 +22,8 @@ class Choice:
     typed: Mapping[str, str] = field(default_factory=dict)
 
 
-def asked(given: Mapping[str, Any], class_name: str | None = None) -> Choice:
-    """The choice that keywords make: `sizes={"N": 16}`, `batch=8`, `head=False`, `ignore=["key"]`.
+def overrides(given: Mapping[str, Any], class_name: str | None = None) -> Overrides:
+    """The overrides that keywords make: `sizes={"N": 16}`, `batch=8`, `head=False`, `ignore=["key"]`.
 
     Raises InputError for other keywords and for a size that is given twice, SizeError for what is no size.
     """
@@ -49,4 +49,4 @@ def asked(given: Mapping[str, Any], class_name: str | None = None) -> Choice:
     head, ignore = given.get("head"), given.get("ignore") or ()
     if head not in (True, False, None):
         raise InputError(f"head = {head!r}: True, False, or None for what the configuration says")
-    return Choice(sizes, head, class_name, (ignore,) if isinstance(ignore, str) else tuple(ignore), typed)
+    return Overrides(sizes, head, class_name, (ignore,) if isinstance(ignore, str) else tuple(ignore), typed)

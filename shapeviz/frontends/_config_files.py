@@ -12,7 +12,7 @@ from shapeviz.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
-class Source:
+class ConfigFile:
     """A configuration, the name of its model, where it is from, and the class that is meant if that is known.
 
     `where` is what messages call it, if that is not where it is from.
@@ -25,7 +25,7 @@ class Source:
     where: str = ""
 
 
-def find(model: str | Path) -> Source | None:
+def find(model: str | Path) -> ConfigFile | None:
     """The configuration that a name or a path stands for; None if it stands for something else.
 
     `gpt2` is bundled, `DIR/config.json` a file, `DIR` the folder of one, `config.json:text_config` a part of one.
@@ -80,24 +80,24 @@ def is_(path: Path, test: Callable[[Path], bool]) -> bool:
         return False
 
 
-def bundled(name: str) -> Source:
+def bundled(name: str) -> ConfigFile:
     """The configuration that is bundled under a name. Raises InputError with the nearest one."""
     entry = published.load(name)
-    return Source(entry["config"], name, entry["source"], entry["class"], name)
+    return ConfigFile(entry["config"], name, entry["source"], entry["class"], name)
 
 
-def _file(path: Path) -> Source:
+def _file(path: Path) -> ConfigFile:
     from shapeviz.frontends import _json
 
     data = _json.load(path)
     folder = path.resolve().parent.name
-    return Source(data, (folder if path.stem == "config" else path.stem) or "model", str(path))
+    return ConfigFile(data, (folder if path.stem == "config" else path.stem) or "model", str(path))
 
 
-def _part(path: Path, part: str) -> Source:
+def _part(path: Path, part: str) -> ConfigFile:
     whole = _file(path)
     data = whole.data.get(part)
     if not isinstance(data, dict):
         parts = [key for key, value in whole.data.items() if isinstance(value, dict)]
         raise InputError(f"{path}: no part {part[:60]!r} in it; {nearest(part, parts) if parts else 'it has no parts'}")
-    return Source(data, f"{whole.name}.{part}", f"{path}:{part}")
+    return ConfigFile(data, f"{whole.name}.{part}", f"{path}:{part}")
