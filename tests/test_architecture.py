@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent / "shapeviz"
 LEFT_TO_RIGHT = """
 errors files plugins schemas published
 symbols keys
-expr tensor
+expr layer_order tensor
 ir lang blocks models analyses wiring quantity tally report comparison nets
 tracing testing frontends renderers claims verify train cli
 """
