@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from shapeviz.errors import ConditionError, SizeError, nearest
 from shapeviz.expr import Expr
+from shapeviz.layer_order import LayerOrder
 from shapeviz.tensor import Axis as Axis
 from shapeviz.tensor import Shape as Shape
 from shapeviz.tensor import Tensor as Tensor
@@ -67,8 +68,8 @@ class Block:
     `params` are the weights that it is the first to use, `tied` those that an earlier block owns, `buffers` what a
     checkpoint stores besides and nothing trains, `cached` what generation keeps for later tokens. Of a `routed` block
     each token meets `repeat` of the `copies`. `step` marks a block that is one step of the walk of shapes (a linear
-    layer, a normalisation), `others` are its
-    further outputs.
+    layer, a normalisation), `others` are its further outputs. `order` says of a stack how its unlike layers, recorded a
+    kind at a time, take turns; None where they stand as they are recorded.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Block:
     buffers: tuple[Tensor, ...] = ()
     cached: tuple[Cached, ...] = ()
     routed: bool = False
+    order: LayerOrder | None = None
 
     @property
     def active(self) -> Expr:

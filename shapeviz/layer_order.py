@@ -74,6 +74,10 @@ class LayerOrder:
             rest = max(rest - count, 0)
         return numbers
 
+    def renamed(self, names: Mapping[str, str]) -> LayerOrder:
+        """The same under other names."""
+        return LayerOrder(tuple((names[name], count) for name, count in self.period), self.depth)
+
     def named(self, form: str) -> LayerOrder:
         """The same with each name put into a form: `"{}_layer"`."""
         return LayerOrder(tuple((form.format(name), count) for name, count in self.period), self.depth)

@@ -2,11 +2,18 @@
 
 from collections import Counter
 from itertools import cycle, islice
+from typing import Any
 
+import pytest
+from family_proofs import build, drawn, read
 from hypothesis import given
 from hypothesis import strategies as st
+from test_families import sample
 
+from shapeviz import plugins
+from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, maximum, minimum
+from shapeviz.ir import Model
 from shapeviz.layer_order import LayerOrder
 
 N = Expr.of("N")
@@ -52,3 +59,48 @@ def test_a_long_period_is_written_short() -> None:
     # 20 runs; the last two begin the period anew
     layers = [name for n in range(1, 11) for name in ["a"] * n + ["b"]]
     assert str(LayerOrder.of(layers, N)) == "1 × a, 1 × b, 2 × a, 1 × b, 3 × a, … 19 runs, in turn"
+
+
+def stack(model: Model) -> tuple[LayerOrder | None, list[str]]:
+    """The order that our model tells, and its layers one by one; those of a single kind are `layer`."""
+    decoder = next(block for block in model.root.blocks if block.role == "stack")
+    sizes = model.sizes.numbers
+    order = decoder.order or LayerOrder.of(["layer"], N)
+    return decoder.order, [name for name, count in order.runs(sizes) for _ in range(count)]
+
+
+def theirs(data: dict[str, Any]) -> list[str]:
+    """The layers of transformers' model, one by one, called by what tells them apart."""
+    module = build(data)
+    base = getattr(module, module.base_model_prefix, module)
+    layers = base.h if hasattr(base, "h") else base.layers
+    types = getattr(module.config, "layer_types", None) or ["full_attention"] * len(layers)
+    if data["model_type"] == "gpt_neo":
+        types = [{"local": "sliding_attention"}.get(t, "full_attention") for t in module.config.attention_layers]
+    has_window = getattr(module.config, "sliding_window", None) or data["model_type"] == "gpt_neo"
+    windows = [kind.partition("_")[0] if has_window else "full" for kind in types]
+    feeds = ["moe" if any("experts" in name for name, _ in layer.named_modules()) else "dense" for layer in layers]
+    parts = [part for part in (windows, feeds) if len(set(part)) > 1]
+    return ["_".join([*kind, "layer"]) for kind in zip(*parts, strict=True)] if parts else ["layer"] * len(layers)
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["deepseek_v2", "deepseek_v3", "gemma2", "gemma3_text", "gpt_neo", "gpt_oss", "mistral", "qwen2", "qwen2_moe",
+     "qwen3", "qwen3_moe"],
+)  # fmt: skip
+def test_layers_stand_in_the_order_in_which_transformers_has_them(family: str) -> None:
+    several = 0
+    for seed in range(30):
+        data = drawn(family, sample(family), seed, left_out=0.2) | {"num_hidden_layers": 2 + seed % 9}
+        if data.get("layer_types") or family == "gpt_neo":
+            data = drawn(family, sample(family), seed)
+        data["architectures"] = list(plugins.load("shapeviz.models", family).CLASSES)[:1]
+        try:
+            model = read(data)
+        except SizeError:
+            continue
+        order, ours = stack(model)
+        assert theirs(data) == ours, data
+        several += order is not None
+    assert several > 2

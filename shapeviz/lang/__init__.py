@@ -26,7 +26,7 @@ from shapeviz.lang.operations import (
     split_heads,
     sqrt,
 )
-from shapeviz.lang.recorder import block, label, record, remember, repeat, restate
+from shapeviz.lang.recorder import block, label, record, remember, repeat, restate, take_turns
 
 __all__ = [
     "Variable",
@@ -56,4 +56,5 @@ __all__ = [
     "source",
     "split_heads",
     "sqrt",
+    "take_turns",
 ]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, overload
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, ExprLike
 from shapeviz.ir import ONE, Axis, Block, Cached, Node, Op, Tensor
+from shapeviz.layer_order import LayerOrder
 
 T = TypeVar("T", bound=Tensor)
 
@@ -30,6 +31,7 @@ class Frame:
     tied: list[Tensor] = field(default_factory=list)
     buffers: list[Tensor] = field(default_factory=list)
     cached: list[Cached] = field(default_factory=list)
+    order: LayerOrder | None = None
     equation: str = ""
     citation: str = ""
     caption: str = ""
@@ -143,6 +145,7 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
                 buffers=tuple(frame.buffers),
                 cached=tuple(frame.cached),
                 routed=routed,
+                order=frame.order,
             )
         )
         return output
@@ -217,6 +220,11 @@ def restate(equation: str, citation: str = "", caption: str = "") -> None:
     """
     frame = running()
     frame.equation, frame.citation, frame.caption = equation, citation, caption or frame.caption
+
+
+def take_turns(order: LayerOrder) -> None:
+    """The repeated layers of the running block, recorded a kind at a time, stand in this order."""
+    running().order = order
 
 
 def remember(what: str, width: ExprLike, tokens: ExprLike, grows: bool = True) -> None:

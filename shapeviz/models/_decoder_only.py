@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from shapeviz.blocks.embedding import embedding
 from shapeviz.blocks.linear import classifier, head, linear
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, param, repeat, restate, source
-from shapeviz.models._plan import B, C, Layer, Layers, S, V, d_model
+from shapeviz.lang import Variable, block, param, restate, source
+from shapeviz.models._plan import B, C, Layer, Layers, S, Stack, V, d_model
 
 SIZES = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
@@ -38,7 +38,7 @@ def classes(name: str, *more: str, lm: str = "ForCausalLM") -> dict[str, str]:
 
 
 def decoder_only(
-    layers: Iterable[Layers],
+    layers: Stack | Iterable[Layers],
     final_norm: Layer | None,
     task: str,
     tied: bool,
@@ -53,7 +53,7 @@ def decoder_only(
     `embed` is what happens to the token vectors before the first layer, `text` the equation of both; `width` is that of
     the tokens' table if it is not d_model, `project` the width to which the stack's output is mapped, if to any.
     """
-    stack = tuple(layers)
+    stack = Stack.of(layers)
 
     @block(role="stack")
     def decoder(ids: Variable, table: Variable) -> Variable:
@@ -62,8 +62,7 @@ def decoder_only(
         restate((f"y = Norm({inner})" if final_norm else f"y = {inner}") + " W_out" * (project is not None))
         x = embedding(ids, table, V)
         x = embed(x) if embed else x
-        for some in stack:
-            x = repeat(some.times, some.layer, x, name=some.name, title=some.title)
+        x = stack.run(x)
         x = final_norm(x, name="final_norm", title="Final norm") if final_norm else x
         return x if project is None else linear(x, project, bias=False, name="project_out")
 

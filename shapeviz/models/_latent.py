@@ -13,6 +13,7 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.expr import Expr
 from shapeviz.ir import Condition
+from shapeviz.layer_order import LayerOrder
 from shapeviz.models._decoder_only import decoder_only
 from shapeviz.models._plan import (
     TITLES,
@@ -20,6 +21,7 @@ from shapeviz.models._plan import (
     Layers,
     N,
     Plan,
+    Stack,
     chosen,
     d_e,
     d_ff,
@@ -69,12 +71,13 @@ def latent_plan(
     with_dense, with_moe = (
         partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=rms_norm) for feed in (dense, moe)
     )
-    layers = [
+    kinds = (
         Layers(N_dense, with_dense, "dense_layer", TITLES["dense"]),
         Layers(N_moe, with_moe, "moe_layer", TITLES["moe"]),
-    ]
+    )
+    layers = Stack(kinds, LayerOrder(tuple((kind.name, kind.times) for kind in kinds), N_dense + N_moe))
     if not 0 < c.first_k_dense_replace < c.num_hidden_layers:
-        layers = [Layers(N, with_dense if c.first_k_dense_replace else with_moe)]
+        layers = Stack((Layers(N, with_dense if c.first_k_dense_replace else with_moe),))
     return Plan(
         decoder_only(layers, rms_norm, task, c.tie_word_embeddings),
         {"N_moe": N - N_dense},

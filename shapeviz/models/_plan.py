@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,7 +11,8 @@ from shapeviz.blocks.activation import NAMES
 from shapeviz.errors import SizeError, nearest
 from shapeviz.expr import Expr, floor, maximum, minimum
 from shapeviz.ir import Condition
-from shapeviz.lang import Variable
+from shapeviz.lang import Variable, repeat, take_turns
+from shapeviz.layer_order import LayerOrder
 
 Layer = Callable[..., Variable]
 
@@ -26,7 +26,10 @@ TITLES = {
     "sliding_dense": "Sliding dense layer", "sliding_moe": "Sliding MoE layer",
     "full_dense": "Full dense layer", "full_moe": "Full MoE layer",
 }  # fmt: skip
+FULL, SLIDING, IN_TURN = (LayerOrder.of(kinds, N) for kinds in (["full"], ["sliding"], ["sliding", "full"]))
+"""Every layer attends to all, every layer has a window, every other one has, the first among them."""
 LAYER_TYPES = {"sliding_attention": "sliding", "full_attention": "full"}
+LONGEST = 10_000  # layers of a list that has no period to be told by
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn", "pooler_act")
 
 
@@ -60,6 +63,30 @@ class Layers:
     layer: Layer
     name: str = "layer"
     title: str = "Layer"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The layers of a stack, a kind at a time, and the order in which the kinds take turns if there are several."""
+
+    layers: tuple[Layers, ...]
+    order: LayerOrder | None = None
+
+    @classmethod
+    def of(cls, layers: Stack | Iterable[Layers]) -> Stack:
+        """A stack as it is, or one of layers that need no order."""
+        return layers if isinstance(layers, Stack) else cls(tuple(layers))
+
+    def run(self, x: Variable) -> Variable:
+        """Records each kind of layer once, and the order in which they stand."""
+        for kind in self.layers:
+            x = repeat(kind.times, kind.layer, x, name=kind.name, title=kind.title)
+        if self.order is not None:
+            take_turns(self.order)
+        return x
+
+
+Pattern = tuple[Stack, dict[str, int], dict[str, Expr]]
 
 
 def heads(c: Any) -> tuple[Expr, Expr, dict[str, Expr], dict[str, str]]:
@@ -136,9 +163,14 @@ def even(text: str, width: int) -> None:
         raise SizeError(f"{text} = {width}: rotary positions turn pairs of features, an even number is needed")
 
 
-def pattern(
-    counts: Mapping[str, int], layer: Callable[[str], Layer], rules: Mapping[str, Expr] | None = None
-) -> tuple[tuple[Layers, ...], dict[str, int], dict[str, Expr]]:
+def pattern(order: LayerOrder, depth: int, layer: Callable[[str], Layer], rules: Mapping[str, Expr]) -> Pattern:
+    """The layers of a stack so deep that take turns in this order, as `counted` takes them together."""
+    return counted(order.counts({"N": depth}), order, layer, rules)
+
+
+def counted(
+    counts: Mapping[str, int], order: LayerOrder | None, layer: Callable[[str], Layer], rules: Mapping[str, Expr]
+) -> Pattern:
     """Layers of several kinds, those alike taken together, with the values and the rules of their counts N_<kind>.
 
     The most frequent kind has the rest of N. `rules` say how the count of another follows from N; one is used where it
@@ -146,41 +178,40 @@ def pattern(
     """
     counts = {kind: count for kind, count in counts.items() if count}
     if len(counts) == 1:
-        return (Layers(N, layer(*counts)),), {}, {}
+        return Stack((Layers(N, layer(*counts)),)), {}, {}
     rest = max(counts, key=lambda kind: counts[kind])
     depth = sum(counts.values())
-    known = {kind: rule for kind, rule in (rules or {}).items() if kind != rest and kind in counts}
+    known = {kind: rule for kind, rule in rules.items() if kind != rest and kind in counts}
     derived = {f"N_{kind}": rule for kind, rule in known.items() if rule.at(N=depth) == counts[kind]}
     values = {f"N_{kind}": n for kind, n in counts.items() if kind != rest and f"N_{kind}" not in derived}
     derived[f"N_{rest}"] = N - sum((Expr.of(f"N_{kind}") for kind in counts if kind != rest), Expr())
     kinds = (Layers(Expr.of(f"N_{kind}"), layer(kind), f"{kind}_layer", TITLES[kind]) for kind in counts)
-    return tuple(kinds), values, derived
+    return Stack(tuple(kinds), order and order.named("{}_layer")), values, derived
 
 
-def layer_counts(c: Any, usual: Mapping[str, Expr], rest: str) -> dict[str, int]:
-    """How many layers are `sliding` and `full`: by the key layer_types, or as the rules in N say where it is left out.
+def layer_order(c: Any, usual: LayerOrder) -> LayerOrder:
+    """The order of `sliding` and `full` layers: by the key layer_types, or the usual one where that is left out.
 
     Raises SizeError for a list of another length, or of other kinds.
     """
-    depth = c.num_hidden_layers
     if c.layer_types is None:
-        counts = {kind: int(rule.at(N=depth)) for kind, rule in usual.items()}
-        return counts | {rest: depth - sum(counts.values())}
+        return usual
+    depth = c.num_hidden_layers
     if len(c.layer_types) != depth:
         raise SizeError(f"layer_types has {len(c.layer_types)} entries, num_hidden_layers = {depth}")
     for kind in c.layer_types:
         if kind not in LAYER_TYPES:
             raise SizeError(f"layer_types has {kind!r}; {nearest(kind, LAYER_TYPES)}")
-    return dict(Counter(LAYER_TYPES[kind] for kind in c.layer_types))
+    return LayerOrder.of([LAYER_TYPES[kind] for kind in c.layer_types], N)
 
 
-def late_windows(c: Any, layer: Callable[[str], Layer]) -> tuple[tuple[Layers, ...], dict[str, int], dict[str, Expr]]:
+def late_windows(c: Any, layer: Callable[[str], Layer]) -> Pattern:
     """The `pattern` of a Qwen: if use_sliding_window, layers have a window but for the first max_window_layers."""
     first = Expr.of(c.max_window_layers)
     rules = {"full": minimum(N, first), "sliding": maximum(N - first, 0)}
-    counts = layer_counts(c, {"full": rules["full"]}, "sliding")
-    windows = counts if c.use_sliding_window and c.sliding_window else {"full": c.num_hidden_layers}
-    return pattern(windows, layer, rules)
+    order = layer_order(c, LayerOrder(tuple(rules.items()), N))
+    windows = order if c.use_sliding_window and c.sliding_window else FULL
+    return pattern(windows, c.num_hidden_layers, layer, rules)
 
 
 def kept(window: Expr | None = None) -> Expr:

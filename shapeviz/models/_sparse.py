@@ -8,9 +8,9 @@ from itertools import compress
 from typing import Any
 
 from shapeviz.expr import Expr, ceil, floor
-from shapeviz.models._plan import LAYER_TYPES, Layer, Layers, N, pattern
+from shapeviz.layer_order import LayerOrder
+from shapeviz.models._plan import LAYER_TYPES, LONGEST, Layer, N, Pattern, counted
 
-Pattern = tuple[tuple[Layers, ...], dict[str, int], dict[str, Expr]]
 LEGEND = {
     "N_sliding_dense": "dense layers with a sliding window",
     "N_sliding_moe": "layers with experts and a sliding window",
@@ -31,7 +31,7 @@ def kinds(c: Any) -> dict[str, Expr]:
     """
     if c.layer_types is not None:
         every = enumerate(c.layer_types)
-        found = Counter(f"{LAYER_TYPES[kind]}_{'moe' if _has_experts(c, i) else 'dense'}" for i, kind in every)
+        found = Counter(f"{LAYER_TYPES[kind]}_{_feed(c, i)}" for i, kind in every)
         return {kind: Expr.of(number) for kind, number in found.items()}
     most = c.max_window_layers if c.use_sliding_window else 0
     reach = N if most >= c.num_hidden_layers else Expr.of(most)
@@ -54,7 +54,37 @@ def kinds_pattern(c: Any, layer: Callable[[str], Layer]) -> Pattern:
     full = {short: kind for kind, short in names.items()}
     shown = {short: counts[kind] for short, kind in full.items()}
     known = {short: rules[kind] for short, kind in full.items() if not rules[kind].is_constant}
-    return pattern(shown, lambda short: layer(full[short]), known)
+    order = windowed_order(c)
+    return counted(shown, order and order.renamed(names), lambda short: layer(full[short]), known)
+
+
+def sparse_order(c: Any) -> LayerOrder | None:
+    """In which order `dense` and `moe` layers stand; None where a list of exceptions is too deep to be written out."""
+    return _order(c, c.decoder_sparse_step, lambda layer: _feed(c, layer), bool(c.mlp_only_layers))
+
+
+def windowed_order(c: Any) -> LayerOrder | None:
+    """The same of the `kinds` that differ by their window as well."""
+    most = c.max_window_layers if c.use_sliding_window else 0
+    exceptions = c.layer_types is not None or bool(c.mlp_only_layers) or 0 < most < c.num_hidden_layers
+
+    def kind(layer: int) -> str:
+        if c.layer_types is not None:
+            return f"{LAYER_TYPES[c.layer_types[layer]]}_{_feed(c, layer)}"
+        return f"{'sliding' if layer % 2 == 0 and layer < most else 'full'}_{_feed(c, layer)}"
+
+    return _order(c, 2 * c.decoder_sparse_step, kind, exceptions)
+
+
+def _order(c: Any, period: int, kind: Callable[[int], str], exceptions: bool) -> LayerOrder | None:
+    """The order of a rule with this period, or of a list of all layers where there are exceptions from it."""
+    # twice the period, so that the end of one is not taken for the beginning of a shorter one that is cut
+    length = c.num_hidden_layers if exceptions else min(2 * period, c.num_hidden_layers)
+    return LayerOrder.of([kind(layer) for layer in range(length)], N) if length <= LONGEST else None
+
+
+def _feed(c: Any, layer: int) -> str:
+    return "moe" if _has_experts(c, layer) else "dense"
 
 
 def _names(found: Iterable[str]) -> dict[str, str]:

@@ -14,7 +14,20 @@ from shapeviz.blocks.sandwich import sandwich_layer
 from shapeviz.expr import ceil
 from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import N, Plan, d_ff, grouped, h, heads, layer_counts, pattern, rotary_check, windowed
+from shapeviz.models._plan import (
+    FULL,
+    IN_TURN,
+    N,
+    Plan,
+    d_ff,
+    grouped,
+    h,
+    heads,
+    layer_order,
+    pattern,
+    rotary_check,
+    windowed,
+)
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {
@@ -51,7 +64,7 @@ class Config:
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
     rotary_check(c)
-    layer_counts(c, {}, "full")
+    layer_order(c, IN_TURN)
 
 
 def build(c: Config, task: str) -> Plan:
@@ -61,8 +74,7 @@ def build(c: Config, task: str) -> Plan:
     feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_activation)
     layer = windowed(sandwich_layer, attend, feed, rms_norm)
 
-    rule = {"sliding": ceil(N / 2)}
-    windows = layer_counts(c, rule, "full") if c.sliding_window else {"full": c.num_hidden_layers}
-    layers, values, counts = pattern(windows, layer, rule)
+    order = layer_order(c, IN_TURN) if c.sliding_window else FULL
+    layers, values, counts = pattern(order, c.num_hidden_layers, layer, {"sliding": ceil(N / 2)})
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=(grouped(),))

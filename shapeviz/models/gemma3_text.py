@@ -11,10 +11,12 @@ from shapeviz.blocks.feed_forward import gated_feed_forward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import sandwich_layer
-from shapeviz.expr import floor
+from shapeviz.expr import Expr, floor
 from shapeviz.keys import TEXTS, key
+from shapeviz.layer_order import LayerOrder
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, decoder_only
 from shapeviz.models._plan import (
+    FULL,
     Layer,
     N,
     Plan,
@@ -23,7 +25,7 @@ from shapeviz.models._plan import (
     h,
     heads,
     kept,
-    layer_counts,
+    layer_order,
     pattern,
     rotary_check,
     w,
@@ -62,7 +64,7 @@ class Config:
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
     rotary_check(c)
-    layer_counts(c, {}, "sliding")
+    layer_order(c, _usual(c))
 
 
 def build(c: Config, task: str) -> Plan:
@@ -80,8 +82,12 @@ def build(c: Config, task: str) -> Plan:
         return partial(sandwich_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
 
     full = floor(N / c.sliding_window_pattern)
-    usual = {"sliding": N - full}
-    windows = layer_counts(c, usual, "full") if c.sliding_window else {"full": c.num_hidden_layers}
-    layers, values, counts = pattern(windows, layer, {**usual, "full": full})
+    order = layer_order(c, _usual(c)) if c.sliding_window else FULL
+    layers, values, counts = pattern(order, c.num_hidden_layers, layer, {"sliding": N - full, "full": full})
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=(grouped(),))
+
+
+def _usual(c: Config) -> LayerOrder:
+    """Layers with a window, and after them one that attends to all."""
+    return LayerOrder((("sliding", Expr.of(c.sliding_window_pattern - 1)), ("full", Expr.of(1))), N)

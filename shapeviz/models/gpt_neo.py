@@ -15,18 +15,20 @@ from shapeviz.blocks.position import learned
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import floor
 from shapeviz.keys import TEXTS, Integer, Whole, key
+from shapeviz.layer_order import LayerOrder
 from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import (
+    LONGEST,
     N,
     P,
     Plan,
+    counted,
     d_ff,
     d_k,
     d_model,
     divides,
     h,
     known_activations,
-    pattern,
     windowed,
 )  # fmt: skip
 
@@ -91,9 +93,8 @@ def build(c: Config, task: str) -> Plan:
     attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, output_bias=True, mask="causal")
     feed = partial(feed_forward, widths=(d_ff,), activation=c.activation_function)
     layer = windowed(pre_norm_encoder_layer, attend, feed, layer_norm)
-    layers, values, counts = pattern(
-        {KINDS[kind]: count for kind, count in _counts(c).items()}, layer, {"sliding": floor(N / 2)}
-    )
+    numbers = {KINDS[kind]: count for kind, count in _counts(c).items()}
+    layers, values, counts = counted(numbers, _order(c), layer, {"sliding": floor(N / 2)})
     function = decoder_only(
         layers,
         layer_norm,
@@ -106,10 +107,24 @@ def build(c: Config, task: str) -> Plan:
     return Plan(function, rules | counts, values=values, longest=c.max_position_embeddings, limited=True)
 
 
+def _turns(c: Config) -> tuple[tuple[tuple[str, ...], int], ...]:
+    """`global` and `local` in turn, 24 in all, where attention_types is left out."""
+    return ((("global", "local"), 12),) if c.attention_types is None else c.attention_types
+
+
 def _counts(c: Config) -> Counter[str]:
-    """How many layers are of each kind: `global` and `local` in turn, 24 in all, where attention_types is left out."""
-    turns = ((("global", "local"), 12),) if c.attention_types is None else c.attention_types
-    found: Counter[str] = Counter()
-    for kinds, times in turns:
-        found.update({kind: kinds.count(kind) * times for kind in kinds})
-    return found
+    """How many layers are of each kind."""
+    counts: Counter[str] = Counter()
+    for kinds, times in _turns(c):
+        counts.update({kind: kinds.count(kind) * times for kind in kinds})
+    return counts
+
+
+def _order(c: Config) -> LayerOrder | None:
+    """In which order; None of a list of turns that is too deep to be written out."""
+    match _turns(c):
+        case [[kinds, _]]:
+            return LayerOrder.of([KINDS[kind] for kind in kinds] * 2, N)  # twice, so that none of it is taken for a cut
+        case turns if c.num_layers <= LONGEST:
+            return LayerOrder.of([KINDS[kind] for kinds, times in turns for kind in kinds * times], N)
+    return None

@@ -17,6 +17,7 @@ from shapeviz.expr import ceil
 from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
+    IN_TURN,
     E,
     N,
     Plan,
@@ -27,7 +28,7 @@ from shapeviz.models._plan import (
     h,
     heads,
     k,
-    layer_counts,
+    layer_order,
     pattern,
     rotary_check,
     windowed,
@@ -45,7 +46,6 @@ IGNORED = USUAL_IGNORED | {
 ONLY = {"mlp_bias": (True,)}
 CLASSES = classes("GptOss", "ForTokenClassification")
 MODULES = USUAL_MODULES
-RULE = {"sliding": ceil(N / 2)}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, too many chosen experts, layers that do not fit."""
     rotary_check(c)
     at_most(c, "num_experts_per_tok", "num_local_experts")
-    if layer_counts(c, RULE, "full").get("sliding") and not c.sliding_window:
+    if layer_order(c, IN_TURN).counts({"N": c.num_hidden_layers}).get("sliding") and not c.sliding_window:
         raise SizeError("some layers have a sliding window, sliding_window = null: a positive integer is needed")
 
 
@@ -85,7 +85,7 @@ def build(c: Config, task: str) -> Plan:
     expert = partial(clamped_feed_forward, width=d_e)
     feed = partial(mixture_of_experts, E=E, k=k, expert=expert, router_bias=True)
     layer = windowed(pre_norm_encoder_layer, attend, feed, rms_norm)
-    layers, values, counts = pattern(layer_counts(c, RULE, "full"), layer, RULE)
+    layers, values, counts = pattern(layer_order(c, IN_TURN), c.num_hidden_layers, layer, {"sliding": ceil(N / 2)})
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
     conditions = (grouped(), chosen())
     return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=conditions)

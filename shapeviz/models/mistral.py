@@ -12,7 +12,19 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Plan, d_ff, grouped, h, heads, layer_counts, pattern, rotary_check, windowed
+from shapeviz.models._plan import (
+    FULL,
+    SLIDING,
+    Plan,
+    d_ff,
+    grouped,
+    h,
+    heads,
+    layer_order,
+    pattern,
+    rotary_check,
+    windowed,
+)
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {"pretraining_tp"} | {"use_sliding_window", "is_mistral_derived_model"}
@@ -42,7 +54,7 @@ class Config:
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
     rotary_check(c)
-    layer_counts(c, {}, "sliding")
+    layer_order(c, SLIDING)
 
 
 def build(c: Config, task: str) -> Plan:
@@ -52,7 +64,7 @@ def build(c: Config, task: str) -> Plan:
     feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
     layer = windowed(pre_norm_encoder_layer, attend, feed, rms_norm)
 
-    windows = layer_counts(c, {}, "sliding") if c.sliding_window else {"full": c.num_hidden_layers}
-    layers, values, counts = pattern(windows, layer)
+    order = layer_order(c, SLIDING) if c.sliding_window else FULL
+    layers, values, counts = pattern(order, c.num_hidden_layers, layer, {})
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=(grouped(),))

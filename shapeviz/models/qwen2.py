@@ -14,13 +14,14 @@ from shapeviz.blocks.position import rotary
 from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
+    FULL,
     Plan,
     d_ff,
     grouped,
     h,
     heads,
     late_windows,
-    layer_counts,
+    layer_order,
     rotary_check,
     windowed,
 )  # fmt: skip
@@ -55,7 +56,7 @@ class Config:
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide, or a list of layers that does not fit."""
     rotary_check(c)
-    layer_counts(c, {}, "full")
+    layer_order(c, FULL)
 
 
 def build(c: Config, task: str) -> Plan:

@@ -15,6 +15,7 @@ from shapeviz.errors import SizeError
 from shapeviz.keys import INTEGERS, TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
+    FULL,
     E,
     Layer,
     Plan,
@@ -28,7 +29,7 @@ from shapeviz.models._plan import (
     heads,
     k,
     kept,
-    layer_counts,
+    layer_order,
     rotary_check,
     w,
 )  # fmt: skip
@@ -77,7 +78,7 @@ def check(c: Config) -> None:
     rotary_check(c)
     if c.num_experts:
         at_most(c, "num_experts_per_tok", "num_experts")
-    layer_counts(c, {}, "full")
+    layer_order(c, FULL)
     windows = any(rule.at(N=c.num_hidden_layers) for kind, rule in kinds(c).items() if "sliding" in kind)
     if windows and not (c.use_sliding_window and c.sliding_window):
         raise SizeError(

@@ -21,6 +21,7 @@ from shapeviz.models._plan import (
     Plan,
     at_most,
     chosen,
+    counted,
     d_e,
     d_ff,
     grouped,
@@ -28,11 +29,10 @@ from shapeviz.models._plan import (
     heads,
     k,
     kept,
-    pattern,
     rotary_check,
     w,
 )  # fmt: skip
-from shapeviz.models._sparse import experts
+from shapeviz.models._sparse import experts, sparse_order
 
 SYMBOLS = SIZES | {
     "d_k": "head_dim", "d_e": "moe_intermediate_size", "E": "num_experts", "k": "num_experts_per_tok",
@@ -91,9 +91,9 @@ def build(c: Config, task: str) -> Plan:
         feed = moe if kind == "moe" else dense
         return partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=rms_norm)
 
-    counted = {"dense": N - experts(c), "moe": experts(c)}
-    numbers = {kind: int(rule.at(N=c.num_hidden_layers)) for kind, rule in counted.items()}
-    layers, values, counts = pattern(numbers, layer, counted)
+    numbers = {"dense": N - experts(c), "moe": experts(c)}
+    counts = {kind: int(rule.at(N=c.num_hidden_layers)) for kind, rule in numbers.items()}
+    layers, values, derived = counted(counts, sparse_order(c), layer, numbers)
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
     conditions = (grouped(), chosen())
-    return Plan(function, rules | counts, aliases, values, longest=c.max_position_embeddings, conditions=conditions)
+    return Plan(function, rules | derived, aliases, values, longest=c.max_position_embeddings, conditions=conditions)
