@@ -12,6 +12,7 @@ from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr
 from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Op, Shape, Sizes
+from shapeviz.layer_order import LayerOrder
 from shapeviz.quantity import Quantity
 from shapeviz.tally import Line, Tally
 from shapeviz.wiring import Wire, wires
@@ -85,7 +86,8 @@ class Row:
     """One block or step of the walk, with a cell for every column of the report.
 
     `silent` is one without a result. `times` is how often it runs within its parent, `sets` how many sets of weights it
-    has there, `repeat` and `copies` are the same in the whole model. `citation` is where its equation is from.
+    has there, `repeat` and `copies` are the same in the whole model. `citation` is where its equation is from,
+    `order` how the unlike layers of a stack, which the rows have a kind at a time, take turns.
     """
 
     path: str
@@ -108,6 +110,7 @@ class Row:
     weights: Mapping[str, Shape]
     tied: Mapping[str, str]
     cells: Mapping[str, Cell]
+    order: LayerOrder | None = None
 
     @property
     def depth(self) -> int:
@@ -265,6 +268,7 @@ def _rows(
             weights={weight.name: weight.shape for weight in block.params} if block else {},
             tied={weight.name: owners[weight] for weight in block.tied} if block else {},
             cells={name: _cell(tally, node, here) for name, tally in tallies.items()},
+            order=block.order if block else None,
         )
         if block and not block.step:
             yield from _rows(model, block, path + ".", here, tallies, wired, owners)

@@ -1,5 +1,6 @@
 """The order of unlike layers: a period found in any list, counted and unrolled as the list itself."""
 
+import json
 from collections import Counter
 from itertools import cycle, islice
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_families import sample
 
+import shapeviz
 from shapeviz import plugins
 from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, maximum, minimum
@@ -104,3 +106,15 @@ def test_layers_stand_in_the_order_in_which_transformers_has_them(family: str) -
         assert theirs(data) == ours, data
         several += order is not None
     assert several > 2
+
+
+def test_a_report_says_in_which_order_the_layers_stand() -> None:
+    # Gemma 3 of 1B: 26 layers, five with a window and one without in turn (its sliding_window_pattern is 6)
+    report = shapeviz.measure(shapeviz.read("gemma-3-1b"))
+    row = json.loads(shapeviz.render(report, "json"))["rows"][1]
+    assert [(run["name"], run["count"]["value"]) for run in row["order"]["period"]] == [
+        ("sliding_layer", 5), ("full_layer", 1),
+    ]  # fmt: skip
+    assert row["order"]["depth"] == {"formula": "N", "value": 26}
+    assert "layers: 5 × sliding_layer, 1 × full_layer, in turn" in shapeviz.render(report, "table", verb="trace")
+    assert "layers: 5 × sliding_layer" in shapeviz.render(report, "table", verb="explain", path="decoder")

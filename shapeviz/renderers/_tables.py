@@ -60,8 +60,13 @@ def telling(report: Report) -> list[str]:
 
 def walk(report: Report) -> Table:
     """Every step with its shape, symbolic and numeric, in the order in which the data takes them."""
-    cells = [(_named(row), output(row), numeric(row), row.equation) for row in report.rows]
+    cells = [(_named(row), output(row), numeric(row), happens(row)) for row in report.rows]
     return _tree("Shapes", ("step", "shape", "sizes", "what happens"), report.rows, cells)
+
+
+def happens(row: Row) -> str:
+    """The equation of a row, and of a stack the order in which its unlike layers stand."""
+    return f"{row.equation};  layers: {row.order}" if row.order else row.equation
 
 
 def by_kind(report: Report, column: str) -> Table:
@@ -197,6 +202,7 @@ def _introduction(row: Row) -> tuple[str, ...]:
         line
         for line in (
             f"{row.path}: {row.title}" + (f", {row.caption}" if row.caption else ""),
+            f"layers: {row.order}" if row.order else "",
             f"{row.equation}{cited}",
             f"shapes: {reads or '–'} → {output(row)} = {numeric(row)}",
             f"weights: {weights}" if weights else "",

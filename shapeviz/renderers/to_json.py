@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shapeviz.expr import Expr
+from shapeviz.layer_order import LayerOrder
 from shapeviz.quantity import Quantity
 from shapeviz.renderers import View
 from shapeviz.report import Check, Report, Row
@@ -73,7 +74,14 @@ def _row(report: Report, row: Row) -> dict[str, Any]:
         **{name: _cell(cell.each) for name, cell in row.cells.items()},
         **({"not_counted": _uncounted(report, rest)} if rest else {}),
         **({"tied": dict(row.tied)} if row.tied else {}),
+        **({"order": _order(report, row.order)} if row.order else {}),
     }
+
+
+def _order(report: Report, order: LayerOrder) -> dict[str, Any]:
+    """The runs of a period, taken in turn until there are `depth` layers; the last period may be cut."""
+    period = [{"name": name, "count": _cell(Quantity(count, report.sizes))} for name, count in order.period]
+    return {"period": period, "depth": _cell(Quantity(order.depth, report.sizes))}
 
 
 def _cell(quantity: Quantity) -> dict[str, Any]:
