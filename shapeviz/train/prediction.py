@@ -1,4 +1,4 @@
-"""Prediction against measurement: what the formulas say of a run before its first step, and what is then found."""
+"""Prediction against measurement: what the formulas say of a run before its first step, and what is then counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +19,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from shapeviz import files
 from shapeviz.errors import ShapevizError
-from shapeviz.frontends import read
+from shapeviz.expr import notation, total
 from shapeviz.nets.language_model import LanguageModel
-from shapeviz.report import measure
+from shapeviz.quantity import Quantity
 from shapeviz.train import saved
 from shapeviz.train.batches import batch
 from shapeviz.train.evaluation import loss_of
+from shapeviz.train.expected import FP32, Expected, b_g, b_o, b_w, expected, params, part
 
 if TYPE_CHECKING:
     from shapeviz.train.session import Session
@@ -37,80 +38,103 @@ EXACT = (PARAMETERS, FLOPS, WEIGHTS, GRADIENTS, STATES, SAVED)
 
 @dataclass(frozen=True)
 class Row:
-    """A figure: its formula over the sizes of the model, its value there, and what was measured (None: not yet).
+    """A figure: what is expected of it, what was measured (None: not yet), and a note.
 
-    Without a formula the prediction is not meant to be exact; the note says why.
+    expected: the formula with the run's sizes; None if there is none, and the note says why. reference: what a rate is
+    compared with, measured as well.
     """
 
     what: str
-    formula: str
-    predicted: float | None
-    measured: float | None
+    expected: Quantity | None
+    measured: int | None
     note: str
+    reference: int | None = None
+
+    @property
+    def predicted(self) -> int | None:
+        """The value of the formula, or else what the figure is compared with."""
+        return self.expected.value if self.expected else self.reference
+
+    @property
+    def formula(self) -> str:
+        """The formula over the sizes of the run's config.json and the letters of `expected.LEGEND`."""
+        return self.expected.written(notation.TEXT, factored=True) if self.expected else ""
+
+    @property
+    def substituted(self) -> str:
+        """The formula with its numbers: `809344 × 4 + 8`."""
+        return self.expected.written(_with_numbers(self.expected), factored=True) if self.expected else ""
 
     @property
     def agrees(self) -> bool | None:
         """Whether prediction and measurement are equal; None where they need not be, or one is missing."""
-        known = self.what in EXACT and self.formula and self.predicted is not None and self.measured is not None
-        return self.predicted == self.measured if known else None
+        if self.what not in EXACT or self.expected is None or self.measured is None:
+            return None
+        return self.predicted == self.measured
+
+    @property
+    def plain(self) -> dict[str, str | int | bool | None]:
+        """Its entry of prediction.json."""
+        names = ("what", "formula", "substituted", "predicted", "measured", "note", "agrees")
+        return {name: getattr(self, name) for name in names}
+
+
+def _with_numbers(cost: Quantity) -> notation.Notation:
+    return notation.substituted(cost.sizes.numbers)
 
 
 def predicted(session: Session) -> tuple[Row, ...]:
-    """The rows of a run of which nothing was measured yet; formulas are over the sizes of its config.json.
-
-    FLOPs and bytes are those of one process. A product with a weight has two products as large in its backward pass,
-    one for either factor, and so have both products of attention: hence 3 times the forward pass.
-    """
-    recipe = session.recipe
-    B, S = _rows(session), recipe.block_size
-    config = recipe.model(session.data.tokenizer.vocab_size)
-    total = measure(read(config, sizes={"B": B, "S": S}), ["params", "flops"]).total
-    params, steps = total["params"].value, recipe.accumulate
-    kept = _saved(session)
-    bytes_held = _held_parts(session) if session.master.together else _held(session, params)
+    """The rows of a run of which nothing was measured yet. FLOPs and bytes are those of one process."""
+    costs = expectation(session)
+    B, S, steps, size = _rows(session), session.recipe.block_size, session.recipe.accumulate, session.world.size
+    several = f", {steps} batches" if steps > 1 else ""
+    held, kept = _held(session, costs), _saved(session, costs)
+    least = costs.quantity(total(row.expected + 0 for row in (*held, kept) if row.expected))
     return (
-        Row(PARAMETERS, str(total["params"]), params, None, "unique elements of nn.Parameter"),
-        Row(FLOPS, f"{3 * steps}·({total['flops']})", 3 * steps * total["flops"].value, None,
-            f"forward and backward, B = {B}, S = {S}" + f", {steps} batches" * (steps > 1) + _each(session)),
-        *bytes_held,
+        Row(PARAMETERS, costs.parameters, None, "unique elements of nn.Parameter"),
+        Row(FLOPS, costs.flops, None, f"forward and backward, B = {B}, S = {S}{several}{_each(size)}"),
+        *held,
         kept,
-        Row(PEAK, "weights + gradients + optimizer states + saved",
-            sum(row.predicted or 0 for row in (*bytes_held, kept)), None, "the least that a step needs"),
-    )  # fmt: skip
+        Row(PEAK, least, None, "the least that a step needs"),
+    )
 
 
-def _each(session: Session) -> str:
-    size = session.world.size
+def expectation(session: Session) -> Expected:
+    """What the session's run costs in this process."""
+    vocab_size, world = session.data.tokenizer.vocab_size, session.world
+    dtype = torch.float32 if session.master.together else session.hardware.dtype  # parts have no copies
+    return expected(session.recipe, vocab_size, _rows(session), world.size, dtype)
+
+
+def _each(size: int) -> str:
     return f", in the first of {size} processes" if size > 1 else ""
 
 
-def _held(session: Session, params: int) -> tuple[Row, ...]:
-    """The rows of what a process keeps of all weights."""
-    low = session.hardware.dtype.itemsize if session.hardware.dtype != torch.float32 else 0
-    copies = f"(4 + {low})" if low else "4"
-    also = f", and a copy in {session.hardware.dtype_name} for the module" if low else ""
+def _held(session: Session, costs: Expected) -> tuple[Row, ...]:
+    """The rows of what a process keeps: of all weights, or, where they are shared out, of its part of each."""
+    states = "two moments in fp32 (Kingma & Ba 2015)"
+    if session.master.together:
+        with torch.device("meta"):
+            weights = list(LanguageModel(session.recipe.model(session.data.tokenizer.vocab_size)).parameters())
+        own, size = part(weights), session.world.size
+        return (
+            Row(WEIGHTS, costs.quantity(b_w * own), None, f"in fp32, of all weights, in the first of {size} processes"),
+            Row(
+                GRADIENTS, costs.quantity(b_g * own + 3 * FP32), None, "in fp32; the loss, a flag, a square beside them"
+            ),
+            Row(STATES, costs.quantity(b_o * own + FP32 * len(weights)), None, f"{states}, a count of steps for each"),
+        )
+    also = f", and a copy in {session.hardware.dtype_name} for the module" if costs.copy else ""
     return (
-        Row(WEIGHTS, f"{copies}·params", (4 + low) * params, None, "in fp32" + also),
-        Row(GRADIENTS, f"{copies}·params + 8", (4 + low) * params + 8, None,
-            f"in fp32{also}; the loss and a flag travel with them"),
-        Row(STATES, "8·params + 8", 8 * params + 8, None,
-            "two moments in fp32 (Kingma & Ba 2015), two counts of steps"),
-    )  # fmt: skip
-
-
-def _held_parts(session: Session) -> tuple[Row, ...]:
-    """The rows of what the first process keeps of its part: ⌈rows / processes⌉ rows of every weight, whole in one."""
-    with torch.device("meta"):
-        module = LanguageModel(session.recipe.model(session.data.tokenizer.vocab_size))
-    weights, size = list(module.parameters()), session.world.size
-    part = sum(-(-len(weight) // size) * weight[0].numel() for weight in weights)
-    formula = f"Σ ⌈rows/{size}⌉·columns"
-    return (
-        Row(WEIGHTS, f"4·{formula}", 4 * part, None, f"in fp32, of all weights, in the first of {size} processes"),
-        Row(GRADIENTS, f"4·{formula} + 12", 4 * part + 12, None, "in fp32; the loss, a flag and a square beside them"),
-        Row(STATES, f"8·{formula} + 4·{len(weights)}", 8 * part + 4 * len(weights), None,
-            "two moments in fp32 (Kingma & Ba 2015), a count of steps for every weight"),
-    )  # fmt: skip
+        Row(WEIGHTS, costs.quantity(b_w * params), None, f"in fp32{also}"),
+        Row(
+            GRADIENTS,
+            costs.quantity(b_g * params + 2 * FP32),
+            None,
+            f"in fp32{also}; the loss and a flag travel with them",
+        ),
+        Row(STATES, costs.quantity(b_o * params + 2 * FP32), None, f"{states}, two counts of steps"),
+    )
 
 
 def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = nan) -> tuple[Row, ...]:
@@ -120,7 +144,7 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
     """
     peak, includes = peak_memory(session.hardware.device)  # before the pass that counts, which is not part of the run
     flops, bytes_saved, (weights, gradients, states) = _step(session)
-    found: dict[str, float | None] = {
+    counted: dict[str, int | None] = {
         PARAMETERS: sum(weight.numel() for weight in session.module.parameters()),
         FLOPS: flops * session.recipe.accumulate,
         WEIGHTS: weights,
@@ -128,7 +152,7 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
         STATES: states,
         SAVED: bytes_saved,
     }
-    done = [replace(row, measured=found[row.what]) for row in rows if row.what in found]
+    done = [replace(row, measured=counted[row.what]) for row in rows if row.what in counted]
     least = f"{includes}; predicted is the least that a step needs"
     done += [replace(row, measured=peak, note=least) for row in rows if row.what == PEAK]
     if isfinite(tokens_per_second):
@@ -137,21 +161,28 @@ def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = n
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text for a terminal; before anything was measured, what is predicted alone."""
+    """The rows as text for a terminal; before anything was measured, what is predicted alone.
+
+    A rate is rounded: it has no more true digits, and the table is as wide on a slow machine as on a quick one.
+    """
+    from shapeviz.renderers._text import humanize
     from shapeviz.renderers.listing import Column, Listing, render_listings
 
     done = any(row.measured is not None for row in rows)
     measured = (Column("measured", "measured", number=True), Column("equal", "")) if done else ()
     columns = (Column("what", "what"), Column("predicted", "predicted", number=True), *measured, Column("note", "note"))
     signs = {True: "✓", False: "✗", None: ""}
-    entries = tuple({**asdict(row), "equal": signs[row.agrees]} for row in rows)
+    entries = [{**row.plain, "equal": signs[row.agrees]} for row in rows]
+    for entry in entries:
+        if entry["what"] == RATE:
+            entry |= {name: humanize(int(entry[name] or 0)) for name in ("predicted", "measured")}
     title = "Prediction and measurement" if done else "Prediction"
-    return render_listings(title, [Listing("prediction", "", columns, entries)], "table")
+    return render_listings(title, [Listing("prediction", "", columns, tuple(entries))], "table")
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:
     """Writes prediction.json into a run folder. Raises InputError if it cannot be written."""
-    entries = [{**asdict(row), "agrees": row.agrees} for row in rows]
+    entries = [row.plain for row in rows]
     files.write(folder / "prediction.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -189,16 +220,16 @@ def _rows(session: Session) -> int:
     return int(rows.stop - rows.start)
 
 
-def _saved(session: Session) -> Row:
+def _saved(session: Session, costs: Expected) -> Row:
     """The row of saved bytes; without a prediction where the module cannot be traced."""
     what = "of one batch; each storage once, parameters apart"
     if session.master.together:
-        return Row(SAVED, "", None, None, f"{what}; not told apart from the weights that are gathered for a layer")
+        return Row(SAVED, None, None, f"{what}; not told apart from the weights that are gathered for a layer")
     try:
-        formula, value, note = saved.saved(session, _rows(session))
+        formula, note = saved.saved(session, _rows(session))
     except ShapevizError as error:
-        return Row(SAVED, "", None, None, f"{what}; not traced: {str(error).splitlines()[0]}")
-    return Row(SAVED, str(formula), value, None, f"{what}; {note}" if note else what)
+        return Row(SAVED, None, None, f"{what}; not traced: {str(error).splitlines()[0]}")
+    return Row(SAVED, costs.quantity(formula), None, f"{what}; {note}" if note else what)
 
 
 def _step(session: Session) -> tuple[int, int | None, tuple[int, int, int]]:
@@ -247,8 +278,6 @@ def _rate(session: Session, flops: int, tokens_per_second: float) -> Row:
     hardware = session.hardware
     peak = matmul_peak(hardware.device, hardware.dtype)
     achieved = flops * tokens_per_second / session.recipe.tokens_per_step
-    note = (
-        f"{achieved / peak:.1%} of the fastest product of large square matrices in {hardware.dtype_name}, measured now"
-        + _each(session)
-    )
-    return Row(RATE, "FLOPs a step / seconds a step", round(peak), round(achieved), note)
+    share = f"{achieved / peak:.1%} of the fastest product of large square matrices in {hardware.dtype_name}"
+    note = f"FLOPs a step / seconds a step: {share}, measured now{_each(session.world.size)}"
+    return Row(RATE, None, round(achieved), note, reference=round(peak))

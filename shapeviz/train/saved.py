@@ -29,8 +29,8 @@ class Loss(nn.Module):
         return loss_of(self.module, ids, targets)
 
 
-def saved(session: Session, rows: int) -> tuple[Expr, int, str]:
-    """Bytes of a batch of so many rows: formula, value, and a note.
+def saved(session: Session, rows: int) -> tuple[Expr, str]:
+    """Bytes of a batch of so many rows: the formula over B and S, and a note.
 
     Raises TraceError if the module cannot be traced.
     """
@@ -43,12 +43,11 @@ def saved(session: Session, rows: int) -> tuple[Expr, int, str]:
     # axes of length 1 are no variables: tensors with one need fewer copies
     sizes = {"B": rows, "S": recipe.block_size}
     ids = "int64[" + ",".join(name if size > 1 else "1" for name, size in sizes.items()) + "]"
-    total = measure(trace(Loss(module), ids, ids, saved=True), ["saved"]).total["saved"]
-    formula, value = total.formula, int(total.at({name: size for name, size in sizes.items() if size > 1}))
+    formula = measure(trace(Loss(module), ids, ids, saved=True), ["saved"]).total["saved"].formula
     if hardware.device.type != "cpu":
-        return formula, value, ""
+        return formula, ""
     more, note = _on_cpus(module, hardware.dtype.itemsize)
-    return formula + more, value + int(more.at(sizes)), note
+    return formula + more, note
 
 
 def _on_cpus(module: LanguageModel, itemsize: int) -> tuple[Expr, str]:

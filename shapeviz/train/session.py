@@ -14,12 +14,11 @@ from torch import Tensor
 
 from shapeviz import files
 from shapeviz.errors import CheckFailedError, InputError, SizeError, requiring
-from shapeviz.frontends import read
 from shapeviz.nets.language_model import LanguageModel
-from shapeviz.report import measure
 from shapeviz.train import batches, checkpoint, folder, hardware, tokenizers
 from shapeviz.train import corpus as corpora
 from shapeviz.train.distributed import World
+from shapeviz.train.expected import expected
 from shapeviz.train.folder import dumped
 from shapeviz.train.log import Log
 from shapeviz.train.master import Master
@@ -113,7 +112,7 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
     def prepare() -> None:
         made.append(_data(recipe, place, chosen.device))
         check_lengths(recipe, len(made[0].train_ids), len(made[0].val_ids))
-        _check_memory(recipe, made[0].tokenizer.vocab_size, world)
+        _check_memory(recipe, made[0].tokenizer.vocab_size, world, chosen.dtype)
         if STANDARD_INPUT in (recipe.csv, *recipe.texts):
             files.write(place / folder.CORPUS, made[0].corpus.text)
         describe(recipe, made[0], place)
@@ -137,15 +136,10 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
 def _counted(module: LanguageModel, recipe: Recipe) -> int:
     """The module's parameters. Raises CheckFailedError if the formulas of its configuration give another number."""
     count = sum(weight.numel() for weight in module.parameters())
-    expected = _expected(recipe, module.config.vocab_size)
-    if expected != count:
-        raise CheckFailedError(f"the formulas give {expected} parameters, the module has {count}")
+    formula = expected(recipe, module.config.vocab_size, recipe.batch_size).parameters
+    if formula.value != count:
+        raise CheckFailedError(f"the formulas give {formula.value} parameters, the module has {count}")
     return count
-
-
-def _expected(recipe: Recipe, vocab_size: int) -> int:
-    """Parameters, by the formulas of the recipe's configuration."""
-    return int(measure(read(recipe.model(vocab_size)), ["params"]).total["params"].value)
 
 
 def _weights(module: LanguageModel, recipe: Recipe, chosen: hardware.Hardware, world: World) -> Weights:
@@ -237,18 +231,19 @@ def check_lengths(recipe: Recipe, train: int, validation: int) -> None:
         )
 
 
-def _check_memory(recipe: Recipe, vocab_size: int, world: World) -> None:
-    """Raises SizeError if a step cannot fit: 16 bytes a parameter (weights, gradients, moments), and what every layer
-    keeps of its input at least."""
-    params = _expected(recipe, vocab_size)
-    held = 16 * params // (world.size if recipe.parallel == "fsdp" else 1)
+def _check_memory(recipe: Recipe, vocab_size: int, world: World, dtype: torch.dtype) -> None:
+    """Raises SizeError if a step cannot fit: what is kept of every parameter, and of its input by every layer."""
     rows = -(-recipe.batch_size // world.size)
-    need = held + 2 * rows * recipe.block_size * recipe.d_model * recipe.layers
-    there = hardware.memory(world.device)
+    if recipe.parallel == "fsdp":
+        costs = expected(recipe, vocab_size, rows, processes=world.size)
+    else:
+        costs = expected(recipe, vocab_size, rows, dtype=dtype)
+    need, there = costs.least_memory.value, hardware.memory(world.device)
     if there is not None and need > there:
+        batch = f"a batch of {rows:,} · {recipe.block_size:,} tokens"
         raise SizeError(
-            f"{params:,} parameters and a batch of {rows:,} · {recipe.block_size:,} tokens need {need / 2**30:,.1f} "
-            f"GiB at least, and {world.device} has {there / 2**30:,.1f}: smaller --layers, --d-model, --batch-size fit"
+            f"{costs.parameters.value:,} parameters and {batch} need {need / 2**30:,.1f} GiB at least, and "
+            f"{world.device} has {there / 2**30:,.1f}: smaller --layers, --d-model, --batch-size fit"
         )
 
 

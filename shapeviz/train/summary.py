@@ -13,6 +13,7 @@ from typing import Any
 
 from shapeviz import files
 from shapeviz.renderers.to_markdown import code, escape
+from shapeviz.train.expected import LEGEND
 from shapeviz.train.log import Line, Log
 from shapeviz.train.plot import best
 
@@ -64,7 +65,7 @@ def write(
     """Writes `report.md` of a run folder; what is not given is left out.
 
     `recipe`, `data` (source, rows, characters, sha256, …) and `outcome` are shown as tables, `samples` are pairs
-    (how it was sampled, text), `predictions` have the fields what, formula, predicted, measured and note,
+    (how it was sampled, text), `predictions` have the fields what, formula, substituted, predicted, measured and note,
     `temperatures` those of temperature.Row, `machine` is what `environment` gave, `command` what made the run. Losses
     come from the log, in nats per token, and in bits per character by `chars_per_token`. Raises InputError if the log
     cannot be read or the report not be written.
@@ -121,10 +122,20 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 def _predictions(rows: Iterable[Any]) -> str:
     shown = [
-        [escape(row.what), code(str(row.formula)), _shown(row.predicted), _shown(row.measured), escape(row.note or "")]
+        [
+            escape(row.what),
+            *(code(text) if text else "–" for text in (row.formula, row.substituted)),
+            _shown(row.predicted),
+            _shown(row.measured),
+            escape(row.note),
+        ]
         for row in rows
     ]
-    return _grid(["what", "formula", "predicted", "measured", ""], shown, right=(2, 3)) if shown else ""
+    if not shown:
+        return ""
+    letters = ", ".join(f"{code(letter)} {meaning}" for letter, meaning in LEGEND.items())
+    grid = _grid(["what", "formula", "with numbers", "predicted", "measured", ""], shown, right=(3, 4))
+    return f"{grid}\n\nLetters are those of config.json and: {letters}."
 
 
 def _temperatures(rows: Iterable[Any]) -> str:

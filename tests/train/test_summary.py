@@ -11,7 +11,9 @@ import pytest
 from shapeviz.train import summary
 from shapeviz.train.log import Log
 
-ROW = SimpleNamespace(what="parameters", formula="V·d_model", predicted=809_856, measured=809_856, note="exact | all")
+ROW = SimpleNamespace(
+    what="parameters", formula="V·d_model", substituted="65 × 128", predicted=8320, measured=8320, note="exact | all"
+)
 
 
 @pytest.fixture
@@ -45,7 +47,8 @@ def test_a_report_has_every_part(folder: Path) -> None:
     # 2 / (2 ln 2) = 1.4427 bits; 1.4427 - 1.25 = 0.1927, 1.4427 / 1.25 = 1.154
     assert "**2.0000 nats per token**, 1.4427 bits per character, at step 5,000" in text
     assert "1.2500 bits per character: this is 0.1927 bits above it, 1.154 times as much." in text
-    assert "| parameters | `V·d_model` | 809,856 | 809,856 | exact \\| all |" in text
+    assert "| parameters | `V·d_model` | `65 × 128` | 8320 | 8320 | exact \\| all |" in text
+    assert "Letters are those of config.json and: `A` batches of a step" in text
     assert "```text\nAnna: yes.\n```" in text
     assert "| rows | 67,373 |" in text
     assert "| min lr | 0.0001 |" in text
