@@ -18,8 +18,8 @@ OUTPUT = "Write the text to a file instead."
 
 
 def _option(name: str, kind: Any, default: Any, text: str, metavar: str | None = None, flags: str = "") -> Parameter:
-    given = typer.Option(default, flags or "--" + name.replace("_", "-"), metavar=metavar, help=text)
-    return Parameter(name, Parameter.KEYWORD_ONLY, default=given, annotation=kind)
+    option = typer.Option(default, flags or "--" + name.replace("_", "-"), metavar=metavar, help=text)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 
 
 PARAMETERS = [
@@ -52,21 +52,21 @@ RULE = "\n" + "─" * 40 + "\n"
 
 
 def run(request: Request) -> None:
-    asked = request.extra
-    if not asked["folder"]:
+    options = request.extra
+    if not options["folder"]:
         raise InputError("name the folder of a run: shapeviz generate runs/friends; `shapeviz train` makes one")
-    if asked["checkpoint"] not in (None, "best", "last"):
-        raise InputError(f"--checkpoint {asked['checkpoint']}: it is best or last")
+    if options["checkpoint"] not in (None, "best", "last"):
+        raise InputError(f"--checkpoint {options['checkpoint']}: it is best or last")
     with requiring("generate", *PACKAGES):
         from shapeviz.train import generate, hardware
     from shapeviz.train.sampling import Sampling
 
-    sampling = Sampling(asked["temperature"], asked["top_k"], asked["top_p"])
-    generate.check(asked["tokens"], asked["samples"])
-    device = hardware.device_of(asked["device"])
-    module, tokenizer = generate.load(Path(asked["folder"]), asked["checkpoint"])
+    sampling = Sampling(options["temperature"], options["top_k"], options["top_p"])
+    generate.check(options["tokens"], options["samples"])
+    device = hardware.device_of(options["device"])
+    module, tokenizer = generate.load(Path(options["folder"]), options["checkpoint"])
     module.to(device)
-    seed = asked["seed"]
+    seed = options["seed"]
     if seed is None:
         from random import SystemRandom
 
@@ -74,7 +74,7 @@ def run(request: Request) -> None:
         if sampling.temperature:
             say(f"seed {seed}; --seed {seed} gives the same text")
     texts = generate.samples(
-        module, tokenizer, asked["prompt"], asked["tokens"], sampling, seed, asked["cache"], asked["samples"]
+        module, tokenizer, options["prompt"], options["tokens"], sampling, seed, options["cache"], options["samples"]
     )
     _emit(RULE.join(texts) + "\n", request.output)
 

@@ -39,9 +39,9 @@ PARAMETERS = [
 
 
 def run(request: Request) -> None:
-    asked = request.extra
+    options = request.extra
     check_targets(request)
-    steps = 300 if asked["steps"] is None else asked["steps"]
+    steps = 300 if options["steps"] is None else options["steps"]
     if steps < 0:
         raise InputError(f"--steps {steps} must be at least 0")
     with requiring("tokenizers", *PACKAGES):
@@ -50,11 +50,11 @@ def run(request: Request) -> None:
 
         if steps:
             from shapeviz.train import loop  # noqa: F401
-    text = corpus.read(csv=asked["csv"], column=asked["column"], texts=tuple(asked["texts"] or ()))
+    text = corpus.read(csv=options["csv"], column=options["column"], texts=tuple(options["texts"] or ()))
     for note in text.notes:
         say(f"note: {note}")
     how = recipe.checked("quick", steps=steps, eval_every=steps) if steps else None
-    rows = comparison.compare(text, tuple(asked["kinds"] or comparison.KINDS), how, say)
+    rows = comparison.compare(text, tuple(options["kinds"] or comparison.KINDS), how, say)
     title = f"{text.source}: {text.rows:,} rows, {text.characters:,} characters, sha256 {text.sha256[:16]}"
     if text.entropy_bits is not None and how:
         title += f"; no model needs fewer than {text.entropy_bits:.4f} bits per character"

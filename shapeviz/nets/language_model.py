@@ -69,12 +69,12 @@ class LanguageModel(nn.Module):
 
     def _table(self) -> Tensor | None:
         """What rotary or sinusoidal positions are computed from."""
-        c = self.config
-        match c.positions:
+        config = self.config
+        match config.positions:
             case "rotary":
-                return rotary_table(c.hidden_size // c.num_attention_heads, self.block_size)
+                return rotary_table(config.hidden_size // config.num_attention_heads, self.block_size)
             case "sinusoidal":
-                return sinusoidal_table(c.hidden_size, self.block_size)
+                return sinusoidal_table(config.hidden_size, self.block_size)
         return None
 
     @torch.no_grad()
@@ -98,10 +98,10 @@ class LanguageModel(nn.Module):
 
     def cache(self, batch: int) -> Cache:
         """An empty cache for sequences of up to max_position_embeddings tokens."""
-        c = self.config
-        width = c.hidden_size // c.num_attention_heads
+        config = self.config
+        width = config.hidden_size // config.num_attention_heads
         like = self.embedding.weight
-        return Cache(c.num_hidden_layers, batch, c.num_attention_heads, self.block_size, width, like)
+        return Cache(config.num_hidden_layers, batch, config.num_attention_heads, self.block_size, width, like)
 
     def forward(self, input_ids: Tensor, cache: Cache | None = None) -> Tensor:
         """Ids [B T] → logits [B T V]; with a cache, ids are what follows the tokens in it, and are added to it."""
@@ -129,12 +129,12 @@ class LanguageModel(nn.Module):
 class Layer(nn.Module):
     """x ← x + Attention(Norm(x));  x ← x + FFN(Norm(x))      (Xiong et al. 2020, table 1)"""
 
-    def __init__(self, c: Config) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
-        self.attention_norm = norm(c, c.hidden_size)
-        self.attention = Attention(c)
-        self.feed_forward_norm = norm(c, c.hidden_size)
-        self.feed_forward = FeedForward(c)
+        self.attention_norm = norm(config, config.hidden_size)
+        self.attention = Attention(config)
+        self.feed_forward_norm = norm(config, config.hidden_size)
+        self.feed_forward = FeedForward(config)
 
     def forward(self, x_BTD: Tensor, *how: Any) -> Tensor:
         """[B T D] → the same; `how` is what Attention takes."""
@@ -195,13 +195,13 @@ class HeadsNorm(nn.Module):
 class FeedForward(nn.Module):
     """FFN(x) = σ(x W_1) W_2, or (σ(x W_gate) ⊙ x W_up) W_2 with both in one matrix      (Shazeer 2020, eq. 6)"""
 
-    def __init__(self, c: Config) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
-        D, width = c.hidden_size, c.intermediate_size or 4 * c.hidden_size
-        self.gated, self.activation = c.gated, ACTIVATIONS[c.activation]
-        self.input = nn.Linear(D, 2 * width if c.gated else width, bias=c.bias)
-        self.output = nn.Linear(width, D, bias=c.bias)
-        self.drop = nn.Dropout(c.dropout)
+        D, width = config.hidden_size, config.intermediate_size or 4 * config.hidden_size
+        self.gated, self.activation = config.gated, ACTIVATIONS[config.activation]
+        self.input = nn.Linear(D, 2 * width if config.gated else width, bias=config.bias)
+        self.output = nn.Linear(width, D, bias=config.bias)
+        self.drop = nn.Dropout(config.dropout)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """[B T D] → the same."""
@@ -215,9 +215,9 @@ class FeedForward(nn.Module):
         return y_BTD
 
 
-def norm(c: Config, width: int) -> nn.Module:
+def norm(config: Config, width: int) -> nn.Module:
     """LayerNorm or RMSNorm over the last axis, as the configuration says."""
-    return nn.RMSNorm(width, eps=EPS) if c.norm == "rms" else nn.LayerNorm(width, bias=c.bias)
+    return nn.RMSNorm(width, eps=EPS) if config.norm == "rms" else nn.LayerNorm(width, bias=config.bias)
 
 
 def manual_attention(q_BHTK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, mask_TL: Tensor, dropout: float = 0.0) -> Tensor:

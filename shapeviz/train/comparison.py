@@ -58,14 +58,14 @@ def compare(
     kind that is none, before anything is trained.
     """
     train_text, val_text = corpora.split(corpus.text)
-    found = []
+    tasks = []
     for kind in kinds:
         name, size = parsed(kind)
         row, tokenizer = _measured(kind, name, size, corpus.text, train_text, val_text)
         say(f"{kind}: {row.vocabulary:,} tokens, {row.characters_per_token:.2f} characters a token")
-        found.append((row, replace(recipe, tokenizer=name, vocab_size=size) if recipe else None, tokenizer))
+        tasks.append((row, replace(recipe, tokenizer=name, vocab_size=size) if recipe else None, tokenizer))
     rows = []
-    for row, own, tokenizer in found:
+    for row, own, tokenizer in tasks:
         if own is not None:
             say(f"{row.tokenizer}: {own.steps:,} steps")
             parameters, loss = trained(corpus.text, own)

@@ -80,8 +80,8 @@ def entropy_rate() -> float:
 
 def information(text: str) -> float | None:
     """-log2 of the probability of a text of whole scenes, None if the grammar cannot give it."""
-    found = scenes().readings(text)
-    return found[0] if found else None
+    readings = scenes().readings(text)
+    return readings[0] if readings else None
 
 
 @cache
@@ -196,7 +196,7 @@ def _add_capitals(rules: Rules) -> None:
     while todo:
         name = todo.pop()
         rules[name] = [_capital(line) for line in rules[name[1:]]]
-        todo |= {found[1] for line in rules[name] if (found := re.match(r"(?:\d+ )?\{(\^[^{}]+)\}", line))} - set(rules)
+        todo |= {match[1] for line in rules[name] if (match := re.match(r"(?:\d+ )?\{(\^[^{}]+)\}", line))} - set(rules)
 
 
 def _capital(line: str) -> str:

@@ -69,19 +69,19 @@ class World:
             sys.exit(error.exit_code)
 
     def first(self, job: Callable[[], Result]) -> Result:
-        """What `job` gives in the main process, for all of them; a mistake there ends all, and is told once."""
+        """What `job` gives in the main process, for all of them; a mistake there ends all, with one message."""
         if self.size == 1:
             return job()
-        told: list[Any] = [None, None]
+        outcome: list[Any] = [None, None]
         if self.main:
             try:
-                told[0] = job()
+                outcome[0] = job()
             except ShapevizError as error:
-                told[1] = error
-        shared = [told[0], None if told[1] is None else told[1].exit_code]
+                outcome[1] = error
+        shared = [outcome[0], None if outcome[1] is None else outcome[1].exit_code]
         torch.distributed.broadcast_object_list(shared)
-        if told[1] is not None:
-            raise told[1]
+        if outcome[1] is not None:
+            raise outcome[1]
         if shared[1] is not None:
             sys.exit(shared[1])
         return shared[0]  # type: ignore[no-any-return]

@@ -34,8 +34,8 @@ def chunks(count: int, block_size: int, largest: int = LARGEST) -> list[tuple[li
     wanted = min(whole, max(1, largest // block_size))
     places = [i * whole // wanted * block_size for i in range(wanted)] if wanted else []
     together = max(1, CHUNK // block_size)
-    found = [(places[i : i + together], block_size) for i in range(0, len(places), together)]
-    return [*found, ([whole * block_size], rest)] if rest and wanted == whole else found
+    groups = [(places[i : i + together], block_size) for i in range(0, len(places), together)]
+    return [*groups, ([whole * block_size], rest)] if rest and wanted == whole else groups
 
 
 @torch.no_grad()

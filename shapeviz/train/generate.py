@@ -57,9 +57,9 @@ def samples(
     ids = [int(i) for i in tokenizer.encode(prompt)] or _beginning(tokenizer)
     generator = torch.Generator(device).manual_seed(seed % 2**64)
     new = continued(module, torch.tensor([ids] * count, device=device), tokens, sampling, generator, cache)
-    given = list(ids) if prompt else []
+    shown = list(ids) if prompt else []
     # decoded together with the prompt: a token may be a part of a character
-    return [tokenizer.decode(given + row) for row in new.tolist()]
+    return [tokenizer.decode(shown + row) for row in new.tolist()]
 
 
 def check(tokens: int, count: int) -> None:
@@ -96,21 +96,21 @@ def continued(
     """
     window, training, threads = module.block_size, module.training, torch.get_num_threads()
     whole = torch.cat((ids_BT, ids_BT.new_empty(ids_BT.shape[0], tokens)), dim=1)
-    start, known = 0, None  # the context begins at `start`; `known` is the cache of all but its last tokens
+    start, filled = 0, None  # the context begins at `start`; `filled` is the cache of all but its last tokens
     module.eval()
-    little = len(whole) * (1 if cache else window) * sum(p.numel() for p in module.parameters()) < LITTLE
+    little = len(whole) * (1 if cache else window) * sum(weight.numel() for weight in module.parameters()) < LITTLE
     torch.set_num_threads(1 if little else threads)
     try:
         for end in range(ids_BT.shape[1], whole.shape[1]):
             if end - start > window:
-                start, known = end - (max(1, window // 2) if cache else window), None
+                start, filled = end - (max(1, window // 2) if cache else window), None
             if not cache:
                 logits_BTV = module(whole[:, start:end])
-            elif known is None:
-                known = module.cache(len(whole))
-                logits_BTV = module(whole[:, start:end], known)
+            elif filled is None:
+                filled = module.cache(len(whole))
+                logits_BTV = module(whole[:, start:end], filled)
             else:
-                logits_BTV = module(whole[:, end - 1 : end], known)
+                logits_BTV = module(whole[:, end - 1 : end], filled)
             whole[:, end : end + 1] = sampling.choose(logits_BTV[:, -1].float(), generator)
     finally:
         module.train(training)
@@ -127,8 +127,8 @@ def load(folder: Path, which: str | None = None) -> tuple[LanguageModel, Any]:
     from shapeviz.train.folder import read_json
 
     named = [f"{which}.pt"] if which else [checkpoint.BEST, checkpoint.LAST]
-    found = next((folder / name for name in named if (folder / name).is_file()), None)
-    if found is None:
+    path = next((folder / name for name in named if (folder / name).is_file()), None)
+    if path is None:
         what = "no folder" if folder.exists() and not folder.is_dir() else "no such folder"
         what = what if not folder.is_dir() else f"no {' or '.join(named)} in it"
         runs = sorted(str(path.parent) for path in folder.glob("*/recipe.json"))[:10]
@@ -138,21 +138,21 @@ def load(folder: Path, which: str | None = None) -> tuple[LanguageModel, Any]:
     config = read_json(folder / "config.json", "a configuration")
     try:
         module = LanguageModel(config)
-    except (ShapevizError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
+    except (ShapevizError, TypeError, AttributeError, RuntimeError, MemoryError) as error:  # anybody may have edited it
         raise InputError(f"{folder / 'config.json'}: {str(error).splitlines()[0][:150]}") from None
     try:
-        state = checkpoint.load(found)
+        state = checkpoint.load(path)
         if parts := state.get(checkpoint.PARTS):
             from shapeviz.train import shards
 
-            shards.read(folder, parts, {"model": {name: p.detach() for name, p in module.named_parameters()}})
+            shards.read(folder, parts, {"model": {name: weight.detach() for name, weight in module.named_parameters()}})
         else:
             module.load_state_dict(state["model"])
-    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:  # what torch raises for weights of others
         why = " ".join(str(error).split())[:150]
-        raise InputError(f"{found} does not belong to {folder / 'config.json'}: {why}") from None
+        raise InputError(f"{path} does not belong to {folder / 'config.json'}: {why}") from None
     except InputError as error:
-        others = [name for name in (checkpoint.LAST, checkpoint.BEST) if folder / name != found]
+        others = [name for name in (checkpoint.LAST, checkpoint.BEST) if folder / name != path]
         if which is None and (folder / others[0]).exists():
             error.add_note(f"--checkpoint {Path(others[0]).stem} takes the other one")
         raise

@@ -39,10 +39,10 @@ def alternative(text: str) -> Alternative:
     >>> alternative("3 The {thing} is gone.")
     Alternative(weight=3, parts=('The ', Reference(name='thing'), ' is gone.'))
     """
-    found = re.match(r"(\d+) ", text)
-    weight, rest = (int(found[1]), text[found.end() :]) if found else (1, text)
+    match = re.match(r"(\d+) ", text)
+    weight, rest = (int(match[1]), text[match.end() :]) if match else (1, text)
     pieces = re.split(r"\{([^{}]+)\}", rest)
-    parts = [Reference(piece) if number % 2 else piece for number, piece in enumerate(pieces)]
+    parts = [Reference(piece) if place % 2 else piece for place, piece in enumerate(pieces)]
     return Alternative(weight, tuple(part for part in parts if part))
 
 
@@ -163,14 +163,14 @@ class Grammar:
 
         A text that the grammar cannot give has none.
         """
-        found: list[float] = []
+        derivations: list[float] = []
         again: Stack = (Reference(self.start), ())
         todo: list[tuple[int, Stack, float]] = [(0, (), 0.0)]
         while todo:
             place, stack, bits = todo.pop()
             if not stack:
                 if place == len(text):
-                    found.append(bits)
+                    derivations.append(bits)
                     continue
                 stack = again
             part, rest = stack
@@ -182,7 +182,7 @@ class Grammar:
             for weight, parts in self.rules[part.name]:
                 if not isinstance(parts[0], str) or text.startswith(parts[0], place):
                     todo.append((place, _pushed(parts, rest), bits + log2(total / weight)))
-        return found
+        return derivations
 
     def clash(self) -> Clash | None:
         """None if of no two alternatives of a rule one can give a text with which the other begins.

@@ -38,9 +38,9 @@ class Log:
         **more: float | None,
     ) -> None:
         """Appends a line: losses in nats per token, `lr` as used at this step; NaN and infinities become null."""
-        known = {"train_loss": train_loss, "val_loss": val_loss, "lr": lr, "tokens_per_second": tokens_per_second}
+        figures = {"train_loss": train_loss, "val_loss": val_loss, "lr": lr, "tokens_per_second": tokens_per_second}
         line: Line = {"step": int(step)}
-        for name, value in {**known, **more}.items():
+        for name, value in {**figures, **more}.items():
             line[name] = None if value is None or not math.isfinite(value) else float(value)
         data = (json.dumps(line, allow_nan=False) + "\n").encode()
         try:

@@ -18,8 +18,9 @@ import torch
 
 from shapeviz import files
 from shapeviz.errors import SizeError
-from shapeviz.train import checkpoint, distributed, hardware, results, session, tensorboard
+from shapeviz.train import checkpoint, distributed, hardware, results, tensorboard
 from shapeviz.train import folder as folders
+from shapeviz.train import session as sessions
 from shapeviz.train.clock import Clock
 from shapeviz.train.evaluation import evaluate, one_batch
 from shapeviz.train.log import Log
@@ -70,13 +71,13 @@ def train(
         recipe = world.first(lambda: _entered(recipe, folder, resume, stack))
         if world.main:
             stack.callback(folders.leave, folder)
-        state = session.saved(folder, resume, world)
+        state = sessions.saved(folder, resume, world)
         if state is not None and recipe.steps < state["step"]:
             raise SizeError(f"{folder} is at step {state['step']:,}: --steps {recipe.steps} is behind it")
-        s = session.begin(recipe, folder, world, state, say)
-        run = Run(s)
+        session = sessions.begin(recipe, folder, world, state, say)
+        run = Run(session)
         if state is not None:
-            session.restore(s, state, folder / checkpoint.LAST, say)
+            sessions.restore(session, state, folder / checkpoint.LAST, say)
             run.restore(state)
             if run.step == recipe.steps and (not report or (folder / "report.md").exists()):
                 say(f"{folder} has come to its last step, {run.step:,}: --steps asks for more")
@@ -89,17 +90,17 @@ def train(
         if world.main and resume:
             Log(folder).truncate(run.logged)
             files.write(folder / folders.RECIPE, folders.dumped(recipe.plain()))
-        session.agree(s, run.step)
-        rows = results.predict(s, say) if report and world.main else ()
+        sessions.agree(session, run.step)
+        rows = results.predict(session, say) if report and world.main else ()
         with _signals(run), world.told_once():
             outcome = Steps(run, say, progress, report).go()
-        if report and (world.main or s.master.together) and not outcome.stopped:
-            results.shown(lambda: results.finish(s, outcome, rows, say), say)
+        if report and (world.main or session.master.together) and not outcome.stopped:
+            results.shown(lambda: results.finish(session, outcome, rows, say), say)
         return outcome
 
 
 def _outcome(run: Run, tokens_per_second: float) -> Outcome:
-    data = run.s.data
+    data = run.session.data
     bits = run.val_loss / data.chars_per_token / log(2)
     return Outcome(
         run.step, run.train_loss, run.val_loss, bits, data.corpus.entropy_bits, run.seconds, tokens_per_second, run.stop
@@ -122,19 +123,19 @@ class Steps:
     """The steps of one sitting, with its log, its progress and its clock."""
 
     def __init__(self, run: Run, say: Say, progress: bool, report: bool) -> None:
-        self.run, self.recipe, self.main, self.say = run, run.s.recipe, run.s.world.main, say
-        self.log = Log(run.s.folder)
+        self.run, self.recipe, self.main, self.say = run, run.session.recipe, run.session.world.main, say
+        self.log = Log(run.session.folder)
         self.clock = Clock(run.step)
         self.progress = Progress(self.recipe.steps, sys.stderr.isatty(), run.step) if progress and self.main else None
-        self.plot = results.Plot(run.s, say) if report and self.main else None
-        self.board = tensorboard.Board(run.s.folder) if self.recipe.tensorboard and self.main else None
+        self.plot = results.Plot(run.session, say) if report and self.main else None
+        self.board = tensorboard.Board(run.session.folder) if self.recipe.tensorboard and self.main else None
         if self.board and run.step:
             self.board.restart(run.step + 1)
 
     def go(self) -> Outcome:
         """Goes on to the recipe's last step, or until a signal."""
         run, recipe = self.run, self.recipe
-        module = wrapped(run.s)
+        module = wrapped(run.session)
         with self.progress or nullcontext():
             while True:
                 last = run.step >= recipe.steps
@@ -145,9 +146,10 @@ class Steps:
                 if last or run.stop:
                     break
                 update(run, module)
-                if recipe.sample_every and run.step % recipe.sample_every == 0 and (self.main or run.s.master.together):
+                due = recipe.sample_every and run.step % recipe.sample_every == 0
+                if due and (self.main or run.session.master.together):
                     with self.clock.aside():
-                        self.tell(f"step {run.step:,}:\n{results.sample(run.s).strip()}\n")
+                        self.tell(f"step {run.step:,}:\n{results.sample(run.session).strip()}\n")
             if run.stop:
                 check_finite(run, run.pending)
                 self.save(checkpoint.LAST)
@@ -156,15 +158,16 @@ class Steps:
             results.shown(partial(self.plot.draw, now=True), self.say)
         if run.stop:
             done = f"stopped at step {run.step:,} of {recipe.steps:,}"
-            self.say(f"{done}; shapeviz train --resume {run.s.folder} goes on")
+            self.say(f"{done}; shapeviz train --resume {run.session.folder} goes on")
         return _outcome(run, self.clock.mean(recipe.tokens_per_step))
 
     def evaluated(self) -> None:
         """Evaluates, logs and saves; nothing of it if a signal comes while it evaluates."""
-        run, s, r = self.run, self.run.s, self.recipe
+        run, session, recipe = self.run, self.run.session, self.recipe
+        module, val_ids = session.module, session.data.val_ids
         check_finite(run, run.pending)
-        rate = self.clock.lap(run.step, r.tokens_per_step)
-        val_loss = evaluate(s.module, s.data.val_ids, r.block_size, s.world, lambda: bool(run.asked))
+        rate = self.clock.lap(run.step, recipe.tokens_per_step)
+        val_loss = evaluate(module, val_ids, recipe.block_size, session.world, lambda: bool(run.asked))
         if val_loss is None:
             run.stop = run.asked or signal.SIGTERM
             self.clock.restart(run.step)
@@ -172,8 +175,10 @@ class Steps:
         check_finite_validation(run, val_loss)
         run.val_loss = val_loss
         more = {}
-        if r.single_batch:
-            more["val_batch_loss"] = one_batch(s.module, s.data.val_ids, r.seed, run.step, r.batch_size, r.block_size)
+        if recipe.single_batch:
+            more["val_batch_loss"] = one_batch(
+                module, val_ids, recipe.seed, run.step, recipe.batch_size, recipe.block_size
+            )
         self.logged(rate, val_loss=val_loss, **more)
         if val_loss < run.best:
             run.best = val_loss
@@ -185,12 +190,12 @@ class Steps:
 
     def logged(self, rate: float | None = None, **more: float) -> None:
         """Adds a line to the log: the mean training loss since the line before, and `more`."""
-        run, r = self.run, self.recipe
+        run, recipe = self.run, self.recipe
         check_finite(run, run.pending)
-        run.rate = self.clock.lap(run.step, r.tokens_per_step) if rate is None else rate
+        run.rate = self.clock.lap(run.step, recipe.tokens_per_step) if rate is None else rate
         if run.pending:
             run.train_loss = sum(float(loss) for _, loss, _ in run.pending) / len(run.pending)
-        lr = learning_rate(r, max(0, run.step - 1))
+        lr = learning_rate(recipe, max(0, run.step - 1))
         run.logged, run.pending = run.step, []
         line = {"train_loss": run.train_loss, "lr": lr, "tokens_per_second": run.rate, **more}
         if self.main:
@@ -198,7 +203,7 @@ class Steps:
         if self.board:
             self.board.add(run.step, {name: None if isnan(value) else value for name, value in line.items()})
         if run.step == 0 and "val_loss" in more:
-            uniform = log(run.s.data.tokenizer.vocab_size)
+            uniform = log(run.session.data.tokenizer.vocab_size)
             self.tell(f"before the first step: loss {more['val_loss']:.4f}, ln V = {uniform:.4f}")
             if self.progress:
                 self.progress.begin()
@@ -214,7 +219,7 @@ class Steps:
 
     def save(self, name: str) -> None:
         """Writes a checkpoint, in the main process, when the log that it counts on is on the disk."""
-        run, folder = self.run, self.run.s.folder
+        run, folder = self.run, self.run.session.folder
         run.seconds += self.clock.sitting()
         if self.main:
             self.log.sync()

@@ -24,17 +24,17 @@ class Master(Weights):
         super().__init__(module, recipe)
         named = sorted(module.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # a stable sort
         self.shapes = {name: self.shapes[name] for name, _ in named}
-        count, device = sum(p.numel() for _, p in named), named[0][1].device
-        self.matrices = sum(p.numel() for _, p in named if p.dim() >= 2)
-        self.flat = torch.cat([p.detach().float().reshape(-1) for _, p in named])
+        count, device = sum(weight.numel() for _, weight in named), named[0][1].device
+        self.matrices = sum(weight.numel() for _, weight in named if weight.dim() >= 2)
+        self.flat = torch.cat([weight.detach().float().reshape(-1) for _, weight in named])
         self.reduced = torch.zeros(count + 2, device=device)
         self.gradient, self.tail = self.reduced[:count], self.reduced[count:]
         lower = dtype != torch.float32
         self.shadow = self.flat.to(dtype) if lower else self.flat
         self.shadow_gradient = torch.zeros_like(self.shadow) if lower else self.gradient
         views, gradients = self.views(self.shadow), self.views(self.shadow_gradient)
-        for name, p in named:
-            p.data, p.grad = views[name], gradients[name]
+        for name, weight in named:
+            weight.data, weight.grad = views[name], gradients[name]
         matrices, vectors = self._part(slice(0, self.matrices)), self._part(slice(self.matrices, None))
         self.optimizer = optimizer(recipe, [matrices], [vectors])
 
@@ -50,15 +50,15 @@ class Master(Weights):
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Views of `flat`; the moments of matrices and vectors as the tensors of the parameters."""
-        found, held = {"model": self.views(self.flat)}, list(self.optimizer.state.values())
+        tensors, held = {"model": self.views(self.flat)}, list(self.optimizer.state.values())
         for name in MOMENTS:
             parts: dict[str, Tensor] = {}
             for state, matrices in zip(held, (True, False), strict=True):
                 own = {key: shape for key, shape in self.shapes.items() if (len(shape) >= 2) == matrices}
                 pieces = torch.split(state[name], [prod(shape) for shape in own.values()])
                 parts |= {key: piece.view(own[key]) for key, piece in zip(own, pieces, strict=True)}
-            found[name] = parts
-        return found
+            tensors[name] = parts
+        return tensors
 
     def put(self, tensor: Tensor, value: Tensor) -> None:
         """All of it."""

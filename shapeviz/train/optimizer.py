@@ -18,18 +18,18 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
     η = η_min + (η_max - η_min) (1 + cos(π s / T_max)) / 2 for CosineAnnealingLR, which climbs again behind T_max as
     PyTorch's does (Loshchilov and Hutter 2017, eq. 5); LinearLR and ConstantLR likewise. A warm-up is a LinearLR from
-    η_max / (w + 1) before it, and the schedule proper ends at T_max all the same.
+    η_max / (warmup + 1) before it, and the schedule proper ends at T_max all the same.
     """
-    w = recipe.warmup_steps
-    if step < w:
-        return recipe.lr * (step + 1) / (w + 1)
-    t_max = recipe.schedule_steps - w
+    warmup = recipe.warmup_steps
+    if step < warmup:
+        return recipe.lr * (step + 1) / (warmup + 1)
+    t_max = recipe.schedule_steps - warmup
     spread = recipe.lr - recipe.min_lr
     match recipe.schedule:
         case "cosine":
-            return recipe.min_lr + spread * (1 + cos(pi * (step - w) / t_max)) / 2
+            return recipe.min_lr + spread * (1 + cos(pi * (step - warmup) / t_max)) / 2
         case "linear":
-            return recipe.lr - spread * min(1.0, (step - w) / t_max)
+            return recipe.lr - spread * min(1.0, (step - warmup) / t_max)
         case _:
             return recipe.lr
 

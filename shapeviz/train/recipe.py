@@ -150,16 +150,16 @@ class Recipe:
 
 
 def checked(preset: str | None = None, **options: Any) -> Recipe:
-    """The recipe of a preset with the options given, None being not given. Raises InputError or SizeError."""
+    """The recipe of a preset and options, of which None leaves the preset's. Raises InputError or SizeError."""
     name = preset or "quick"
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; {nearest(name, PRESETS)}")
-    known = [one.name for one in fields(Recipe)]
+    names = [one.name for one in fields(Recipe)]
     for option in options:
-        if option not in known:
-            raise InputError(f"unknown option {option!r} of a recipe; {nearest(option, known)}")
-    given = {option: value for option, value in options.items() if value is not None}
-    recipe = Recipe(**{**PRESETS[name], **given, "preset": name})
+        if option not in names:
+            raise InputError(f"unknown option {option!r} of a recipe; {nearest(option, names)}")
+    chosen = {option: value for option, value in options.items() if value is not None}
+    recipe = Recipe(**{**PRESETS[name], **chosen, "preset": name})
     recipe = replace(
         recipe,
         texts=tuple(recipe.texts),

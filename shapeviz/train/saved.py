@@ -53,12 +53,12 @@ def saved(session: Session, rows: int) -> tuple[Expr, str]:
 def _on_cpus(module: LanguageModel, itemsize: int) -> tuple[Expr, str]:
     """What PyTorch's CPU kernels keep besides, which a trace does not: it counts as GPUs keep."""
     B, S = Expr.symbol("B"), Expr.symbol("S")
-    c = module.config
-    D, H, N = c.hidden_size, c.num_attention_heads, c.num_hidden_layers
-    if c.dropout:
+    config = module.config
+    D, H, N = config.hidden_size, config.num_attention_heads, config.num_hidden_layers
+    if config.dropout:
         elements = B * S * D * (1 + 2 * N) + B * S**2 * H * N
         return (itemsize - 1) * elements, "dropout's masks are numbers on CPUs"
-    apart = c.qk_norm or c.positions == "rotary"  # queries are then a tensor of their own, ordered by heads
+    apart = config.qk_norm or config.positions == "rotary"  # queries are then a tensor of their own, ordered by heads
     if module.attention == "sdpa" and apart and H > 1 and module.block_size > 1:
         return B * S * (itemsize * D * N), "CPUs' attention gives heads first, which are then merged by a copy"
     return Expr(), ""

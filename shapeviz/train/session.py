@@ -198,10 +198,10 @@ def describe(recipe: Recipe, data: Data, place: Path) -> None:
 def agree(session: Session, step: int) -> None:
     """Raises InputError if processes are about to do different things: other steps, another text or tokenizer."""
     own = (step, session.fingerprint)
-    known = session.world.gathered(own)
+    states = session.world.gathered(own)
 
     def compare() -> None:
-        for rank, (there, facts) in enumerate(known):
+        for rank, (there, facts) in enumerate(states):
             if there != step:
                 raise InputError(
                     f"process {rank} is at step {there}, the first one at {step}: all must see {session.folder}"
@@ -259,5 +259,5 @@ def restore(session: Session, state: dict[str, Any], path: Path, say: Say) -> No
             session.master.restored(state["optimizer"]["step"])
         else:
             session.master.restore(state)
-    except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:  # torch's, for another model's
         raise InputError(f"{path} does not fit the recipe beside it: {str(error).splitlines()[0][:100]}") from None

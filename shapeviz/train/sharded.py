@@ -72,12 +72,12 @@ class Sharded(Weights):
 
     def full_state_dict(self) -> dict[str, Tensor]:
         """Gathered one after the other; the first process alone keeps them, on its CPU."""
-        found = {}
+        whole = {}
         for name, weight in self.tensors()["model"].items():
             value = cast(DTensor, weight).full_tensor()
             if self.world.main:
-                found[name] = value.cpu()
-        return {name: found[first] for name, first in self.names.items() if first in found}
+                whole[name] = value.cpu()
+        return {name: whole[first] for name, first in self.names.items() if first in whole}
 
     def _gradients(self) -> list[Tensor]:
         grads = [weight.grad for weight in self.weights.values()]
@@ -86,7 +86,7 @@ class Sharded(Weights):
     def collect(self) -> None:
         """The squares of the gradient, which are summed over the processes with the loss."""
         self.tail[2] = torch.stack(
-            [torch.zeros_like(self.tail[2]), *(g.square().sum() for g in self._gradients())]
+            [torch.zeros_like(self.tail[2]), *(gradient.square().sum() for gradient in self._gradients())]
         ).sum()
 
     def clip_grad_norm(self) -> Tensor:

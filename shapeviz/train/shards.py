@@ -64,8 +64,8 @@ def write(run: Path, step: int, tensors: Tensors, world: World) -> dict[str, Any
     if world.main:
         checkpoint.sync_folder(place)
         checkpoint.sync_folder(place.parent)
-    found = {file: facts for part in world.gathered(own) for file, facts in part.items()}
-    return {"folder": name, "files": found}
+    all_files = {file: facts for part in world.gathered(own) for file, facts in part.items()}
+    return {"folder": name, "files": all_files}
 
 
 def read(run: Path, shards: Any, tensors: Tensors, world: World | None = None) -> None:
@@ -82,12 +82,12 @@ def read(run: Path, shards: Any, tensors: Tensors, world: World | None = None) -
     ]
     wrong = [line for lines in world.gathered(wrong) for line in lines]
 
-    def told() -> None:
+    def whole() -> None:
         if wrong:
             raise InputError(f"{'; '.join(wrong)}: the checkpoint is not whole{checkpoint.other(run)}")
 
-    world.first(told)
-    try:
+    world.first(whole)
+    try:  # a hostile or foreign file may raise nearly anything in torch's reader
         with quiet():
             load({**tensors}, storage_reader=Reader(place, set(files)), no_dist=True)
     except (CheckpointException, pickle.UnpicklingError, RuntimeError, ValueError, KeyError, TypeError, AttributeError,
@@ -112,13 +112,13 @@ class Reader(FileSystemReader):
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
         """The list of parts. Raises UnpicklingError if it is none."""
-        found = _Unpickler(io.BytesIO((Path(self.path) / ".metadata").read_bytes())).load()
-        if not isinstance(found, Metadata) or not isinstance(found.storage_data, dict):
+        metadata = _Unpickler(io.BytesIO((Path(self.path) / ".metadata").read_bytes())).load()
+        if not isinstance(metadata, Metadata) or not isinstance(metadata.storage_data, dict):
             raise pickle.UnpicklingError("its .metadata is no list of parts")
-        if not {info.relative_path for info in found.storage_data.values()} <= self.names:
+        if not {info.relative_path for info in metadata.storage_data.values()} <= self.names:
             raise pickle.UnpicklingError("its .metadata names files that do not belong to it")
-        found.storage_meta = StorageMeta()
-        return found
+        metadata.storage_meta = StorageMeta()
+        return metadata
 
 
 class _Unpickler(pickle.Unpickler):

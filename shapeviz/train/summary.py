@@ -31,13 +31,13 @@ def environment() -> dict[str, Any]:
     """What bits and speed depend on: versions, the processor and its instructions, threads, devices."""
     import torch
 
-    found: dict[str, Any] = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    facts: dict[str, Any] = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in PACKAGES:
         try:
-            found[package] = torch.__version__ if package == "torch" else version(package)
+            facts[package] = torch.__version__ if package == "torch" else version(package)
         except PackageNotFoundError:
-            found[package] = None
-    found |= {
+            facts[package] = None
+    facts |= {
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -45,7 +45,7 @@ def environment() -> dict[str, Any]:
         "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "cuda": torch.version.cuda,
     }
-    return found
+    return facts
 
 
 def write(
@@ -91,13 +91,13 @@ def write(
 
 def _result(lines: Sequence[Line], entropy_bits: float | None, nats_per_bit: float) -> list[str]:
     """The best loss in a sentence, and the plot."""
-    found = best(lines)
-    if found is None:
+    lowest = best(lines)
+    if lowest is None:
         return []
-    bits = found["val_loss"] / nats_per_bit
+    bits = lowest["val_loss"] / nats_per_bit
     text = (
-        f"Best loss on the validation split: **{found['val_loss']:.4f} nats per token**, "
-        f"{bits:.4f} bits per character, at step {found['step']:,}."
+        f"Best loss on the validation split: **{lowest['val_loss']:.4f} nats per token**, "
+        f"{bits:.4f} bits per character, at step {lowest['step']:,}."
     )
     if entropy_bits:
         text += (
@@ -139,13 +139,13 @@ def _predictions(rows: Iterable[Any]) -> str:
 
 
 def _temperatures(rows: Iterable[Any]) -> str:
-    found = [
+    cells = [
         ["the text itself" if row.temperature is None else f"{row.temperature:g}", _loss(row.entropy),
          _loss(row.surprise), *("–" if share is None else f"{share:.1%}" for share in (row.known, row.distinct))]
         for row in rows
     ]  # fmt: skip
     names = ["temperature", "entropy, bits/character", "surprise, bits/character", "known words", "different words"]
-    return f"{SAMPLED}\n\n{_grid(names, found, right=range(1, 5))}" if found else ""
+    return f"{SAMPLED}\n\n{_grid(names, cells, right=range(1, 5))}" if cells else ""
 
 
 def _evaluations(lines: Sequence[Line], nats_per_bit: float) -> str:

@@ -92,7 +92,7 @@ def _row(
             logs_BTV = (logits_BTV / temperature).log_softmax(-1)
             entropy = float(-(logs_BTV.exp() * logs_BTV).sum()) / nats_per_bit
     # of a piece the first and last word may be cut
-    found = [word for text in texts for word in WORD.findall(text)[1:-1]]
-    known = sum(word in words for word in found) / len(found) if found else None
-    distinct = len(set(found)) / len(found) if found else None
+    sampled = [word for text in texts for word in WORD.findall(text)[1:-1]]
+    known = sum(word in words for word in sampled) / len(sampled) if sampled else None
+    distinct = len(set(sampled)) / len(sampled) if sampled else None
     return Row(temperature, entropy, float(surprise) / nats_per_bit, known, distinct)

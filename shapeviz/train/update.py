@@ -29,7 +29,7 @@ class Run:
     signal that asked this process for an end, `stop` the one on which all processes have agreed.
     """
 
-    s: Session
+    session: Session
     step: int = 0
     logged: int = -1
     pending: list[Loss] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Run:
         """The checkpoint of this moment; of weights in parts all processes must call for it."""
         pending = [(step, float(loss), float(norm)) for step, loss, norm in self.pending]
         return {
-            **self.s.master.stored(self.s.folder, self.step),
+            **self.session.master.stored(self.session.folder, self.step),
             "step": self.step,
             "logged": self.logged,
             "pending": pending,
@@ -53,21 +53,21 @@ class Run:
             "train_loss": self.train_loss,
             "val_loss": self.val_loss,
             "seconds": self.seconds,
-            "fingerprint": self.s.fingerprint,
+            "fingerprint": self.session.fingerprint,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes up what `state` gave."""
         for name in ("step", "logged", "best", "train_loss", "val_loss", "seconds"):
             setattr(self, name, state[name])
-        device = self.s.hardware.device
+        device = self.session.hardware.device
         for step, loss, norm in state["pending"]:
             self.pending.append((step, torch.tensor(loss, device=device), torch.tensor(norm, device=device)))
 
     @property
     def synchronous(self) -> bool:
         """Whether reading a figure waits for nothing, as on a CPU."""
-        return self.s.hardware.device.type == "cpu"
+        return self.session.hardware.device.type == "cpu"
 
 
 def wrapped(session: Session) -> nn.Module:
@@ -97,17 +97,18 @@ def update(run: Run, module: nn.Module) -> None:
 
     Raises CheckFailedError before the update, on a CPU, if the loss or the gradient is not finite.
     """
-    s, r = run.s, run.s.recipe
-    master, world = s.master, s.world
-    if r.dropout:
-        torch.manual_seed(seed_of(r.seed, "dropout", run.step, world.rank))
-    averaged = s.averaged
-    places = starts(len(s.data.train_ids) - r.block_size, r.seed, run.step, r.batch_size * r.accumulate)
-    rows = world.rows(r.batch_size)
-    share = (rows.stop - rows.start) / (r.batch_size * r.accumulate)
-    for i, part in enumerate(places.view(r.accumulate, r.batch_size)):
-        x_BT, y_BT = windows(s.data.train_ids, part[rows], r.block_size)
-        with _alone(s, module, i + 1 < r.accumulate):
+    session, recipe = run.session, run.session.recipe
+    master, world = session.master, session.world
+    if recipe.dropout:
+        torch.manual_seed(seed_of(recipe.seed, "dropout", run.step, world.rank))
+    averaged = session.averaged
+    count, ids = recipe.batch_size * recipe.accumulate, session.data.train_ids
+    places = starts(len(ids) - recipe.block_size, recipe.seed, run.step, count)
+    rows = world.rows(recipe.batch_size)
+    share = (rows.stop - rows.start) / count
+    for index, part in enumerate(places.view(recipe.accumulate, recipe.batch_size)):
+        x_BT, y_BT = windows(ids, part[rows], recipe.block_size)
+        with _alone(session, module, index + 1 < recipe.accumulate):
             loss = loss_of(module, x_BT, y_BT) * share
             (loss * world.size if averaged else loss).backward()
         master.tail[0] += loss.detach()
@@ -121,14 +122,14 @@ def update(run: Run, module: nn.Module) -> None:
     run.stop = run.asked
     if world.size > 1:
         run.stop = (run.asked or signal.SIGTERM) if float(master.tail[1]) else 0
-    master.update(learning_rate(r, run.step))
+    master.update(learning_rate(recipe, run.step))
     run.step += 1
 
 
 def check_finite_validation(run: Run, val_loss: float) -> None:
     """Raises CheckFailedError if the loss on the validation split is not finite, before anything of it is saved."""
     if not isfinite(val_loss):
-        raise CheckFailedError(_told(run, run.step, f"the loss on the validation split is {val_loss}"))
+        raise CheckFailedError(_not_finite(run, run.step, f"the loss on the validation split is {val_loss}"))
 
 
 def check_finite(run: Run, losses: list[Loss]) -> None:
@@ -137,14 +138,14 @@ def check_finite(run: Run, losses: list[Loss]) -> None:
         if not (isfinite(loss) and isfinite(norm)):
             what = "the loss" if not isfinite(loss) else "the gradient's norm"
             value = float(loss if not isfinite(loss) else norm)
-            raise CheckFailedError(_told(run, step, f"{what} is {value}"))
+            raise CheckFailedError(_not_finite(run, step, f"{what} is {value}"))
 
 
-def _told(run: Run, step: int, what: str) -> str:
-    r = run.s.recipe
+def _not_finite(run: Run, step: int, what: str) -> str:
+    recipe = run.session.recipe
     return (
-        f"step {step:,}: {what} (learning rate {learning_rate(r, max(0, step - 1)):.3g}); nothing of it is saved, "
-        f"{run.s.folder} keeps the checkpoints before it; try, in another folder, a lower --lr than {r.lr:g}"
-        + ("" if r.clip else ", or --clip 1")
-        + ("" if r.warmup_steps else ", or a --warmup")
+        f"step {step:,}: {what} (learning rate {learning_rate(recipe, max(0, step - 1)):.3g}); nothing of it is saved, "
+        f"{run.session.folder} keeps the checkpoints before it; try, in another folder, a lower --lr than {recipe.lr:g}"
+        + ("" if recipe.clip else ", or --clip 1")
+        + ("" if recipe.warmup_steps else ", or a --warmup")
     )

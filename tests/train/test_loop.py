@@ -111,7 +111,7 @@ def test_nan_stops_the_run_names_the_step_and_keeps_the_last_good_one(
 
     def poisoned(one: Any, module: Any) -> None:
         if one.step == 16:
-            one.s.master.flat[0] = float("nan")
+            one.session.master.flat[0] = float("nan")
         update(one, module)
 
     monkeypatch.setattr(loop, "update", poisoned)
@@ -133,7 +133,7 @@ def test_a_validation_loss_that_is_not_finite_is_not_saved(tmp_path: Path, monke
     def poisoned(one: Any, module: Any) -> None:
         update(one, module)
         if one.step == 20:
-            one.s.master.flat[0] = float("nan")
+            one.session.master.flat[0] = float("nan")
 
     monkeypatch.setattr(loop, "update", poisoned)
     with pytest.raises(CheckFailedError, match="step 20: the loss on the validation split is nan"):

@@ -22,12 +22,12 @@ def smallest(vocab_size: int) -> type[np.unsignedinteger[Any]]:
 
 def checked(ids: Any, vocab_size: int) -> Ids:
     """Ids (array, tensor on the CPU, list) as an array of one axis. Raises InputError for one that is no token."""
-    found: Ids = np.asarray(ids)
-    if found.size == 0:
+    array: Ids = np.asarray(ids)
+    if array.size == 0:
         return np.zeros(0, np.int64)
-    if found.ndim != 1 or found.dtype.kind not in "iu":
-        raise InputError(f"ids are a list of integers, not {found.dtype} of shape {list(found.shape)}")
-    low, high = int(found.min()), int(found.max())
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InputError(f"ids are a list of integers, not {array.dtype} of shape {list(array.shape)}")
+    low, high = int(array.min()), int(array.max())
     if low < 0 or high >= vocab_size:
         raise InputError(f"{low if low < 0 else high} is no token: the {vocab_size} tokens are 0 to {vocab_size - 1}")
-    return found
+    return array

@@ -82,8 +82,8 @@ class Library:
 
     def decode(self, ids: Any) -> str:
         """The text of ids, special tokens included. Raises InputError for an id that is none."""
-        found: str = self.tokenizer.decode(checked(ids, self._size).tolist(), skip_special_tokens=False)
-        return found
+        text: str = self.tokenizer.decode(checked(ids, self._size).tolist(), skip_special_tokens=False)
+        return text
 
     def save(self, path: Path) -> None:
         """Writes a tokenizer.json, as the library does."""

@@ -71,10 +71,10 @@ class Characters:
 
     def decode(self, ids: Any) -> str:
         """The text of ids. Raises InputError for an id that is none."""
-        found = checked(ids, self.vocab_size)
-        if found.dtype == np.uint8 and self._codes[-1] < 256:
-            return found.tobytes().translate(self._latin).decode("latin-1")
-        return self._codes[found].tobytes().decode("utf-32-le", "surrogatepass")
+        array = checked(ids, self.vocab_size)
+        if array.dtype == np.uint8 and self._codes[-1] < 256:
+            return array.tobytes().translate(self._latin).decode("latin-1")
+        return self._codes[array].tobytes().decode("utf-32-le", "surrogatepass")
 
     def unknown_pieces(self, text: str) -> list[str]:
         """None: an unknown character is an error of `encode`."""
@@ -91,11 +91,11 @@ class Characters:
 
     def _unknown(self, text: str) -> str:
         missing = sorted(set(text) - set(self.alphabet), key=text.index)
-        shown = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in missing[:10])
+        shown = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in missing[:10])
         more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
-        known = "".join(c for c in self.alphabet if c.isprintable())
-        known = known if len(known) <= 120 else known[:120] + "…"
-        return f"the tokenizer does not know {shown}{more}; its {self.vocab_size} characters: {known}"
+        alphabet = "".join(character for character in self.alphabet if character.isprintable())
+        alphabet = alphabet if len(alphabet) <= 120 else alphabet[:120] + "…"
+        return f"the tokenizer does not know {shown}{more}; its {self.vocab_size} characters: {alphabet}"
 
 
 def make(text: str, vocab_size: int | None = None) -> Characters:
