@@ -12,8 +12,8 @@ from shapeviz.errors import InputError, nearest
 def names(package: str, prefix: str = "") -> list[str]:
     """The entries of a package: the files whose name starts with the prefix, without it.
 
-    >>> names("shapeviz.analyses")
-    ['active', 'buffers', 'cache', 'flops', 'gradients', 'kv_cache', 'largest', 'params', 'saved', 'weights']
+    >>> {"flops", "params"} <= set(names("shapeviz.analyses"))
+    True
     """
     root = import_module(package)
     files = sorted(Path(root.__path__[0]).glob(f"{prefix}*.py"))

@@ -67,8 +67,11 @@ def test_steps_equal_torch_optim_on_the_parameters_themselves(kind: str, clip: f
         optimizer.step()
         optimizer.zero_grad()
         master.update(1e-2)
-        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+            # The keys' bias adds the same to all scores of a query: its gradient is zero but for rounding, which is
+            # another on every machine, and which Adam's division by its own size makes as large as any other.
+            keep = torch.arange(len(one)) // 8 != 1 if name.endswith("query_key_value.bias") else slice(None)
+            torch.testing.assert_close(one[keep], other[keep], rtol=1e-5, atol=1e-6)
     assert 0 == float(master.reduced.abs().sum())
 
 
