@@ -30,7 +30,7 @@ def shell(line: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """A shell command in which $S is the program."""
     return subprocess.run(
         ["/bin/sh", "-c", line.replace("$S", f"'{sys.executable}' -m shapeviz")],
-        capture_output=True, encoding="utf-8", errors="replace", env={**ENVIRONMENT, **environment}, timeout=60,
+        capture_output=True, encoding="utf-8", errors="replace", env={**ENVIRONMENT, **environment}, timeout=600,
     )  # fmt: skip
 
 
@@ -264,6 +264,6 @@ def test_ctrl_c_ends_with_130_and_no_traceback(code: str, tmp_path: Path) -> Non
         assert b"ready\n" == process.stderr.readline()
         time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=600)
     assert (130, b"") == (process.returncode, output)
     assert b"Traceback" not in errors

@@ -13,7 +13,7 @@ FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_'
 
 def shapeviz(*words: object, cwd: Path | None = None, given: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shapeviz", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd, input=given)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=cwd, input=given)
 
 
 def test_train_resume_and_params_work_on_one_folder(tmp_path: Path) -> None:
@@ -117,6 +117,6 @@ def test_a_lost_checkpoint_is_told_and_nothing_is_begun_anew(tmp_path: Path) -> 
 def test_help_does_not_import_torch() -> None:
     code = "import sys; sys.argv = ['shapeviz', 'train', '--help']\nfrom shapeviz.cli import main\n"
     code += "try: main()\nfinally: print(sorted({'torch', 'numpy', 'matplotlib'} & set(sys.modules)), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert (0, "[]\n") == (done.returncode, done.stderr)
     assert all(flag in done.stdout for flag in ("--d-model", "--resume", "--no-tie", "learned|rotary|sinusoidal"))

@@ -40,7 +40,7 @@ def drive(
     """Runs driver.py, whose arguments these are; `options` go to `tiny`."""
     command = [sys.executable, str(HERE / "driver.py"), json.dumps(options), *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env={**os.environ, **(environment or {})}
+        command, capture_output=True, text=True, timeout=600, env={**os.environ, **(environment or {})}
     )
 
 
