@@ -88,7 +88,7 @@ def test_factors_come_in_the_order_of_papers() -> None:
         ("2·(S·T + d_model)", 2 * S * T + 2 * d),
         ("d_model·(2·h + d_model)", d * d + 2 * d * h),
         ("S + 1", S + 1),
-        ("-(S + w)", -S - w),
+        ("-S - w", -S - w),
         ("-2·S·(T + w)", -2 * S * T - 2 * S * w),
         ("(S² + S)/2", S * (S + 1) / 2),
         ("(d_model + d_k)/h", d / h + k / h),

@@ -7,6 +7,8 @@ In two storeys: `polynomial` is the data and the ring, to which an atom is opaqu
 thing to be done with an expression, and none imports a file that imports it:
 
     notation, write     text, LaTeX, Python for SymPy, JavaScript
+    factor              what several terms share taken out, for reading; with divisors and products
+    parse               formulas read from text, of all these ways of writing but LaTeX
     evaluate            the value at sizes
     integrality         what is an integer for all sizes
     rounding, min_max   floor and ceil, minimum and maximum

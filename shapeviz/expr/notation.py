@@ -24,6 +24,7 @@ class Notation:
     """The few choices in which ways of writing mathematics differ.
 
     `one_fraction`: to be divided only once, at the end, since what evaluates the text rounds every quotient.
+    `bar`: quotients have a bar, which keeps together a sum above it.
     """
 
     times: str
@@ -33,6 +34,7 @@ class Notation:
     functions: Mapping[str, tuple[str, str]]
     negative: Callable[[str], str] = "-{}".format
     one_fraction: bool = False
+    bar: bool = False
 
 
 def _divided(above: str, below: str, several: bool) -> str:
@@ -50,7 +52,6 @@ def _latex_word(word: str) -> str:
 
 
 def _latex_fraction(above: str, below: str, several: bool) -> str:
-    above = above[1:-1] if above.startswith("(") else above  # nothing but a sum in brackets, which the bar replaces
     return rf"\frac{{{above}}}{{{below}}}"
 
 
@@ -66,6 +67,7 @@ LATEX = Notation(
     symbol=_latex_symbol,
     power=lambda base, n: f"{base}^{{{n}}}",
     quotient=_latex_fraction,
+    bar=True,
     functions={
         "min": (r"\min\left(", r"\right)"),
         "max": (r"\max\left(", r"\right)"),

@@ -53,7 +53,7 @@ class Atom:
 
 
 @cache
-def _rank(factor: Factor) -> tuple[Any, ...]:
+def factor_rank(factor: Factor) -> tuple[Any, ...]:
     """The order of factors: dimensions by their names, then atoms."""
     if isinstance(factor, str):
         return names.rank(factor)
@@ -64,7 +64,7 @@ def _rank(factor: Factor) -> tuple[Any, ...]:
 def term_rank(monomial: Monomial) -> tuple[Any, ...]:
     """The order of terms: the highest degree first."""
     degree = sum(power for _, power in monomial)
-    return (-degree, tuple((_rank(factor), -power) for factor, power in monomial))
+    return (-degree, tuple((factor_rank(factor), -power) for factor, power in monomial))
 
 
 @cache
@@ -73,7 +73,7 @@ def times(a: Monomial, b: Monomial) -> Monomial:
     powers = dict(a)
     for factor, power in b:
         powers[factor] = powers.get(factor, 0) + power
-    return tuple(sorted(((f, n) for f, n in powers.items() if n), key=lambda item: _rank(item[0])))
+    return tuple(sorted(((f, n) for f, n in powers.items() if n), key=lambda item: factor_rank(item[0])))
 
 
 def denominator(terms: Iterable[tuple[Monomial, Number]]) -> tuple[Monomial, int]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
-from math import gcd
 
+from shapeviz.expr.factor import factored as taken_out
 from shapeviz.expr.notation import JAVASCRIPT, LATEX, SYMPY, TEXT, Notation
 from shapeviz.expr.parts import mapped
-from shapeviz.expr.polynomial import Expr, Factor, Monomial, Number, Terms, denominator, product, term_rank, times
+from shapeviz.expr.polynomial import Expr, Factor, Terms, denominator, product, times
+from shapeviz.expr.products import Product, Sum, expanded
 
 
 def written(x: Expr, way: Notation, factored: bool = False) -> str:
-    """The text in a notation; with factors that all terms share taken out if asked.
+    """The text in a notation; with what terms share taken out if asked, for reading.
 
     >>> d, k, h = map(Expr.of, ("d_model", "d_k", "h"))
     >>> print((3 * h * (d * k + k)).written(TEXT, factored=True))
     3·h·(d_model·d_k + d_k)
+    >>> N, V, g, f = map(Expr.of, ("N", "V", "g", "d_ff"))
+    >>> print(written(N * (2 * d * h * k + 2 * d * g * k + 3 * d * f + 2 * d) + V * d + d, TEXT, factored=True))
+    N·d_model·(2·d_k·(g + h) + 3·d_ff + 2) + d_model·(V + 1)
     """
-    terms = _cleared(x).terms if way.one_fraction else x.terms
-    return (_factored if factored else _plain)(terms, way)
+    taken_apart = taken_out if factored else expanded
+    if way.one_fraction:
+        return _once_divided(_cleared(x).terms, way, taken_apart)
+    return _sum(taken_apart(x.terms), way)
 
 
 def text(x: Expr) -> str:
@@ -43,73 +50,45 @@ def javascript(x: Expr) -> str:
 
 def _plain(terms: Terms, way: Notation) -> str:
     """A sum of terms."""
-    if way.one_fraction and len(terms) > 1:
-        return _product((), 1, terms, way)
-    return _sum(terms, way)
+    return _once_divided(terms, way, expanded) if way.one_fraction and len(terms) > 1 else _sum(expanded(terms), way)
 
 
-def _sum(terms: Terms, way: Notation) -> str:
+def _once_divided(terms: Terms, way: Notation, taken_apart: Callable[[Terms], Sum]) -> str:
+    """The sum of the terms over their common denominator, so that nothing is rounded before the end."""
+    below, divisor = denominator(terms.items())
+    above = taken_apart(Expr({times(m, below): c * divisor for m, c in terms.items()}).terms)
+    number, monomial = Fraction(1, divisor), tuple((factor, -power) for factor, power in below)
+    if len(above) == 1:
+        (only,) = above
+        return _sum((Product(only.number * number, times(only.monomial, monomial), only.brackets),), way)
+    return _sum((Product(number, monomial, (above,)),) if below or divisor != 1 else above, way)
+
+
+def _sum(products: Sum, way: Notation) -> str:
     text = ""
-    for monomial, coefficient in terms.items():
-        term = _term(monomial, coefficient, way)
+    for one in products:
+        term = _term(one, way)
         if text:
-            text += f" - {term}" if coefficient < 0 else f" + {term}"
+            text += f" - {term}" if one.number < 0 else f" + {term}"
         else:
-            text = way.negative(term) if coefficient < 0 else term
+            text = way.negative(term) if one.number < 0 else term
     return text or "0"
 
 
-def _factored(terms: Terms, way: Notation) -> str:
-    """A product of what all terms share and the sum that remains."""
-    return _product(*_shared(terms), way) if len(terms) > 1 else _plain(terms, way)
-
-
-def _product(monomial: Monomial, number: Number, terms: Terms, way: Notation) -> str:
-    if way.one_fraction:
-        below, divisor = denominator(terms.items())
-        terms = {times(m, below): c * divisor for m, c in terms.items()}
-        monomial, number = times(monomial, _inverse(below)), Fraction(number, divisor)
-    text = _sum(terms, way)
-    if not monomial and number == 1:
-        return text
-    text = _term(monomial, number, way, f"({text})")
-    return way.negative(text) if number < 0 else text
-
-
-def _inverse(monomial: Monomial) -> Monomial:
-    return tuple((factor, -power) for factor, power in monomial)
-
-
-def _shared(terms: Terms) -> tuple[Monomial, Number, Terms]:
-    """What all terms share, and what remains; a lone 1 takes a dimension back in: h·(d·k + k), not h·k·(d + 1)."""
-    powers = [dict(m) for m in terms]
-    shared: dict[Factor, int] = {}
-    for factor in powers[0]:
-        least, most = (side(p.get(factor, 0) for p in powers) for side in (min, max))
-        shared[factor] = max(least, 0) or min(most, 0)
-    number = Fraction(gcd(*(c.numerator for c in terms.values())), gcd(*(c.denominator for c in terms.values())))
-    if all(c < 0 for c in terms.values()):
-        number = -number
-    above = [factor for factor, power in shared.items() if power > 0]
-    if above and abs(terms.get(times((), tuple(shared.items())), 0)) == abs(number):
-        shared[above[-1]] -= 1
-    monomial = times((), tuple(shared.items()))
-    rest = {times(m, _inverse(monomial)): c / number for m, c in terms.items()}
-    return monomial, number, dict(sorted(rest.items(), key=lambda item: term_rank(item[0])))
-
-
-def _term(monomial: Monomial, coefficient: Number, way: Notation, bracket: str = "") -> str:
-    """The term without its sign."""
-    above = [_factor(f, n, way) for f, n in monomial if n > 0] + [bracket] * bool(bracket)
-    below = [_factor(f, -n, way) for f, n in monomial if n < 0]
-    if abs(coefficient.numerator) != 1 or not above:
-        above.insert(0, str(abs(coefficient.numerator)))
-    if coefficient.denominator != 1:
-        below.insert(0, str(coefficient.denominator))
-    numerator = way.times.join(above)
+def _term(x: Product, way: Notation) -> str:
+    """The product without its sign."""
+    above = [_factor(f, n, way) for f, n in x.monomial if n > 0]
+    below = [_factor(f, -n, way) for f, n in x.monomial if n < 0]
+    above += [f"({_sum(bracket, way)})" for bracket in x.brackets]
+    if abs(x.number.numerator) != 1 or not above:
+        above.insert(0, str(abs(x.number.numerator)))
+    if x.number.denominator != 1:
+        below.insert(0, str(x.number.denominator))
     if not below:
-        return numerator
-    return way.quotient(numerator, way.times.join(below), len(below) > 1)
+        return way.times.join(above)
+    if way.bar and len(above) == len(x.brackets) == 1:
+        above = [_sum(x.brackets[0], way)]  # the bar keeps together what brackets would
+    return way.quotient(way.times.join(above), way.times.join(below), len(below) > 1)
 
 
 def _factor(factor: Factor, power: int, way: Notation) -> str:
