@@ -145,7 +145,7 @@ class Sizes:
     """The numbers of a model: given values, rules that derive others, and names that mean another size.
 
     `fixed` says of those that cannot be changed why not, `pinned` of those that a trace took for numbers; `conditions`
-    are what must hold of all of them.
+    are what must hold of all of them. `long_names` are the letters' names where there is room for them: g is kv_heads.
 
     >>> sizes = Sizes({"d_model": 512, "h": 8}, rules={"d_k": Expr.of("d_model") / "h"}, aliases={"d_v": "d_k"})
     >>> sizes.resolve(), sizes.resolve(h=4)["d_v"]
@@ -159,6 +159,7 @@ class Sizes:
     fixed: Mapping[str, str] = field(default_factory=dict)
     pinned: Mapping[str, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
+    long_names: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, **overrides: Any) -> dict[str, Any]:
         """All sizes, with some set anew and what derives from them derived again.

@@ -1,10 +1,12 @@
 """One glossary, one door: a letter is declared once, and a family's file is checked to be one."""
 
 import ast
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -90,6 +92,18 @@ def test_help_says_the_default_that_is_taken() -> None:
     assert "Default: 512,512." in shown
     assert "LayerNorm or RMSNorm. Default: layer." in shown
     assert "1 is multi-query. Default: heads." in shown
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [("gpt2", {"B": "batch", "S": "seq", "V": "vocab", "P": "max_len", "N": "layers", "d_ff": "ff"}),
+     ({"vocab": None}, {"g": "kv_heads", "d_ff1": "ff_1", "d_ff2": "ff_2", "V": "vocab", "N_enc": "enc"}),
+     ("mixtral-8x7b", {"E": "experts", "k": "active_experts", "d_v": None}),
+     ("deepseek-v3", {"r_kv": None, "N_dense": "dense_layers"})],
+)  # fmt: skip
+def test_json_has_the_long_names_of_the_letters(model: Any, names: dict[str, str | None]) -> None:
+    written = json.loads(shapeviz.render(shapeviz.measure(shapeviz.read(model)), "json"))["long_names"]
+    assert names == {letter: written.get(letter) for letter in names}
 
 
 def family(text: str, path: Path, monkeypatch: pytest.MonkeyPatch, **config: object) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from shapeviz import symbols
@@ -39,6 +40,8 @@ def assemble(family: Family, config: Any, plan: Plan, runs: Mapping[str, int], w
             "an alias or a value for it"
         )
     sizes = _used(used | {"B", "N", "b_kv"}, sizes)
+    names = {letter: symbols.long_name(letter) for letter in (*sizes.names, *plan.missing)}
+    sizes = replace(sizes, long_names={letter: name for letter, name in names.items() if name})
     _hold(sizes, where)
     return Model(root=root, sizes=sizes, legend=_legend(sizes, plan), missing=plan.missing, **described)
 
@@ -87,11 +90,11 @@ def _used(used: frozenset[str], sizes: Sizes) -> Sizes:
     for name in reversed(list(sizes.rules)):
         if name in used:
             used |= sizes.rules[name].names
-    return Sizes(
-        {name: size for name, size in sizes.values.items() if name in used},
-        {name: rule for name, rule in sizes.rules.items() if name in used},
-        {name: other for name, other in sizes.aliases.items() if other in used},
-        sizes.order,
+    return replace(
+        sizes,
+        values={name: size for name, size in sizes.values.items() if name in used},
+        rules={name: rule for name, rule in sizes.rules.items() if name in used},
+        aliases={name: other for name, other in sizes.aliases.items() if other in used},
         conditions=tuple(c for c in sizes.conditions if c.names <= used),
     )
 

@@ -30,6 +30,7 @@ def as_object(report: Report) -> dict[str, Any]:
         "sizes": report.sizes.numbers,
         "derived": {name: rule.python for name, rule in report.sizes.rules.items()} | dict(report.sizes.aliases),
         "legend": dict(report.legend),
+        "long_names": dict(report.sizes.long_names),
         "total": {name: _cell(cell) for name, cell in report.total.items()},
         "not_counted": _uncounted(report, report.not_counted),
         "kinds": {
