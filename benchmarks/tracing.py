@@ -85,7 +85,7 @@ def child(case: str) -> None:
     import torch.export
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    import shapeviz.tracing.job  # noqa: F401
+    import shapeviz.tracing.trace_module  # noqa: F401
 
     way, sizes, layers = CASES[case]
     with torch.device("meta"):

@@ -11,7 +11,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from shapeviz.models.transformer import Config  # noqa: E402
-from shapeviz.verify.build import Attention, Learned, Rotary, Sinusoidal, build  # noqa: E402
+from shapeviz.verify.reference_transformer import Attention, Learned, Rotary, Sinusoidal, build  # noqa: E402
 from shapeviz.verify.steps import MergeHeads, SplitHeads  # noqa: E402
 
 SMALL = Config(

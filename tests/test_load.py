@@ -426,7 +426,7 @@ def test_memory_traces_what_is_saved_and_the_twin_of_a_model_of_sizes(
     assert 0 == invoke("memory", "model.py:build", "--json").exit_code
     assert (True, True) == (asked["saved"], asked["input_grad"])
     twin = ModuleType("twin")
-    vars(twin)["twin"] = lambda model: replace(model, name=f"the twin of {model.name}")
+    vars(twin)["twin"] = lambda model, origin, **options: replace(model, name=f"the twin of {model.name}")
     monkeypatch.setitem(sys.modules, "shapeviz.verify.twin", twin)
     result = invoke("memory", "--heads", "8", "--json")
     assert "the twin of transformer" == json.loads(result.stdout)["model"]["name"]

@@ -14,8 +14,8 @@ import shapeviz  # noqa: E402
 from shapeviz.errors import SizeError  # noqa: E402
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.report import measure  # noqa: E402
-from shapeviz.verify.build import build  # noqa: E402
-from shapeviz.verify.measure import example, parameters, run  # noqa: E402
+from shapeviz.verify.forward_pass import example, parameters, run  # noqa: E402
+from shapeviz.verify.reference_transformer import build  # noqa: E402
 
 SIZES = {field.name for field in fields(Config)} - {"name"}
 

@@ -11,7 +11,7 @@ import shapeviz  # noqa: E402
 from shapeviz.frontends import from_sizes  # noqa: E402
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.report import measure  # noqa: E402
-from shapeviz.verify.build import build  # noqa: E402
+from shapeviz.verify.reference_transformer import build  # noqa: E402
 from shapeviz.verify.sizes import symbols, variables  # noqa: E402
 from shapeviz.verify.twin import twin  # noqa: E402
 

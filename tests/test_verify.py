@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from config_strategies import configs  # noqa: E402
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 
-import shapeviz.verify.compare as comparison  # noqa: E402
+import shapeviz.verify.sizes_proof as comparison  # noqa: E402
 from shapeviz.errors import InputError, MissingToolError  # noqa: E402
 from shapeviz.expr import Expr  # noqa: E402
 from shapeviz.frontends import from_sizes  # noqa: E402
@@ -21,9 +21,9 @@ from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.report import Check, measure  # noqa: E402
 from shapeviz.verify import first_disagreement, verify  # noqa: E402
 from shapeviz.verify.cases import cases  # noqa: E402
-from shapeviz.verify.compare import block_checks  # noqa: E402
+from shapeviz.verify.observation import observe  # noqa: E402
 from shapeviz.verify.sizes import shrink, symbols  # noqa: E402
-from shapeviz.verify.symbolic import observe  # noqa: E402
+from shapeviz.verify.sizes_proof import block_checks  # noqa: E402
 
 TINY = Config(enc=2, dec=2, d_model=24, heads=4, d_k=6, ff=(10, 14), batch=2, seq=6, tgt_seq=5)
 

@@ -8,13 +8,13 @@ from functools import cache
 import pytest
 
 torch = pytest.importorskip("torch")
-import shapeviz.verify.compare as comparison  # noqa: E402
-import shapeviz.verify.measure as torch_side  # noqa: E402
+import shapeviz.verify.forward_pass as torch_side  # noqa: E402
+import shapeviz.verify.sizes_proof as comparison  # noqa: E402
 from shapeviz.expr import Expr  # noqa: E402
 from shapeviz.frontends import from_sizes  # noqa: E402
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.verify import first_disagreement, verify  # noqa: E402
-from shapeviz.verify.symbolic import observe  # noqa: E402
+from shapeviz.verify.observation import observe  # noqa: E402
 
 TINY = Config(enc=2, dec=2, d_model=24, heads=4, d_k=6, ff=(10, 14), batch=2, seq=6, tgt_seq=5)
 

@@ -28,12 +28,6 @@ def _twin(model: Model, origin: Origin, request: Request) -> Model:
         return model
     with requiring("memory", "torch"):
         import_module("torch")
-    if origin.door is Door.SIZES:
-        from shapeviz.verify.twin import twin
+    from shapeviz.verify.twin import twin
 
-        return twin(model)
-    from shapeviz.tracing.configuration import build
-    from shapeviz.verify import configured
-
-    module = build(origin.data, origin.class_name, model.name)
-    return configured.twin(model, module, saved=True, input_grad=request.torch.input_grad is not False)
+    return twin(model, origin, input_grad=request.torch.input_grad is not False)

@@ -8,7 +8,7 @@ from typing import Any
 from shapeviz.errors import InputError, SizeError
 from shapeviz.expr import Expr
 from shapeviz.keys import from_text, integer
-from shapeviz.tracing import LARGEST
+from shapeviz.tracing.limits import LARGEST_SIZE
 
 
 def assigned(pairs: Iterable[str], flag: str) -> dict[str, int]:
@@ -32,7 +32,7 @@ def checked(numbers: Mapping[str, Any], flag: str) -> dict[str, int]:
     """The same numbers, every one a positive integer under a name that formulas can have. Raises SizeError."""
     sizes = {}
     for name, number in numbers.items():
-        long = isinstance(number, int) and abs(number) > LARGEST  # Python writes no more than 4300 digits
+        long = isinstance(number, int) and abs(number) > LARGEST_SIZE  # Python writes no more than 4300 digits
         label = f"{flag} {short(f'{name}=' + ('…' if long else str(number)))}"
         try:
             Expr.symbol(name)
@@ -44,7 +44,7 @@ def checked(numbers: Mapping[str, Any], flag: str) -> dict[str, int]:
 
 def positive(value: Any, label: str) -> int:
     """A positive integer or the text of one, no larger than torch can take. Raises SizeError, with the label first."""
-    return integer(value, label, "a positive integer", 1, from_text, LARGEST)
+    return integer(value, label, "a positive integer", 1, from_text, LARGEST_SIZE)
 
 
 def short(text: str) -> str:

@@ -1,9 +1,36 @@
-"""Tracing: a PyTorch module run once on tensors without data, its named dimensions kept, into the tree of a Model."""
+"""Tracing: a PyTorch module run once on tensors without data, its named dimensions kept, into the tree of a Model.
+
+    specs, input_values      "float32[B,S,512]" and what it describes
+    trace_request            the question, checked: inputs bound to forward, sizes, names
+        |
+    trace_module, passes     tries one way of running after the other ------------------.
+        |                                                                               |
+    fake_run                 one run. It puts together:                                 |
+        symbolic_sizes       B and S as torch's symbols, and back as our expressions    | explain_failure
+        watched_guards       which branches sizes decided --> branch_conditions         |
+        lend_module          the module with stand-ins for its weights                  |
+        modes, stand_ins     functions and operations of torch, watched or replaced     |
+        calls, folding       modules called; of identical layers only two run           |
+        |                    (signature: what can be identical; position: layer_idx)    |
+    recording --> log        calls, steps, costs (multiply_adds), saved tensors  <------'
+        |
+    block_tree               the log as blocks (weight_owners, saved_once, labels)
+        |
+    traced_model             the Model: tree, sizes, conditions, notes
+
+Read it in this order: log, trace_module, fake_run, recording, calls with folding, block_tree; the rest as it is needed.
+Beside it stand load (the module that `model.py:build` names), configuration (the one of a config.json), structure (a
+module that is not run), code_site, limits, and torch_private: all that we use of torch without a promise to stay.
+
+While a trace runs it changes what belongs to the whole process, and gives it back: functions in torch.nn.functional,
+torch.nn.modules.transformer and transformers.masking_utils, the search for garbage, the recursion limit, random states
+and the module itself (process_state lists them). So one trace runs at a time: a second thread waits for the first.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shapeviz.errors import InputError, requiring
 from shapeviz.ir import Model
@@ -12,12 +39,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["trace"]
-LARGEST = 2**63 - 1  # torch's sizes have 64 bits
 
 
 def trace(
     module: nn.Module,
-    *inputs: Any,
+    *inputs: object,
     sizes: Mapping[str, int] | None = None,
     names: Mapping[str, int] | None = None,
     training: bool = False,
@@ -27,21 +53,21 @@ def trace(
     run: bool = True,
     name: str = "",
     source: str = "",
-    forward: Mapping[str, Any] | None = None,
-    **by_name: Any,
+    forward: Mapping[str, object] | None = None,
+    **by_name: object,
 ) -> Model:
     """The symbolic model of any `torch.nn.Module`: its shapes, parameters and costs in the dimensions that you name.
 
     Inputs are forward's arguments, by position or by name: `ids="int64[B,S]"`, tuples, lists and dicts of such texts,
     or any other value as it is; `forward={…}` takes those whose names are options here. Nothing is computed, and the
-    module is left as it was.
+    module is left as it was. Another thread that traces meanwhile waits.
 
     sizes: numbers for the dimensions, `{"B": 32}`; without them usual ones are assumed.
     names: numbers of the module to be written by name, `{"d_model": 512}`.
     training: the backward pass is traced as well, and its FLOPs are counted.
     saved: the bytes that are saved for the backward pass are counted.
     input_grad: the inputs require gradients too, as within a larger model.
-    fold: layers that are alike are traced once and counted × N.
+    fold: of identical layers two are run and all are counted.
     run: if false, a module whose forward needs inputs and gets none is not run; its parameters alone are counted.
 
     Raises InputError for inputs that do not fit or a forward that fails, SizeError for impossible sizes, TraceError
@@ -54,21 +80,22 @@ def trace(
     """
     with requiring("tracing", "torch"):
         from torch import nn
-    from shapeviz.tracing.job import Job
     from shapeviz.tracing.load import kind
+    from shapeviz.tracing.trace_module import trace_module
+    from shapeviz.tracing.trace_request import TraceRequest, prepared
 
     if not isinstance(module, nn.Module):
         raise InputError(f"a torch.nn.Module is traced, not {kind(module)}")
-    job = Job(
+    request = TraceRequest(
         module,
-        inputs,
-        {**by_name, **(forward or {})},
-        dict(sizes or {}),
-        dict(names or {}),
+        args=inputs,
+        kwargs={**by_name, **(forward or {})},
+        sizes=dict(sizes or {}),
+        names=dict(names or {}),
         training=training,
         saves=saved or training,
         input_grad=input_grad,
         fold=fold,
-        unrun=not run,
+        runs=run,
     )
-    return job.model(name or type(module).__name__, source or type(module).__name__)
+    return trace_module(prepared(request), name or type(module).__name__, source or type(module).__name__)

@@ -44,9 +44,8 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
         near = nearest(str(kind), list(CONFIG_MAPPING))
         raise InputError(f"{where}: transformers {transformers.__version__} has no model_type {kind!r}; {near}")
     named = class_name or next(iter(data.get("architectures") or []), None)
-    named = RENAMED.get(named, named) if isinstance(named, str) else named
-    found = getattr(transformers, named, None) if isinstance(named, str) else None
-    if named and not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
+    model_class = getattr(transformers, RENAMED.get(named, named), None) if isinstance(named, str) else None
+    if named and not (isinstance(model_class, type) and issubclass(model_class, PreTrainedModel)):
         raise InputError(f"{where}: transformers {transformers.__version__} has no model class {named!r}")
     keys = {key: value for key, value in data.items() if key not in NOT_KEYS}
     try:
@@ -54,7 +53,7 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
             config = CONFIG_MAPPING[kind](**keys)
             if isinstance(tied := keys.get("tie_word_embeddings"), bool):
                 config.tie_word_embeddings = tied  # T5's own class would force it
-            module: nn.Module = found(config) if found else AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+            module: nn.Module = model_class(config) if model_class else AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     except (KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:

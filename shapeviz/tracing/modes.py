@@ -1,105 +1,98 @@
-"""The two places where torch lets us watch: every function that is called, and every operation that it comes to."""
+"""The two places where torch lets us watch: every function that is called, and every operation that it comes to.
+
+A function (`F.softmax`, `Tensor.__add__`) is what the module's code wrote: it becomes a step of the log. The operations
+that it is made of (`aten::mm`) have the costs. A function mode sees the former, a dispatch mode the latter.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
-from torch._dispatch.python import enable_python_dispatcher
+from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from shapeviz.tracing.recorder import Recorder
+from shapeviz.tracing.process_state import replaced
+from shapeviz.tracing.recording import Recording
 from shapeviz.tracing.stand_ins import STAND_INS
+from shapeviz.tracing.torch_private import FakeTensorMode, TorchDispatchMode, enable_python_dispatcher
 
+# What code asks of a tensor: no operation, and no step.
 QUESTIONS = {
     "size", "dim", "numel", "stride", "is_contiguous", "is_floating_point", "is_complex", "ndimension", "nelement",
     "element_size", "storage_offset", "get_device", "is_pinned", "__len__", "__bool__", "requires_grad_", "__format__",
     "__repr__", "__hash__", "data_ptr", "type", "is_same_size", "__get__", "__set__", "__delete__",
 }  # fmt: skip
-VIEWS = {"T", "mT", "H", "mH", "real", "imag", "data"}
+VIEWS = {"T", "mT", "H", "mH", "real", "imag", "data"}  # properties that are operations all the same
+# Functions of torch's written in Python: no mode sees the functions that they call in turn.
+WRITTEN_IN_PYTHON = {"multi_head_attention_forward"}
+Function = Callable[..., object]
+INNER: dict[str, Function] = {name: STAND_INS[name] for name in ("scaled_dot_product_attention", "dropout")}
 
 
 class Functions(TorchFunctionMode):
     """Turns every function of torch that the module calls into a step, and runs some in a way of our own."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recording: Recording) -> None:
         super().__init__()
-        self.recorder = recorder
+        self.recording = recording
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        self, func: Function, types: object, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None
+    ) -> object:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
         if name in QUESTIONS and not (name == "__get__" and _property(func) in VIEWS):
             return func(*args, **kwargs)
-        run = STAND_INS.get(name) or (_with_stand_ins if name == "multi_head_attention_forward" else None)
-        if self.recorder.in_backward:
-            return _run(func, run, args, kwargs)
-        with self.recorder.running(func, args, kwargs) as step:
-            result = _run(func, run, args, kwargs)
-            self.recorder.finish(step, args, kwargs, result)
+        if self.recording.in_backward:
+            return _run(func, name, args, kwargs)
+        with self.recording.running(func, args, kwargs) as step:
+            result = _run(func, name, args, kwargs)
+            self.recording.finish(step, args, kwargs, result)
         return result
 
 
-def _run(func: Any, stand_in: Any, args: Any, kwargs: Any) -> Any:
-    if stand_in is None:
-        return func(*args, **kwargs)
-    return stand_in(func, *args, **kwargs) if stand_in is _with_stand_ins else stand_in(*args, **kwargs)
+def _run(func: Function, name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
+    if name in WRITTEN_IN_PYTHON:
+        with replaced(torch.nn.functional.__dict__, INNER):
+            return func(*args, **kwargs)
+    return STAND_INS.get(name, func)(*args, **kwargs)
 
 
-def _property(func: Any) -> str:
+def _property(func: Function) -> str:
     return getattr(getattr(func, "__self__", None), "__name__", "")
-
-
-def _with_stand_ins(func: Any, *args: Any, **kwargs: Any) -> Any:
-    """A function of torch written in Python, whose inner calls no mode sees: our own ways lent to it meanwhile."""
-    space = torch.nn.functional.__dict__
-    before = {name: space[name] for name in ("scaled_dot_product_attention", "dropout")}
-    space.update({name: STAND_INS[name] for name in before})
-    try:
-        return func(*args, **kwargs)
-    finally:
-        space.update(before)
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Books the cost of every operation that torch comes to, forward and backward."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recording: Recording) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.recorder = recorder
+        self.recording = recording
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        self.recorder.dispatched(func, args, dict(kwargs or {}), out)
+        self, func: OpOverload, types: object, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None
+    ) -> object:
+        kwargs = kwargs or {}
+        out: object = func(*args, **kwargs)
+        self.recording.dispatched(func, args, kwargs, out)
         return out
 
 
 @contextmanager
-def watching(recorder: Recorder, mode: Any) -> Iterator[None]:
+def watching(recording: Recording, mode: FakeTensorMode) -> Iterator[None]:
     """Both ways of watching over a fake mode; tensors saved for the backward pass are reported if that is asked."""
-    saving = torch.autograd.graph.saved_tensors_hooks(recorder.save, lambda value: value)
-    with _no_look_at_masks(), enable_python_dispatcher(), mode, Operations(recorder), Functions(recorder):
-        if not recorder.saves:
+    saving = torch.autograd.graph.saved_tensors_hooks(recording.save, lambda value: value)
+    # torch.nn compares masks with a causal one, which asks for data; ours believes what the caller says.
+    masks = replaced(torch.nn.modules.transformer.__dict__, {"_detect_is_causal_mask": _is_causal})
+    with masks, enable_python_dispatcher(), mode, Operations(recording), Functions(recording):
+        if not recording.saves:
             yield
             return
         with saving:
             yield
 
 
-@contextmanager
-def _no_look_at_masks() -> Iterator[None]:
-    """`torch.nn` compares masks with a causal one, which asks for data: it is lent a function that does not."""
-    space = torch.nn.modules.transformer.__dict__
-    before = space["_detect_is_causal_mask"]
-    space["_detect_is_causal_mask"] = lambda mask, is_causal=None, size=None: bool(is_causal)
-    try:
-        yield
-    finally:
-        space["_detect_is_causal_mask"] = before
+def _is_causal(mask: object, is_causal: bool | None = None, size: object = None) -> bool:
+    return bool(is_causal)

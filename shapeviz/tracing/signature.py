@@ -1,142 +1,97 @@
-"""When two modules are alike: class, attributes, parameters, hooks, inputs: all that can make a forward pass differ."""
+"""When two calls of modules may be folded: all that can make a forward pass differ, as one value that can be compared.
+
+Of a module: its class, attributes, parameters, hooks and submodules. Of a call: shapes and dtypes of the inputs, which
+of them are one tensor, and the state of torch that operations read. Equal values are necessary, not sufficient:
+calls.py lets the first two calls run and compares what they did.
+"""
 
 from __future__ import annotations
 
-import dis
-import re
-from collections.abc import Callable, Hashable
-from functools import cache, partial
-from itertools import pairwise
-from types import CodeType, FunctionType, MethodType
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from types import FunctionType, MethodType
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten
 
-from shapeviz.tracing.symbols import Symbols
+from shapeviz.tracing.position import Position
+from shapeviz.tracing.symbolic_sizes import Symbols
+from shapeviz.tracing.torch_private import tree_flatten
 
-POSITION = re.compile(r"((layer|block|depth|level|stage)_?)?(idx|index|id|number|num)|layer|depth|i", re.IGNORECASE)
 INNER = {"_parameters", "_buffers", "_modules", "training", "forward", "_is_full_backward_hook"}
 HOOKS = {*nn.Module().__dict__} - INNER  # of these, torch's own, only those that are in use can make a difference
 PLAIN = {int, float, str, bool, complex, bytes, type(None), torch.dtype, torch.device, type}
+MOST_ITEMS = 64  # a longer container, as a table of a tokenizer is, counts by its identity
+DEEPEST = 5  # levels of containers and closures that are looked into
 
 
-class Index(int):
-    """A module's place among its siblings, as an attribute tells it: it notices when code looks at it."""
-
-    seen: Callable[[], None]
-
-
-def _noticed(name: str) -> Callable[..., Any]:
-    original = getattr(int, name)
-
-    def method(self: Index, *args: Any) -> Any:
-        self.seen()
-        return original(self, *args)
-
-    return method
-
-
-_LOOKS = """
-eq ne lt le gt ge hash add radd sub rsub mul rmul mod rmod floordiv rfloordiv truediv rtruediv pow rpow index int bool
-neg float str repr format divmod and or xor lshift rshift
-"""
-for _name in _LOOKS.split():
-    setattr(Index, f"__{_name}__", _noticed(f"__{_name}__"))
-
-
-def indexed(module: nn.Module, seen: Callable[[], None]) -> None:
-    """Has every attribute watched that may tell a module's place among its siblings."""
-    for name, value in [(name, value) for name, value in module.__dict__.items() if type(value) is int]:
-        if not POSITION.fullmatch(name):
-            continue
-        if _subscripts(type(module), name):  # type: ignore[arg-type]
-            module.__dict__["_buffers"].watch(name, module.__dict__.pop(name), seen)
-        else:
-            index = Index(value)
-            index.seen = seen
-            module.__dict__[name] = index
-
-
-@cache
-def _subscripts(kind: type, name: str) -> bool:
-    """True if a method takes `…[self.name]`: a list gives its item without asking an Index, so reading is watched."""
-    codes = [
-        value.__code__ for base in kind.__mro__ for value in vars(base).values() if isinstance(value, FunctionType)
-    ]
-    while codes:
-        code = codes.pop()
-        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-        found = [(step.opname, step.argval) for step in dis.get_instructions(code) if step.opname != "CACHE"]
-        for (load, attribute), (following, how) in pairwise(found):
-            subscript = following == "BINARY_SUBSCR" or (following == "BINARY_OP" and how == "[]")
-            if load == "LOAD_ATTR" and attribute == name and subscript:
-                return True
-    return False
-
-
-def static(module: nn.Module, parameter: Callable[[Tensor], Hashable]) -> Hashable:
-    """What a module is, whatever it is called with; `parameter` tells what an own weight is to the model."""
+def of_module(module: nn.Module, ownership: Callable[[Tensor], Hashable]) -> Hashable:
+    """What a module is, whatever it is called with. `ownership` says whether a weight of it is another module's too."""
     own = module.__dict__
     attributes = tuple(
-        (name, frozen(value)) for name, value in own.items() if name not in INNER and (name not in HOOKS or value)
+        (name, of_value(value)) for name, value in own.items() if name not in INNER and (name not in HOOKS or value)
     )
     tensors = tuple(
-        (name, None if value is None else (_tensor(value), parameter(value)))
+        (name, None if value is None else (_of_tensor(value), ownership(value)))
         for kind in ("_parameters", "_buffers")
         for name, value in dict.items(own[kind])
     )
-    inner = tuple((name, child and static(child, parameter)) for name, child in own["_modules"].items())
+    inner = tuple((name, child and of_module(child, ownership)) for name, child in own["_modules"].items())
     return (type(module), module.training, attributes, tensors, inner)
 
 
-def frozen(value: Any, depth: int = 0) -> Hashable:
+def of_value(value: object, depth: int = 0) -> Hashable:
     """A value by what it says; an object of unknown kind by its identity."""
     if type(value) in PLAIN:
         return (type(value), value)
+
+    def inner(item: object) -> Hashable:
+        return of_value(item, depth + 1)
+
+    shallow = depth < DEEPEST
     match value:
-        case Index():
-            return "index"
+        case Position():  # whether it matters shows when code looks at it
+            return "position"
         case torch.SymInt() | torch.SymBool() | torch.SymFloat():
             return ("symbolic", str(value.node.expr))
-        case Tensor():
-            return (_tensor(value), id(value) if value.numel() == 1 else 0)
+        case Tensor():  # one number may decide a branch; more are data
+            return (_of_tensor(value), id(value) if value.numel() == 1 else 0)
         case FunctionType():
-            cells = (
-                tuple(frozen(cell.cell_contents, depth + 1) for cell in value.__closure__ or ()) if depth < 5 else ()
-            )
-            return (value.__code__, cells, frozen(value.__defaults__, depth + 1))
+            closure = value.__closure__ if shallow else None
+            cells = tuple(inner(cell.cell_contents) for cell in closure or ())
+            return (value.__code__, cells, inner(value.__defaults__))
         case MethodType():
-            return (frozen(value.__func__, depth + 1), type(value.__self__))
+            return (inner(value.__func__), type(value.__self__))
         case partial():
-            return (frozen(value.func, depth + 1), frozen(value.args, depth + 1), frozen(value.keywords, depth + 1))
-        case list() | tuple() if len(value) <= 64 and depth < 5:
-            return (type(value), *(frozen(item, depth + 1) for item in value))
-        case dict() if len(value) <= 64 and depth < 5:
-            return (type(value), *((frozen(k, depth + 1), frozen(v, depth + 1)) for k, v in value.items()))
+            return (inner(value.func), inner(value.args), inner(value.keywords))
+        case list() | tuple() if len(value) <= MOST_ITEMS and shallow:
+            return (type(value), *map(inner, value))
+        case dict() if len(value) <= MOST_ITEMS and shallow:
+            return (type(value), *((inner(key), inner(item)) for key, item in value.items()))
         case set() | frozenset():
-            return (type(value), frozenset(frozen(item, depth + 1) for item in value))
-    return (type(value), value if isinstance(value, type | str | int | float) else id(value))
+            return (type(value), frozenset(map(inner, value)))
+        case type() | str() | int() | float():
+            return (type(value), value)
+    return (type(value), id(value))
 
 
-def _tensor(value: Tensor) -> Hashable:
-    return (tuple(n if type(n) is int else str(n) for n in value.shape), value.dtype, value.requires_grad)
+def _of_tensor(tensor: Tensor) -> Hashable:
+    return (tuple(n if type(n) is int else str(n) for n in tensor.shape), tensor.dtype, tensor.requires_grad)
 
 
-def dynamic(args: Any, kwargs: Any, symbols: Symbols) -> tuple[Hashable, bool]:
-    """What a module is called with, and whether nothing else can come in or go out by way of it."""
+def of_call(args: tuple[object, ...], kwargs: Mapping[str, object], symbols: Symbols) -> tuple[Hashable, bool]:
+    """What a module is called with, and whether that is all that can go in or out: no object that it could change."""
     leaves, structure = tree_flatten((args, kwargs))
-    places: dict[int, int] = {}
-    found: list[Hashable] = []
+    first_places: dict[int, int] = {}
+    inputs: list[Hashable] = []
     closed = True
     grad = torch.is_grad_enabled()
     for i, leaf in enumerate(leaves):
-        if isinstance(leaf, Tensor):
-            first = places.setdefault(id(leaf), i)
-            found.append((symbols.shape(leaf.shape), leaf.dtype, leaf.requires_grad and grad, first))
+        if isinstance(leaf, Tensor):  # one tensor given twice is not two equal ones
+            place = first_places.setdefault(id(leaf), i)
+            inputs.append((symbols.shape(leaf.shape), leaf.dtype, leaf.requires_grad and grad, place))
         else:
             closed = closed and isinstance(leaf, (*PLAIN, torch.SymInt, FunctionType, slice))
-            found.append(frozen(leaf))
+            inputs.append(of_value(leaf))
     autocast = torch.is_autocast_enabled("cpu")
-    return (tuple(found), str(structure), grad, autocast), closed
+    return (tuple(inputs), str(structure), grad, autocast), closed

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
 from shapeviz.expr.parse import FormulaError, parse_beginning
-from shapeviz.tracing import LARGEST
+from shapeviz.tracing.limits import LARGEST_SIZE
 
 DTYPES = (
     "float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32",
@@ -262,6 +262,6 @@ class _Parser:
             self.refuse(f"a dimension is made of integers and names with + - * // **, not {size}", start)
         if all(coefficient <= 0 for coefficient in size.terms.values()):
             raise SizeError(f"{self.at(start)}: a dimension is a positive integer, not {size}; {EXAMPLE}")
-        if size.is_constant and size.at() > LARGEST:
-            raise SizeError(f"{self.at(start)}: a dimension is at most {LARGEST}")
+        if size.is_constant and size.at() > LARGEST_SIZE:
+            raise SizeError(f"{self.at(start)}: a dimension is at most {LARGEST_SIZE}")
         return size

@@ -8,16 +8,36 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from shapeviz.tracing.flops import Products
+from shapeviz.tracing.multiply_adds import Products
+from shapeviz.tracing.torch_private import Size
 
-Counter = Callable[[Products], None]
-counter: ContextVar[Counter] = ContextVar("counter")  # where the running trace takes a cost, forward and backward
-unsaved: ContextVar[Callable[[str], None]] = ContextVar("unsaved")  # and where it is told of bytes that it cannot know
+# Where the running trace books multiply-adds, forward and backward, and bytes that it cannot know.
+counter: ContextVar[Callable[[Products], None]] = ContextVar("counter")
+unsaved: ContextVar[Callable[[str], None]] = ContextVar("unsaved")
+
+
+class Context(Protocol):
+    """What torch hands from the forward pass of a function of its own to the backward pass."""
+
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None: ...
+
+
+class RecurrentContext(Context, Protocol):
+    """With the cost of the backward pass, and tensors like the gradients that it gives."""
+
+    cost: Products
+    like: tuple[Tensor, ...]
+
+
+Window = int | list[int] | tuple[int, ...]
 
 
 class FusedAttention(torch.autograd.Function):
@@ -27,9 +47,9 @@ class FusedAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(ctx: Context, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         *leading, queries, width = q.shape
-        if len(leading) > 1:
+        if len(leading) > 1:  # [B h S d] whose memory is [B S h d], so that the heads are put together without a copy
             *outer, heads = leading
             out = q.new_empty(*outer, queries, heads, v.shape[-1]).transpose(-3, -2)
         else:
@@ -40,17 +60,17 @@ class FusedAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """dV = Pᵀ dO, dP = dO Vᵀ, dQ = dS K, dK = dSᵀ Q; that P is computed anew is the kernel's own affair."""
         q, k, v, mask, _, _ = ctx.saved_tensors
         need_q, need_k, need_v, need_mask = ctx.needs_input_grad
-        one = [*q.shape[:-1], k.shape[-2]]
-        cost = [[*one, v.shape[-1]]] * (need_v + (need_q or need_k or need_mask)) + [[*one, q.shape[-1]]] * (
-            need_q + need_k
+        weights = [*q.shape[:-1], k.shape[-2]]
+        counter.get()(
+            [[*weights, v.shape[-1]]] * (need_v + (need_q or need_k or need_mask))  # dV and dP
+            + [[*weights, q.shape[-1]]] * (need_q + need_k)  # dQ and dK
         )
-        counter.get()(cost)
-        found = zip((q, k, v, mask), ctx.needs_input_grad, strict=True)
-        return tuple(torch.empty_like(x) if x is not None and needed else None for x, needed in found)
+        inputs = zip((q, k, v, mask), ctx.needs_input_grad, strict=True)
+        return tuple(torch.empty_like(x) if x is not None and needed else None for x, needed in inputs)
 
 
 def attention(
@@ -70,34 +90,37 @@ def attention(
     if attn_mask is not None:
         torch.broadcast_shapes(attn_mask.shape, (*query.shape[:-1], key.shape[-2]))  # type: ignore[no-untyped-call]
         attn_mask = attn_mask if attn_mask.requires_grad else attn_mask.detach()
-    found: Tensor = FusedAttention.apply(query, key, value, attn_mask)  # type: ignore[no-untyped-call]
-    return found
+    result: Tensor = FusedAttention.apply(query, key, value, attn_mask)  # type: ignore[no-untyped-call]
+    return result
 
 
 class GroupedProduct(torch.autograd.Function):
     """Rows of x [r k], each times the matrix of its expert, w [E k n]: 2·r·k·n, however the rows are divided."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+    def forward(ctx: Context, x: Tensor, w: Tensor) -> Tensor:
         ctx.save_for_backward(x, w)
         counter.get()([[*x.shape, w.shape[-1]]])
         return x.new_empty(*x.shape[:-1], w.shape[-1])
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
         counter.get()([[*x.shape, w.shape[-1]]] * sum(ctx.needs_input_grad))
-        return tuple(torch.empty_like(t) if n else None for t, n in zip((x, w), ctx.needs_input_grad, strict=True))
+        inputs = zip((x, w), ctx.needs_input_grad, strict=True)
+        return tuple(torch.empty_like(tensor) if needed else None for tensor, needed in inputs)
 
 
-def grouped_mm(x: Tensor, w: Tensor, *rest: Any, offs: Any = None, bias: Any = None, out_dtype: Any = None) -> Tensor:
+def grouped_mm(
+    x: Tensor, w: Tensor, *rest: object, offs: object = None, bias: object = None, out_dtype: object = None
+) -> Tensor:
     """`grouped_mm` of rows with the experts' matrices, in any dtype."""
     if x.dim() != 2 or w.dim() != 3:
         raise NotImplementedError(f"grouped_mm of {x.dim()} and {w.dim()} axes")
     if x.shape[-1] != w.shape[-2]:
         raise RuntimeError(f"inner dimensions differ, {x.shape[-1]} and {w.shape[-2]}")
-    found: Tensor = GroupedProduct.apply(x, w)  # type: ignore[no-untyped-call]
-    return found
+    result: Tensor = GroupedProduct.apply(x, w)  # type: ignore[no-untyped-call]
+    return result
 
 
 def dropout(
@@ -113,79 +136,89 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """xᵀ W y + b as a matrix product with x [… i] and then one with y [… j]; W is [o i j]."""
     o, i, j = weight.shape
     rows = (input1.reshape(-1, i) @ weight.permute(1, 0, 2).reshape(i, o * j)).view(-1, o, j)
-    found = torch.bmm(rows, input2.reshape(-1, j, 1)).view(*input1.shape[:-1], o)
-    return found if bias is None else found + bias
+    product = torch.bmm(rows, input2.reshape(-1, j, 1)).view(*input1.shape[:-1], o)
+    return product if bias is None else product + bias
 
 
 def max_pool1d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:  # fmt: skip
+    x: Tensor, kernel_size: Window, stride: Window | None = None, padding: Window = 0, dilation: Window = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
     """Pooling over one axis as over two, of which the first is 1: torch's own takes its sizes for numbers."""
-    window = [value[0] if isinstance(value, list | tuple) else value for value in (kernel_size, stride or kernel_size)]
-    space = [value[0] if isinstance(value, list | tuple) else value for value in (padding, dilation)]
-    found = torch.nn.functional.max_pool2d_with_indices(
-        x.unsqueeze(-2), (1, window[0]), (1, window[1]), (0, space[0]), (1, space[1]), ceil_mode
+    window, step, border, spread = map(_only, (kernel_size, stride or kernel_size, padding, dilation))
+    pooled = torch.nn.functional.max_pool2d_with_indices(
+        x.unsqueeze(-2), (1, window), (1, step), (0, border), (1, spread), ceil_mode
     )
-    values, places = (tensor.squeeze(-2) for tensor in found)
-    return (values, places) if return_indices else values
+    values, indices = (tensor.squeeze(-2) for tensor in pooled)
+    return (values, indices) if return_indices else values
+
+
+def _only(value: Window) -> int:
+    """A window's size along the only axis, given as a number or as a sequence of one."""
+    return value[0] if isinstance(value, list | tuple) else value
 
 
 class Recurrence(torch.autograd.Function):
     """A recurrent network over B·S positions; what its kernel saves is the kernel's own affair."""
 
     @staticmethod
-    def forward(ctx: Any, cost: Products, back: Products, shapes: Any, x: Tensor, *weights: Tensor) -> Any:
-        ctx.back, ctx.like = back, (x, *weights)
+    def forward(
+        ctx: RecurrentContext, cost: Products, backward_cost: Products, shapes: Sequence[Sequence[Size]], x: Tensor,
+        *weights: Tensor,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        ctx.cost, ctx.like = backward_cost, (x, *weights)
         counter.get()(cost)
         if any(t.requires_grad for t in (x, *weights)):
             unsaved.get()("the reserve space of a recurrent layer's kernel")
         return tuple(x.new_empty(shape) for shape in shapes)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        counter.get()(ctx.back)
+    def backward(ctx: RecurrentContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        counter.get()(ctx.cost)
         needed = zip(ctx.like, ctx.needs_input_grad[3:], strict=True)
         return (None, None, None, *(torch.empty_like(t) if need else None for t, need in needed))
 
 
-def recurrent(gates: int) -> Callable[..., Any]:
-    """lstm (4 gates), gru (3) or a plain rnn (1), as `torch.nn` calls them; a packed sequence is refused."""
+def recurrent(
+    x: Tensor, hx: Tensor | Sequence[Tensor], weights: Sequence[Tensor], biases: bool, layers: int, dropout: float,
+    train: bool, bidirectional: bool, batch_first: bool,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """lstm, gru or a plain rnn, as `torch.nn` calls them; a packed sequence is refused.
 
-    def run(
-        x: Tensor, hx: Any, weights: Sequence[Tensor], biases: bool, layers: int, dropout: float, train: bool,
-        bidirectional: bool, batch_first: bool,
-    ) -> Any:  # fmt: skip
-        if not isinstance(biases, bool):
-            raise NotImplementedError("a packed sequence: its lengths are data, give the padded tensor instead")
-        states = hx if gates == 4 else (hx,)
-        width, hidden = states[0].shape[-1], states[-1].shape[-1]
-        matrices = [w for w in weights if w.dim() == 2]
-        rows = [*x.shape[:-1]]
-        per_layer = (3 if width != hidden else 2) * (2 if bidirectional else 1)
-        cost = [[*rows, *w.shape] for w in matrices]
-        back = [[*rows, *w.shape] for w in matrices if w.requires_grad]
-        learns = any(w.requires_grad for w in matrices)
-        for i, w in enumerate(matrices):
-            into_first = i < per_layer and i % (per_layer // (2 if bidirectional else 1)) == 0
-            back += [[*rows, *w.shape]] * bool(x.requires_grad if into_first else learns or x.requires_grad)
-        out = [*rows, width * (2 if bidirectional else 1)]
-        found = Recurrence.apply(cost, back, [out, *(s.shape for s in states)], x, *weights)  # type: ignore[no-untyped-call]
-        return found
+    Every weight matrix [gates·h, k] meets every row once; in the backward pass once more for the gradient of the weight
+    and once for that of what it read. hx: the first states, of which an lstm has two.
+    """
+    if not isinstance(biases, bool):  # torch passes other arguments for a packed sequence
+        raise NotImplementedError("a packed sequence: its lengths are data, give the padded tensor instead")
+    states: Sequence[Tensor] = (hx,) if isinstance(hx, Tensor) else hx
+    width, hidden = states[0].shape[-1], states[-1].shape[-1]  # of the results and of the cell; unlike if projected
+    matrices = [w for w in weights if w.dim() == 2]
+    rows = [*x.shape[:-1]]
+    directions = 2 if bidirectional else 1
+    per_direction = 3 if width != hidden else 2  # W_ih, W_hh and, if projected, W_hr
+    cost = [[*rows, *w.shape] for w in matrices]
+    backward_cost = [[*rows, *w.shape] for w in matrices if w.requires_grad]
+    learns = any(w.requires_grad for w in matrices)
+    for i, w in enumerate(matrices):
+        reads_x = i < per_direction * directions and i % per_direction == 0
+        needed = x.requires_grad or (learns and not reads_x)
+        backward_cost += [[*rows, *w.shape]] * needed
+    shapes = [[*rows, width * directions], *(state.shape for state in states)]
+    results: tuple[Tensor, ...] = Recurrence.apply(cost, backward_cost, shapes, x, *weights)  # type: ignore[no-untyped-call]
+    return results
 
-    return run
 
-
-STAND_INS: dict[str, Callable[..., Any]] = {
+# By the name of torch's function, as a function mode sees it.
+STAND_INS: dict[str, Callable[..., object]] = {
     "scaled_dot_product_attention": attention,
     "dropout": dropout,
     "bilinear": bilinear,
     "max_pool1d": max_pool1d,
     "max_pool1d_with_indices": partial(max_pool1d, return_indices=True),
-    "lstm": recurrent(4),
-    "gru": recurrent(3),
-    "rnn_tanh": recurrent(1),
-    "rnn_relu": recurrent(1),
+    "lstm": recurrent,
+    "gru": recurrent,
+    "rnn_tanh": recurrent,
+    "rnn_relu": recurrent,
     "_grouped_mm": grouped_mm,
     "grouped_mm": grouped_mm,
 }

@@ -9,9 +9,9 @@ from torch import nn
 
 from shapeviz.expr import Expr
 from shapeviz.ir import NOTHING, Block, Op, Tensor
-from shapeviz.tracing.records import Call
-from shapeviz.tracing.signature import static
-from shapeviz.tracing.tree import Tree
+from shapeviz.tracing.block_tree import Tree
+from shapeviz.tracing.log import Call
+from shapeviz.tracing.signature import of_module
 
 LETTER = "f_1"
 WHY = f"{LETTER}, the FLOPs of forward, which was not traced: describe its inputs, --input 'x:float32[B,S,512]'"
@@ -27,26 +27,23 @@ def structure(module: nn.Module) -> Block:
     return replace(root, output=nothing, body=(*root.body, forward))
 
 
-def _call(module: nn.Module, name: str, place: str, seen: set[int]) -> Call:
+def _call(module: nn.Module, name: str, path: str, seen: set[int]) -> Call:
     """A module and those within it, as if each had been called once."""
     seen.add(id(module))
-    call = Call(module, name, members=[module], places=[place])
+    call = Call(module, name, modules=[module], module_paths=[path])
     kinds: dict[Hashable, Call] = {}
     for inner, child in _children(module):
         if id(child) in seen:
             continue
-        where = f"{place}.{inner}" if place else inner
+        inner_path = f"{path}.{inner}" if path else inner
         container, _, last = inner.rpartition(".")
-        kind = (container, static(child, lambda weight: "")) if last.isdigit() else (inner,)
-        shared = any(id(m) in seen for m in child.modules())
+        kind = (container, of_module(child, lambda weight: "")) if last.isdigit() else (inner,)
+        shared = any(id(m) in seen for m in child.modules())  # then some weights of it are not its own
         if kind in kinds and not shared:
-            same = kinds[kind]
-            same.times += 1
-            same.members.append(child)
-            same.places.append(where)
+            kinds[kind].count(child, inner_path)
             seen.update(id(m) for m in child.modules())
         else:
-            kinds[kind] = _call(child, inner, where, seen)
+            kinds[kind] = _call(child, inner, inner_path, seen)
             call.body.append(kinds[kind])
     return call
 

@@ -29,22 +29,22 @@ def verify(model: Model) -> tuple[Check, ...]:
         raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
     match origin.door:
         case Door.MODULE:
-            from shapeviz.verify.traced import traced_checks
+            from shapeviz.verify import trace_proof
 
-            return traced_checks(model, origin.trace)
+            return trace_proof.prove(model, origin.trace)
         case Door.CONFIGURATION:
             with requiring("verify", "torch", "transformers"):
                 import_module("torch")
-            from shapeviz.verify.configured import configured_checks
+            from shapeviz.verify import configuration_proof
 
-            return configured_checks(model, origin)
+            return configuration_proof.prove(model, origin)
         case Door.SIZES:
             with requiring("verify", *PACKAGES):
                 for package in PACKAGES:
                     import_module(package)
-            from shapeviz.verify.compare import compare
+            from shapeviz.verify import sizes_proof
 
-            return compare(model, origin.config)
+            return sizes_proof.prove(model, origin.config)
 
 
 def first_disagreement(checks: Iterable[Check]) -> Check | None:

@@ -23,7 +23,7 @@ from math import prod
 
 from torch import Tensor, nn
 
-from shapeviz.verify.measure import Run, leaves
+from shapeviz.verify.forward_pass import Run, leaves
 from shapeviz.verify.steps import Product
 
 RULES = {

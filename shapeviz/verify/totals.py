@@ -14,10 +14,10 @@ from shapeviz.ir import Model
 from shapeviz.models.transformer import Config
 from shapeviz.report import Check, Report
 from shapeviz.verify.cases import Case, agreement, case, disagreement
-from shapeviz.verify.measure import Run, RunError, construct, example, run
+from shapeviz.verify.forward_pass import Run, RunError, construct, example, run
+from shapeviz.verify.observation import Observation
 from shapeviz.verify.peers import RULES, Count, Counts, fvcore_counts, installed, torchinfo_counts
 from shapeviz.verify.sizes import DEEPEST, SYMBOLIC_DEPTH, lengths, shallow, within_reach
-from shapeviz.verify.symbolic import Observation
 
 PyTorch = tuple[nn.Module, tuple[Tensor, ...], Run[int]]  # a module, its inputs and what was seen
 Counter = Callable[[nn.Module, tuple[Tensor, ...], Run[int]], Counts]

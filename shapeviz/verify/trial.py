@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from shapeviz.ir import Model
 from shapeviz.models.transformer import Config
 from shapeviz.report import Check, Report
-from shapeviz.verify.build import build
+from shapeviz.verify.reference_transformer import build
 from shapeviz.verify.sizes import lengths, overrides, shrink, symbols
 
 BY = "PyTorch on the CPU"

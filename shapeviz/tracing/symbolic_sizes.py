@@ -5,24 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
 
 import torch
-from torch._dynamo.source import ConstantSource
-from torch.fx.experimental.symbolic_shapes import DimDynamic
 
 from shapeviz.expr import Atom, Expr, ceil, floor, maximum, minimum, product
 from shapeviz.expr.polynomial import denominator
 from shapeviz.ir import Shape
-from shapeviz.tracing.guards import WatchedEnv
+from shapeviz.tracing.torch_private import ConstantSource, DimDynamic, Size, SympyExpr
+from shapeviz.tracing.watched_guards import WatchedEnv
 
-# Sizes to decide branches by where the user gave none: models split lengths into patches, windows and chunks.
+# Sizes at which branches are decided where the user gave none: code splits lengths into patches, windows and chunks, so
+# they have many divisors; no two of one row are equal. Where a row is refused, the next one is tried.
 USUAL = (128, 192, 160, 224, 320, 352, 416, 544, 608, 736, 928, 992)
 SMALL = (16, 24, 20, 28, 40, 44, 52, 68, 76, 92, 116, 124)
 LONG = (16000, 17920, 19200, 20480, 22400, 24000, 25600, 28800, 32000, 35200, 38400, 40960)
-SCALES = (USUAL, SMALL, LONG)
-LARGEST = 5000  # numbers that are tried
-BATCHES: tuple[int, ...] = (12, 6, 10, 14, 18, 20, 22, 26)
+BATCHES = (12, 6, 10, 14, 18, 20, 22, 26)
+MOST_TRIED = 5000  # sizes near the wanted one
 
 
 class Unwritable(Exception):  # noqa: N818
@@ -43,22 +41,22 @@ class Symbols:
         sizes: Mapping[str, int] | None = None,
         taken: Iterable[int] = (),
         fixed: Mapping[str, int] | None = None,
-        scale: tuple[int, ...] = USUAL,
+        usual: tuple[int, ...] = USUAL,
     ) -> None:
         self.env = WatchedEnv()
         self.fixed = dict(fixed or {})
         self.hints: dict[str, int] = {}
-        self.symints: dict[str, Any] = {}
-        self._names: dict[Any, str] = {}
-        self._cache: dict[Any, Expr] = {}
-        numbers = list(self.fixed.values())
+        self.symints: dict[str, Size] = {}
+        self._names: dict[SympyExpr, str] = {}
+        self._cache: dict[SympyExpr, Expr] = {}
+        numbers = list(self.fixed.values())  # one that two names share is written by neither
         self._by_number = {n: name for name, n in self.fixed.items() if n > 1 and numbers.count(n) == 1}
         self.unknown: dict[str, str] = {}
         self._fresh = 0
         self._where: Callable[[], str] = lambda: ""
         used = set(taken)
         for i, name in enumerate(names):
-            self.hints[name] = hint = _hint(name, (sizes or {}).get(name), i, used, scale)
+            self.hints[name] = hint = _hint(name, (sizes or {}).get(name), i, used, usual)
             used.add(hint)
             source = ConstantSource(name)
             symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
@@ -69,31 +67,32 @@ class Symbols:
         """How to say where a size came into being that depends on the data."""
         self._where = where
 
-    def size(self, expr: Expr) -> Any:
+    def size(self, expr: Expr) -> Size:
         """A dimension that the user wrote, as torch takes it: an int, or an integer with symbols in it."""
         if not expr.names - self.fixed.keys():
             return int(expr.at(self.fixed))
+        # torch has no fractions of sizes: all terms over one denominator, which divides last
         powers, number = denominator(expr.subs(self.fixed).terms.items())
         below = product(Expr.of(factor) ** power for factor, power in powers if isinstance(factor, str)) * number
-        total: Any = 0
+        total: Size = 0
         for monomial, coefficient in (expr.subs(self.fixed) * below).terms.items():
-            term: Any = coefficient
+            term: Size = int(coefficient)
             for factor, power in monomial:
                 own = self.size(factor.args[0]) if isinstance(factor, Atom) else self.symints[factor]
                 term = term * own**power
             total = total + term
         return total if below == 1 else total // self.size(below)
 
-    def dim(self, size: Any) -> Expr:
+    def dim(self, size: Size) -> Expr:
         """One axis of a tensor: a number of the module is written by its name, if it has one."""
         if isinstance(size, int) and size in self._by_number:
             return Expr.symbol(self._by_number[size])
         return self.expr(size)
 
-    def shape(self, sizes: Sequence[Any]) -> Shape:
+    def shape(self, sizes: Sequence[Size]) -> Shape:
         return tuple(map(self.dim, sizes))
 
-    def expr(self, size: Any) -> Expr:
+    def expr(self, size: Size) -> Expr:
         """A size of torch as an expression in the user's names; one that has no such form gets a letter of its own."""
         if not isinstance(size, torch.SymInt):
             return Expr.of(int(size))
@@ -107,11 +106,10 @@ class Symbols:
 
     def settled(self) -> dict[str, Expr]:
         """The names that turned out to be no variables: what torch took each of them for."""
-        found = {}
-        for symbol, name in self._names.items():
-            if symbol in self.env.replacements:
-                found[name] = self._written(self.env.replacements[symbol])
-        return found
+        replacements: Mapping[SympyExpr, SympyExpr] = self.env.replacements
+        return {
+            name: self._written(replacements[symbol]) for symbol, name in self._names.items() if symbol in replacements
+        }
 
     def fresh(self, letter: str) -> str:
         """A name for what is not known, `n_1`, that no dimension of the user's has."""
@@ -119,29 +117,31 @@ class Symbols:
         name = f"{letter}_{self._fresh}"
         return name if name not in self.hints and name not in self.fixed else self.fresh(letter)
 
-    def form(self, form: Any) -> Expr | None:
+    def form(self, form: SympyExpr) -> Expr | None:
         """One of torch's own expressions as ours; None if it has no such form."""
         try:
             return self._written(form)
         except Unwritable:
             return None
 
-    def names_of(self, form: Any) -> set[str]:
+    def names_of(self, form: SympyExpr) -> set[str]:
         """The user's names in one of torch's expressions; for another symbol, torch's own name of it."""
         return {self._names.get(symbol, str(symbol)) for symbol in form.free_symbols}
 
-    def written(self, form: Any) -> str:
+    def written(self, form: SympyExpr) -> str:
         """One of torch's expressions as text in the user's names."""
-        known = self.form(form)
-        return str(known) if known is not None and "⌊" not in str(known) else self.renamed(str(form))
+        own = self.form(form)
+        if own is None or "⌊" in str(own):  # torch's own text of a division says more than our floors
+            return self.renamed(str(form))
+        return str(own)
 
     def renamed(self, text: str) -> str:
         """Torch's own words with the user's names in place of s44."""
         names = {str(symbol): name for symbol, name in self._names.items()}
-        known = re.sub(r"\bs\d+\b", lambda found: names.get(found[0], found[0]), text)
-        return re.sub(r"\bz?u[f]?\d+\b", lambda found: names.get(found[0], "a value of the data"), known)
+        text = re.sub(r"\bs\d+\b", lambda symbol: names.get(symbol[0], symbol[0]), text)
+        return re.sub(r"\bz?u[f]?\d+\b", lambda symbol: names.get(symbol[0], "a value of the data"), text)
 
-    def _written(self, form: Any) -> Expr:
+    def _written(self, form: SympyExpr) -> Expr:
         if form.is_Integer:
             return Expr.of(int(form))
         if form.is_Symbol:
@@ -167,23 +167,21 @@ class Symbols:
                 above, below = map(self._written, args)
                 if len(below.terms) == 1:
                     return above - below * floor(above / below)
-            case "FloorToInt" | "floor":
+            case "FloorToInt" | "floor" | "TruncToInt":  # which are one, for sizes are no negative numbers
                 return floor(self._written(args[0]))
             case "CeilToInt" | "ceiling":
                 return ceil(self._written(args[0]))
             case "ToFloat":
                 return self._written(args[0])
-            case "TruncToInt":  # sizes are no negative numbers
-                return floor(self._written(args[0]))
             case "Float" if (exact := Fraction(float(form))).denominator <= 64:
                 return Expr.of(exact)
             case "Max":  # torch's strides take no size for less than 1, as none is
-                return maximum(*(self._written(arg) for arg in args if arg != 1))
+                return maximum(*(self._written(arg) for arg in args if not (arg.is_Integer and int(arg) == 1)))
             case "Min":
                 return minimum(*map(self._written, args))
         raise Unwritable(self.renamed(str(form)))
 
-    def _unknown(self, symbol: Any, why: str = "depends on the data") -> str:
+    def _unknown(self, symbol: SympyExpr, why: str = "depends on the data") -> str:
         """A size that only the data tell: it gets a letter of its own and a reason why it is not counted."""
         name = self.fresh("n")
         self._names[symbol] = name
@@ -191,16 +189,16 @@ class Symbols:
         return name
 
 
-def _hint(name: str, wanted: int | None, position: int, used: set[int], scale: tuple[int, ...]) -> int:
+def _hint(name: str, wanted: int | None, position: int, used: set[int], usual: tuple[int, ...]) -> int:
     """The wanted size or the nearest below (else above) that nobody else has; a multiple of many numbers if free."""
     if wanted is None:
-        first = BATCHES if is_batch(name) else (scale[position % len(scale)], *scale)
-        candidates: list[int] = [*first, *range(first[0], first[0] + LARGEST)]
+        first = BATCHES if is_batch(name) else (usual[position % len(usual)], *usual)
+        candidates: list[int] = [*first, *range(first[0], first[0] + MOST_TRIED)]
     elif wanted > 1 and wanted not in used:
         return wanted
     else:
         step = next(n for n in (64, 32, 16, 8, 4, 2, 1) if wanted % n == 0 and (wanted > 2 * n or n == 1))
-        candidates = [*range(wanted, 1, -step)[:8], *range(wanted, wanted + LARGEST * step, step)]
+        candidates = [*range(wanted, 1, -step)[:8], *range(wanted, wanted + MOST_TRIED * step, step)]
     return next(size for size in candidates if size > 1 and size not in used)
 
 

@@ -11,8 +11,8 @@ from shapeviz.ir import Block, Model, Node
 from shapeviz.models.transformer import Config
 from shapeviz.report import Check, Report, Row, measure
 from shapeviz.verify.cases import Case, Polynomials, agreement, as_run, cases, disagreement
-from shapeviz.verify.measure import RunError
-from shapeviz.verify.symbolic import Observation, observe, without_numbers
+from shapeviz.verify.forward_pass import RunError
+from shapeviz.verify.observation import Observation, observe, without_numbers
 from shapeviz.verify.totals import total_checks
 from shapeviz.verify.trial import trial
 
@@ -23,7 +23,7 @@ CUT = "; 2 layers run in place of more"
 Seen = list[tuple[Case, Observation]]
 
 
-def compare(model: Model, config: Config) -> tuple[Check, ...]:
+def prove(model: Model, config: Config) -> tuple[Check, ...]:
     """All checks of a model that was built from a configuration."""
     report, where, watch = measure(model), cases(model, config), cache(observe)
     with warnings.catch_warnings():

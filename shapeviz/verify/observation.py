@@ -11,8 +11,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from shapeviz.expr import Expr
 from shapeviz.ir import Shape
 from shapeviz.models.transformer import Config
-from shapeviz.tracing.symbols import Symbols, Unwritable
-from shapeviz.verify.measure import Run, RunError, construct, example, parameters, run
+from shapeviz.tracing.symbolic_sizes import Symbols, Unwritable
+from shapeviz.verify.forward_pass import Run, RunError, construct, example, parameters, run
 from shapeviz.verify.sizes import table_length, variables
 
 HINTS = {"B": 7, "S": 97, "T": 89}  # where torch decides a branch; that it decides none is checked

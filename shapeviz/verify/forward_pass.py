@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from shapeviz.models.transformer import Config
-from shapeviz.verify.build import build
+from shapeviz.verify.reference_transformer import build
 
 Size = TypeVar("Size")  # int, or torch's symbolic integer
 

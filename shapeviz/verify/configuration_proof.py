@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
-from typing import Any
 
 from torch import nn
 
@@ -13,20 +12,16 @@ from shapeviz.errors import ShapevizError
 from shapeviz.expr import Expr
 from shapeviz.ir import Model, Origin
 from shapeviz.report import Check, Report, measure
-from shapeviz.symbols import DIMENSIONS
-from shapeviz.tracing import trace
-from shapeviz.tracing.configuration import build
-from shapeviz.verify.traced import COUNTER, UncountedError, run
-
-LENGTHS = tuple(DIMENSIONS.values())
+from shapeviz.verify.trace_proof import COUNTER, UncountedError, observe
+from shapeviz.verify.twin import LENGTHS, module_of, twin_of_configuration
 
 
-def configured_checks(model: Model, origin: Origin) -> tuple[Check, ...]:
+def prove(model: Model, origin: Origin) -> tuple[Check, ...]:
     """Parameters of every top module and in all, buffers, and FLOPs as a polynomial in the batch and the lengths.
 
     Raises InputError for a class that transformers does not have, MissingToolError if it is not installed.
     """
-    module = build(origin.data, origin.class_name, model.name)
+    module = module_of(model, origin)
     by = getattr(module, "made_of", "transformers") + f", {type(module).__name__}"
     report = measure(model, ["params", "flops", "buffers"])
     checks = list(_modules(origin.modules, report, module, by))
@@ -37,14 +32,6 @@ def configured_checks(model: Model, origin: Origin) -> tuple[Check, ...]:
         Check("model", "buffers", report.total["buffers"].value, _buffers(module), by, "stored in a checkpoint")
     )
     return (*checks, _flops(model, report, module))
-
-
-def twin(model: Model, module: nn.Module, **options: Any) -> Model:
-    """A configuration's model once more: the module of transformers, traced at its sizes."""
-    config: Any = module.config
-    config.use_cache = False
-    lengths = {name: size for name, size in model.sizes.numbers.items() if name in LENGTHS}
-    return trace(module, sizes=lengths, name=model.name, source=model.source, **options)
 
 
 def _modules(places: Mapping[str, str], report: Report, module: nn.Module, by: str) -> Iterator[Check]:
@@ -96,7 +83,7 @@ def _flops(model: Model, report: Report, module: nn.Module) -> Check:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            traced = twin(model, module)
+            traced = twin_of_configuration(model, module)
             theirs, by = _counted(traced)
     except (ShapevizError, UncountedError) as error:
         why = f"not comparable: {error}".splitlines()[0]
@@ -115,6 +102,6 @@ def _counted(traced: Model) -> tuple[Expr, str]:
     """FLOPs by torch's own counter, symbolic; by our trace where that counter cannot run the module."""
     assert traced.origin is not None
     try:
-        return run(traced.origin.trace).flops[""], COUNTER
+        return observe(traced.origin.trace).flops[""], COUNTER
     except Exception:  # an operation without symbolic sizes, or a branch on them
         return measure(traced, ["flops"]).total["flops"].formula, "trace of the module"

@@ -5,75 +5,86 @@ A formula takes the operation's arguments and result, and gives products of size
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from torch import Tensor
 
-Sizes = Sequence[Any]  # int or SymInt
-Products = list[list[Any]]
+from shapeviz.tracing.torch_private import Size
+
+Products: TypeAlias = "list[list[Size]]"  # the cost of an operation: sizes to be multiplied, and the products added up
+Formula: TypeAlias = Callable[..., Products]  # of the operation's result and arguments
 
 
-def mm(out: Tensor, a: Tensor, b: Tensor, *_: Any, **__: Any) -> Products:
+def mm(out: Tensor, a: Tensor, b: Tensor, *_: object, **__: object) -> Products:
     """[… m k] @ [… k n], also batched."""
     return [[*out.shape, a.shape[-1]]]
 
 
-def addmm(out: Tensor, bias: Tensor, a: Tensor, b: Tensor, *_: Any, **__: Any) -> Products:
+def addmm(out: Tensor, bias: Tensor, a: Tensor, b: Tensor, *_: object, **__: object) -> Products:
     """bias + a @ b; the sum is no multiply-add."""
     return [[*out.shape, a.shape[-1]]]
 
 
-def addbmm(out: Tensor, bias: Tensor, a: Tensor, b: Tensor, *_: Any, **__: Any) -> Products:
+def addbmm(out: Tensor, bias: Tensor, a: Tensor, b: Tensor, *_: object, **__: object) -> Products:
     """bias + Σ_i a_i @ b_i."""
     return [[*out.shape, a.shape[0], a.shape[-1]]]
 
 
-def mv(out: Tensor, a: Tensor, x: Tensor, *_: Any, **__: Any) -> Products:
+def mv(out: Tensor, a: Tensor, x: Tensor, *_: object, **__: object) -> Products:
     """[m k] @ [k], and the product of two vectors."""
     return [[*a.shape]]
 
 
-def addmv(out: Tensor, bias: Tensor, a: Tensor, x: Tensor, *_: Any, **__: Any) -> Products:
+def addmv(out: Tensor, bias: Tensor, a: Tensor, x: Tensor, *_: object, **__: object) -> Products:
     """bias + a @ x."""
     return [[*a.shape]]
 
 
 def convolution(
-    out: Tensor, x: Tensor, w: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, *_: Any
+    out: Tensor,
+    x: Tensor,
+    w: Tensor,
+    bias: object,
+    stride: object,
+    padding: object,
+    dilation: object,
+    transposed: bool,
+    *_: object,
 ) -> Products:
     """Every weight meets every output position, or every input position if transposed. w: [c_out, c_in/groups, …]."""
-    batch = x.shape[0] if x.dim() == w.dim() else 1
-    positions = (x if transposed else out).shape[2 - (x.dim() != w.dim()) :]
-    return [[batch, *w.shape, *positions]]
+    met = x if transposed else out
+    if x.dim() != w.dim():  # no batch: x is [c_in, …]
+        return [[*w.shape, *met.shape[1:]]]
+    return [[x.shape[0], *w.shape, *met.shape[2:]]]
 
 
 def convolution_backward(
-    out: Any, grad: Tensor, x: Tensor, w: Tensor, bias_sizes: Any, stride: Any, padding: Any, dilation: Any,
-    transposed: bool, output_padding: Any, groups: int, mask: Sequence[bool], *_: Any,
+    out: object, grad: Tensor, x: Tensor, w: Tensor, bias_sizes: object, stride: object, padding: object,
+    dilation: object, transposed: bool, output_padding: object, groups: int, mask: Sequence[bool], *_: object,
 ) -> Products:  # fmt: skip
     """The gradients of input and weight cost as much as the convolution, each."""
     return convolution(grad, x, w, None, stride, padding, dilation, transposed) * (mask[0] + mask[1])
 
 
-def grouped_mm(out: Tensor, a: Tensor, b: Tensor, *_: Any, **__: Any) -> Products:
+def grouped_mm(out: Tensor, a: Tensor, b: Tensor, *_: object, **__: object) -> Products:
     """Rows of a [r k] times the matrix of their expert, b [E k n]; or, for b [r n], one product an expert."""
     if a.dim() == b.dim() == 2:
         return [[a.shape[0], a.shape[1], b.shape[-1]]]
     return [[*a.shape, b.shape[-1]]]
 
 
-def grouped_mm_backward(out: Any, x: Tensor, w: Tensor, *_: Any, **__: Any) -> Products:
+def grouped_mm_backward(out: object, x: Tensor, w: Tensor, *_: object, **__: object) -> Products:
     """The gradients of rows [r k] and of the experts' matrices [E k n]."""
     return [[*x.shape, w.shape[-1]]] * 2
 
 
-def linear(out: Tensor, x: Tensor, w: Tensor, *_: Any, **__: Any) -> Products:
+def linear(out: Tensor, x: Tensor, w: Tensor, *_: object, **__: object) -> Products:
     """x Wᵀ, where a backend keeps it whole. x [… k], w [n k]."""
     return [[*x.shape, w.shape[0]]]
 
 
-FORMULAS: dict[str, Callable[..., Products]] = {
+FORMULAS: dict[str, Formula] = {
     "aten::mm": mm, "aten::bmm": mm, "aten::addmm": addmm, "aten::baddbmm": addmm, "aten::addbmm": addbmm,
     "aten::mv": mv, "aten::dot": mv, "aten::vdot": mv, "aten::addmv": addmv, "aten::_scaled_mm": mm,
     "aten::_int_mm": mm, "aten::linear": linear, "aten::mkldnn_linear": linear,
@@ -84,7 +95,8 @@ FORMULAS: dict[str, Callable[..., Products]] = {
     "transformers::grouped_mm_fallback_backward": grouped_mm_backward,
 }  # fmt: skip
 
-# Operations that contain products of matrices whose number the sizes alone do not tell, or that we do not know.
+# Operations that contain products of matrices whose number the sizes alone do not tell (an iterative decomposition),
+# and fused kernels, which a trace comes to only in ways that we do not know. They get a letter, not a zero.
 _UNKNOWN = """
 _trilinear _linalg_svd linalg_svd svd linalg_eigh _linalg_eigh linalg_eig _linalg_eigvals linalg_qr geqrf ormqr
 linalg_householder_product linalg_inv_ex linalg_cholesky_ex cholesky_inverse linalg_lu linalg_lu_factor_ex
@@ -97,10 +109,11 @@ _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention _fla
 _efficient_attention_forward _weight_int4pack_mm _weight_int8pack_mm _scaled_grouped_mm
 """
 UNKNOWN = {f"aten::{name}" for name in _UNKNOWN.split()}
+# Libraries of operations that come with torch: what is in none of the lists above has no multiply-adds.
 OURS = ("aten", "prims", "prim", "profiler", "inductor", "debugprims", "_c10d_functional", "c10d")
 
 
-def products(name: str, out: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Products:
+def products(name: str, out: object, args: Sequence[object], kwargs: Mapping[str, object]) -> Products:
     """The multiply-adds of one of torch's operations, as lists of sizes to be multiplied."""
     return FORMULAS[name](out, *args, **kwargs) if name in FORMULAS else []
 

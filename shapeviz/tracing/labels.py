@@ -1,19 +1,21 @@
-"""What a trace calls things: kinds and equations of operations, roles and equations of torch's own modules."""
+"""Labels of what is traced: kinds and equations of operations; roles, equations and captions of torch's own modules."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from torch import nn
+
+from shapeviz.tracing.torch_private import Convolution
 
 KINDS = {
     "__getitem__": "index", "__setitem__": "assign", "__matmul__": "matmul", "truediv": "div", "iadd": "add",
     "multiply": "mul", "subtract": "sub", "scaled_dot_product_attention": "attention", "true_divide": "div",
     "__rpow__": "pow", "concat": "cat", "__get__": "view",
 }  # fmt: skip
-SIGNS = {
+# Equations by the labels of what an operation reads.
+FORMS = {
     "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} ⊙ {1}", "div": "{0} / {1}", "matmul": "{0} {1}",
     "bmm": "{0} {1}", "mm": "{0} {1}",
     "attention": "softmax({0} {1}ᵀ / √d) {2}", "neg": "-{0}", "baddbmm": "{0} + {1} {2}",
@@ -30,6 +32,7 @@ EQUATIONS = {
     "GRU": "r, z, n = W_i x + W_h h + b", "BatchNorm1d": "(x - mean) / √(var + ε) ⊙ γ + β",
     "BatchNorm2d": "(x - mean) / √(var + ε) ⊙ γ + β", "MultiheadAttention": "Concat(head_1, …, head_h) W_O",
 }  # fmt: skip
+# The first that a class's name contains: a cross-attention is one before it is an attention.
 ROLES = (
     (r"Norm", "norm"), (r"Embed|Position|Rotary", "embedding"), (r"Cross.*Att", "cross"), (r"Att", "attention"),
     (r"MLP|FeedForward|FFN|Mlp|Expert|MoE|Moe|DenseActDense", "feed_forward"), (r"Softmax", "softmax"),
@@ -37,10 +40,10 @@ ROLES = (
 )  # fmt: skip
 
 
-def kind_of(func: Any) -> str:
+def kind_of(func: Callable[..., object]) -> str:
     """The plain name of a function of torch: `add` for `__radd__`, `add_` and `add`."""
     name = getattr(func, "__name__", "") or "operation"
-    if name == "__get__":
+    if name == "__get__":  # x.mT and the like: the descriptor of a property of tensors
         return str(getattr(getattr(func, "__self__", None), "__name__", "view")).replace("mT", "transpose")
     if name in KINDS:
         return KINDS[name]
@@ -49,22 +52,24 @@ def kind_of(func: Any) -> str:
     return KINDS.get(plain, plain)
 
 
-def described(kind: str, labels: Sequence[str], args: Any, kwargs: Any) -> str:
-    """`softmax(scores)`, `Q Kᵀ`, `x + y`: an operation in the names of what it reads."""
-    if kind == "linear":
-        return f"{labels[0]} {labels[1]}ᵀ" + (f" + {labels[2]}" if len(labels) > 2 else "") if len(labels) > 1 else kind
-    plain = [*labels, *(_short(arg) for arg in args[1:2] if isinstance(arg, int | float))]
-    sign = SIGNS.get(kind, "")
-    wanted = sign.count("{")
-    if sign and len(plain) >= wanted:
-        return sign.format(*plain)
+def described(kind: str, labels: Sequence[str], args: Sequence[object]) -> str:
+    """`softmax(scores)`, `Q Kᵀ`, `x + y`: an operation in the labels of what it reads."""
+    if kind == "linear" and len(labels) > 1:
+        bias = f" + {labels[2]}" if len(labels) > 2 else ""
+        return f"{labels[0]} {labels[1]}ᵀ{bias}"
+    operands = [*labels, *(_short(arg) for arg in args[1:2] if isinstance(arg, int | float))]
+    form = FORMS.get(kind)
+    if form and len(operands) >= form.count("{"):
+        return form.format(*operands)
     if kind == "einsum" and args and isinstance(args[0], str):
         return f"einsum {args[0]}"
-    shown = ", ".join(labels[:4]) + ("…" if len(labels) > 4 else "")
-    return f"{kind}({shown})"
+    if kind == "linear":
+        return kind
+    more = "…" if len(labels) > 4 else ""
+    return f"{kind}({', '.join(labels[:4])}{more})"
 
 
-def _short(number: Any) -> str:
+def _short(number: float) -> str:
     return f"{number:.4g}" if isinstance(number, float) else str(number)
 
 
@@ -74,7 +79,9 @@ def equation(module: nn.Module) -> str:
     if not type(module).__module__.startswith("torch.nn"):
         return ""
     text = EQUATIONS.get(name, "")
-    return text if getattr(module, "bias", 0) is not None else text.replace(" + b", "").replace(" + β", "")
+    if getattr(module, "bias", "none is known") is None:
+        return text.replace(" + b", "").replace(" + β", "")
+    return text
 
 
 def caption(module: nn.Module) -> str:
@@ -84,13 +91,13 @@ def caption(module: nn.Module) -> str:
             return f"{module.in_features} → {module.out_features}"
         case nn.Embedding():
             return f"{module.num_embeddings} × {module.embedding_dim}"
-        case nn.modules.conv._ConvNd():
+        case Convolution():
             parts = [f"{module.in_channels} → {module.out_channels}", f"kernel {_times(module.kernel_size)}"]
             parts += [f"stride {_times(module.stride)}"] * (set(module.stride) != {1})
             parts += [f"{module.groups} groups"] * (module.groups > 1)
             return ", ".join(parts)
         case nn.RNNBase():
-            layers = f", {module.num_layers} layers" if module.num_layers > 1 else ""
+            layers = f", {module.num_layers} layers" * (module.num_layers > 1)
             return f"{module.input_size} → {module.hidden_size}{layers}" + ", both ways" * module.bidirectional
         case nn.MultiheadAttention():
             return f"heads {module.num_heads} × {module.head_dim}"

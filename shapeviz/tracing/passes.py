@@ -1,0 +1,106 @@
+"""The ways in which a module is run, one after the other until one is not refused, as a list that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shapeviz.tracing import huggingface
+from shapeviz.tracing.fake_run import FakeRun
+from shapeviz.tracing.symbolic_sizes import LONG, SMALL, USUAL, Symbols
+from shapeviz.tracing.trace_request import TraceRequest
+
+IN_EVALUATION = "traced in evaluation mode: in training mode its forward depends on data"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One way to run a module.
+
+    usual: the sizes assumed where the user gave none. evaluating: in evaluation mode, whatever mode it is in.
+    as_numbers: the sizes that the user gave are plain integers, no symbols. note: what the user is told if it answers.
+    """
+
+    usual: tuple[int, ...] = USUAL
+    evaluating: bool = False
+    as_numbers: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A dimension that had to be traced as a number, and why."""
+
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A request, the pass that it is run by, and the dimensions that are numbers in it: all that decides a run."""
+
+    request: TraceRequest
+    by: Pass = Pass()
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> list[str]:
+        """The dimensions of the inputs that stay letters, in the order in which they appear."""
+        return [name for name in self.request.dimensions if name not in self.fixed]
+
+    @property
+    def sized(self) -> list[str]:
+        """The variables to which the user gave a size."""
+        return [name for name in self.variables if name in self.request.sizes]
+
+    @property
+    def fixed(self) -> dict[str, int]:
+        """The names that stand for plain numbers: those of the user, and the dimensions that had to become numbers."""
+        return {**self.request.names, **{name: number.size for name, number in self.numbers.items()}}
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of how the trace came about."""
+        notes = [*self.request.notes]
+        if self.by.note:
+            notes.append(self.by.note)
+        for name, number in self.numbers.items():
+            notes.append(f"{name} is traced as the number {number.size}: {number.reason}")
+        return notes
+
+    def symbols(self, named: Mapping[str, int] | None = None) -> Symbols:
+        """New symbols for the variables; `named` are further numbers of the module that are written by name.
+
+        None is tried at a number of the module's own: two sizes that happen to be equal would be taken for one.
+        """
+        taken = {size for weight in self.request.module.parameters() for size in weight.shape}
+        return Symbols(self.variables, self.request.sizes, taken, {**(named or {}), **self.fixed}, self.by.usual)
+
+    def new_run(self) -> FakeRun:
+        """A run from new symbols; numbers of the module go by the names that its configuration has for them."""
+        fixed, variables = self.fixed, self.variables
+        named = {
+            name: size
+            for name, size in huggingface.names(self.request.module).items()
+            if name not in fixed and name not in variables and size not in fixed.values()
+        }
+        return FakeRun(self.request, self.symbols(named))
+
+
+def passes(setting: Setting) -> list[Pass]:
+    """The passes that are tried for a request, in order.
+
+    1. The module as it stands, at usual sizes: nearly every module answers that.
+    2. At small and at long ones: there may be a table of 64 positions, or a sound may need a least length.
+    3. The same in evaluation mode: in training mode some modules drop layers by lot, which depends on data.
+    4. The user's own sizes as plain integers: some code wants these and no symbols.
+    """
+    request = setting.request
+    assumed = len(setting.sized) < len(setting.variables)
+    scales = (USUAL, SMALL, LONG) if assumed else (USUAL,)
+    tried = [Pass(usual) for usual in scales]
+    if request.module.training and not request.saves:
+        tried += [Pass(usual, evaluating=True, note=IN_EVALUATION) for usual in scales]
+    if setting.sized:
+        tried.append(Pass(as_numbers=True))
+    return tried

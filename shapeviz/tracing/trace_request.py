@@ -1,0 +1,143 @@
+"""What is asked of a module: its inputs read and bound to forward's arguments, sizes and names checked, nothing run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from shapeviz.errors import InputError, SizeError, nearest
+from shapeviz.expr import Expr
+from shapeviz.tracing import huggingface
+from shapeviz.tracing.input_values import from_text
+from shapeviz.tracing.limits import MOST_DIMENSIONS
+from shapeviz.tracing.specs import names as names_in
+from shapeviz.tracing.torch_private import UninitializedTensorMixin
+
+
+@dataclass(frozen=True)
+class TraceRequest:
+    """A module and what is to be traced of it; never changed, so that every run and every further size starts from it.
+
+    args, kwargs: forward's arguments, tensors as specs. labels: the names of `args`. sizes: the numbers that the user
+    gave to dimensions of the inputs. names: numbers of the module that are written by name. training: the backward
+    pass too. saves: what is kept for it. runs: false for a module that is not run, for lack of inputs.
+    """
+
+    module: nn.Module
+    args: tuple[object, ...]
+    kwargs: Mapping[str, object]
+    sizes: Mapping[str, int]
+    names: Mapping[str, int]
+    training: bool = False
+    saves: bool = False
+    input_grad: bool = False
+    fold: bool = True
+    runs: bool = True
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def dimensions(self) -> list[str]:
+        """The names of the inputs' dimensions, in the order in which they appear."""
+        return list(dict.fromkeys(names_in([*self.args, *self.kwargs.values()])))
+
+    @property
+    def class_name(self) -> str:
+        return type(self.module).__name__
+
+
+def prepared(request: TraceRequest) -> TraceRequest:
+    """The request with texts read as specs, inputs guessed if there are none and that can be done, arguments bound.
+
+    Raises InputError or SizeError for what does not fit the module.
+    """
+    request = replace(request, module=_uncompiled(request.module))
+    _check_module(request.module)
+    parameters = inspect.signature(request.module.forward)
+    if huggingface.is_one(request.module):
+        request = _with_guessed_inputs(request, parameters)
+    args = tuple(from_text(value, f"input {i}") for i, value in enumerate(request.args, 1))
+    kwargs = {name: from_text(value, name) for name, value in request.kwargs.items()}
+    request = _bound(replace(request, args=args, kwargs=kwargs), parameters)
+    _check_sizes(request)
+    return request
+
+
+def _uncompiled(module: nn.Module) -> nn.Module:
+    """The module that torch.compile wraps, whose own forward would be compiled."""
+    original = getattr(module, "_orig_mod", None)
+    if type(module).__name__ == "OptimizedModule" and isinstance(original, nn.Module):
+        return original
+    return module
+
+
+def _check_module(module: nn.Module) -> None:
+    for path, submodule in module.named_modules():
+        where = f" ({path})" if path else ""
+        if isinstance(submodule, torch.jit.ScriptModule):
+            raise InputError(f"a scripted module{where} runs outside of Python: give the module it was made from")
+        if any(isinstance(weight, UninitializedTensorMixin) for weight in dict.values(submodule._parameters)):
+            raise InputError(
+                f"{type(submodule).__name__}{where} has no sizes before its first call: call the module once"
+            )
+
+
+def _with_guessed_inputs(request: TraceRequest, parameters: inspect.Signature) -> TraceRequest:
+    """The inputs that a model of transformers takes, if none is given; and no cache, which would be a result too."""
+    kwargs, notes = dict(request.kwargs), request.notes
+    if not request.args and not kwargs:
+        kwargs.update(huggingface.inputs(request.module))
+        shown = ", ".join(f"{name}:{spec}" for name, spec in kwargs.items())
+        notes = (*notes, f"inputs guessed from forward and config: {shown}; --input sets others")
+    if "use_cache" in parameters.parameters:
+        kwargs.setdefault("use_cache", False)
+    return replace(request, kwargs=kwargs, notes=notes)
+
+
+def _bound(request: TraceRequest, signature: inspect.Signature) -> TraceRequest:
+    """Arguments and parameters of forward, one for one, or a message that says which is missing or unknown."""
+    parameters = list(signature.parameters.values())
+    names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for name in request.kwargs:
+        if name not in names and not anything:
+            raise InputError(f"forward has no argument {name!r}; {nearest(name, names)}")
+    may_rest = not request.runs and not request.args and not request.kwargs
+    try:
+        signature.bind(*request.args, **request.kwargs)
+    except TypeError as error:
+        bound = {*names[: len(request.args)], *request.kwargs}
+        missing = [p.name for p in parameters if p.default is p.empty and p.name in names and p.name not in bound]
+        if missing and may_rest:
+            return request
+        if not missing:
+            raise InputError(f"forward({', '.join(names)}) cannot be called with these inputs: {error}") from None
+        example = f"--input '{missing[0]}:float32[B,S,512]'"
+        raise InputError(f"forward needs {', '.join(missing)}: describe each input, for example {example}") from None
+    further = (f"input_{i}" for i in range(len(names) + 1, len(request.args) + 1))
+    return replace(request, labels=(*names, *further), runs=True)
+
+
+def _check_sizes(request: TraceRequest) -> None:
+    for name, size in _pairs(request):
+        Expr.symbol(name)
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise SizeError(f"{name} = {size}: a positive integer is needed")
+    dimensions = [name for name in request.dimensions if name not in request.names]
+    if len(dimensions) > MOST_DIMENSIONS:
+        raise InputError(
+            f"the inputs name {len(dimensions)} dimensions, and at most {MOST_DIMENSIONS} can be told apart in a trace"
+        )
+    for name in request.sizes:
+        if name not in dimensions and name not in request.names:
+            hint = nearest(name, dimensions) if dimensions else "the inputs name no dimensions"
+            raise SizeError(f"--size {name}: no input has a dimension {name}; {hint}")
+
+
+def _pairs(request: TraceRequest) -> Iterator[tuple[str, int]]:
+    yield from request.sizes.items()
+    yield from request.names.items()
