@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from inspect import getmembers, isfunction
+from inspect import getmembers, isclass, isfunction
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,22 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shapeviz import plugins
-from shapeviz.blocks.alibi import multi_head_with_alibi
-from shapeviz.blocks.attention import attention, multi_head
-from shapeviz.blocks.clamped_feed_forward import clamped_feed_forward
-from shapeviz.blocks.decoder import decoder_layer, pre_norm_decoder_layer
+from shapeviz.blocks.alibi import Shifted, WithAlibi
+from shapeviz.blocks.attention import CAUSAL, Cache, Heads, MultiHead, QKNorm, Scores, attention
+from shapeviz.blocks.clamped_feed_forward import ClampedFeedForward
+from shapeviz.blocks.decoder import PostNormDecoder, PreNormDecoder
 from shapeviz.blocks.embedding import embedding
-from shapeviz.blocks.encoder import encoder_layer, pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward, gated_feed_forward
-from shapeviz.blocks.latent_attention import latent_attention
+from shapeviz.blocks.encoder import PostNorm, PreNorm
+from shapeviz.blocks.feed_forward import FeedForward, GatedFeedForward
+from shapeviz.blocks.latent_attention import LatentAttention, LatentHeads
 from shapeviz.blocks.linear import classifier, fixed_bias, head, linear
-from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.moe import MixtureOfExperts, Router, Scored, Shared
 from shapeviz.blocks.norm import heads_layer_norm, layer_norm, rms_norm
-from shapeviz.blocks.parallel import parallel_layer, parallel_layer_of_two_norms
+from shapeviz.blocks.parallel import Parallel, ParallelOfTwoNorms
 from shapeviz.blocks.patches import class_token, patches
 from shapeviz.blocks.pooling import pooler, transform, unread
 from shapeviz.blocks.position import learned, relative, rotary, sinusoidal, token_types
-from shapeviz.blocks.sandwich import output_norm_layer, sandwich_layer
+from shapeviz.blocks.sandwich import OutputNorm, Sandwich
+from shapeviz.blocks.sublayer import Attend, Layer
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, product, total
 from shapeviz.ir import Block
@@ -143,33 +143,35 @@ def heads_of(n: Sizes) -> Variable:
     return input_("Q", B=n.B, g=n.g, r=n.r, S=n.S, d_k=n.d_k)
 
 
-def attend(n: Sizes, **settings: Any) -> Callable[..., Variable]:
-    return partial(multi_head, h=n.g * n.r, g=n.g, d_k=n.d_k, d_v=n.d_v, cache=n.B * n.S, **settings)
+def heads(n: Sizes) -> Heads:
+    return Heads(n.g * n.r, n.g, n.d_k, n.d_v)
 
 
-def feed(n: Sizes) -> Callable[..., Variable]:
-    return partial(feed_forward, widths=(n.d_ff, n.r))
+def attend(n: Sizes, **parts: Any) -> MultiHead:
+    return MultiHead(heads(n), cache=Cache(n.B * n.S), **parts)
 
 
-def layered(layer: Callable[..., Variable], n: Sizes, x: Variable) -> Variable:
-    return repeat(n.N, partial(layer, attend=attend(n), feed=feed(n), norm=layer_norm), x)
+def layered(layer: Callable[..., Layer], n: Sizes, x: Variable) -> Variable:
+    return repeat(n.N, layer(attend(n), FeedForward((n.d_ff, n.r)), layer_norm), x)
 
 
-def crossed(layer: Callable[..., Variable], n: Sizes) -> Variable:
-    parts = {"attend": attend(n), "cross": attend(n, mask="causal"), "feed": feed(n), "norm": rms_norm}
-    return layer(x_of(n), memory_of(n), **parts)
+def crossed(layer: Callable[..., Layer], n: Sizes) -> Variable:
+    cross = attend(n, scores=Scores(CAUSAL))
+    return layer(attend(n), cross, FeedForward((n.d_ff, n.r)), rms_norm)(x_of(n), memory_of(n))
 
 
 def latent(n: Sizes, r_q: Any) -> Variable:
-    x = bare(n)
-    return latent_attention(
-        x, x, n.g, n.d_n, n.d_r, n.d_v, n.r_kv, r_q, norm=rms_norm, rotate=rotary, cache=n.B * n.S
-    )  # fmt: skip
+    widths = LatentHeads(n.g, n.d_n, n.d_r, n.d_v, n.r_kv, r_q)
+    return to_itself(LatentAttention(widths, rms_norm, rotary, cache=Cache(n.B * n.S)), bare(n))
+
+
+def to_itself(attend: Attend, x: Variable) -> Variable:
+    return attend(x, x)
 
 
 def shared_experts(n: Sizes) -> Variable:
-    expert = partial(gated_feed_forward, widths=(n.d_ff,))
-    return mixture_of_experts(bare(n), n.E, n.k, expert, shared=expert, shared_gate=True, correction=True)
+    expert, scored = GatedFeedForward((n.d_ff,)), Scored("sigmoid", correction=True)
+    return MixtureOfExperts(Router(n.E, n.k, scored), expert, Shared(expert, gated=True))(bare(n))
 
 
 def tied(n: Sizes) -> Variable:
@@ -184,33 +186,33 @@ def seen(n: Sizes) -> Variable:
 
 def related(n: Sizes) -> Variable:
     x = bare(n)
-    return multi_head(x, x, n.r, n.r, n.d_k, n.d_v, shift=relative(x, n.V, n.r))
+    return to_itself(Shifted(MultiHead(Heads(n.r, n.r, n.d_k, n.d_v)), relative(x, n.V, n.r)), x)
 
 
 def attended(n: Sizes) -> Variable:
     Q = input_("Q", B=n.B, h=n.g, S=n.S, d_k=n.d_k)
     K, V = (input_(name, B=n.B, h=n.g, T=n.T, **{d: getattr(n, d)}) for name, d in (("K", "d_k"), ("V", "d_v")))
-    return attention(Q, K, V, "causal", sinks=n.g)
+    return attention(Q, K, V, Scores(CAUSAL, sinks=n.g))
 
 
 RECIPES: dict[str, Callable[[Sizes], Variable]] = {
     "attention": attended,
-    "self-attention": lambda n: (lambda x: attend(n)(x, x))(bare(n)),
-    "multi-query": lambda n: (lambda x: multi_head(x, x, n.r, 1, n.d_k, n.d_v, norm=rms_norm))(bare(n)),
-    "cross-attention": lambda n: attend(n, norm=heads_layer_norm, rotate=rotary)(x_of(n), memory_of(n)),
-    "alibi": lambda n: (lambda x: multi_head_with_alibi(x, x, n.g * n.r, n.g, d_k=n.d_k, d_v=n.d_v))(bare(n)),
+    "self-attention": lambda n: to_itself(attend(n), bare(n)),
+    "multi-query": lambda n: to_itself(MultiHead(Heads(n.r, 1, n.d_k, n.d_v), norm=QKNorm(rms_norm)), bare(n)),
+    "cross-attention": lambda n: attend(n, norm=QKNorm(heads_layer_norm), rotate=rotary)(x_of(n), memory_of(n)),
+    "alibi": lambda n: to_itself(WithAlibi(MultiHead(heads(n))), bare(n)),
     "relative": related,
     "latent": lambda n: latent(n, None),
     "low-rank latent": lambda n: latent(n, n.d_ff),
-    "encoder": lambda n: layered(encoder_layer, n, bare(n)),
-    "pre-norm encoder": lambda n: layered(pre_norm_encoder_layer, n, x_of(n)),
-    "parallel": lambda n: layered(parallel_layer, n, bare(n)),
-    "parallel of two norms": lambda n: layered(parallel_layer_of_two_norms, n, bare(n)),
-    "sandwich": lambda n: layered(sandwich_layer, n, bare(n)),
-    "output norm": lambda n: layered(output_norm_layer, n, bare(n)),
-    "decoder": lambda n: crossed(decoder_layer, n),
-    "pre-norm decoder": lambda n: crossed(pre_norm_decoder_layer, n),
-    "clamped": lambda n: clamped_feed_forward(bare(n), n.d_ff),
+    "encoder": lambda n: layered(PostNorm, n, bare(n)),
+    "pre-norm encoder": lambda n: layered(PreNorm, n, x_of(n)),
+    "parallel": lambda n: layered(Parallel, n, bare(n)),
+    "parallel of two norms": lambda n: layered(ParallelOfTwoNorms, n, bare(n)),
+    "sandwich": lambda n: layered(Sandwich, n, bare(n)),
+    "output norm": lambda n: layered(OutputNorm, n, bare(n)),
+    "decoder": lambda n: crossed(PostNormDecoder, n),
+    "pre-norm decoder": lambda n: crossed(PreNormDecoder, n),
+    "clamped": lambda n: ClampedFeedForward(n.d_ff)(bare(n)),
     "experts": shared_experts,
     "tied": tied,
     "image": seen,
@@ -235,10 +237,11 @@ def test_numbers_give_what_letters_give(name: str, numbers: dict[str, int]) -> N
 def test_every_bundled_block_is_among_them() -> None:
     modules = [plugins.load("shapeviz.blocks", name) for name in plugins.names("shapeviz.blocks")]
     bundled = {
-        name
+        function.__name__
         for module in modules
-        for name, function in getmembers(module, isfunction)
-        if function.__module__ == module.__name__ and hasattr(function, "__wrapped__")
+        for _, member in getmembers(module, lambda member: isfunction(member) or isclass(member))
+        for function in (member.__call__ if isclass(member) else member,)
+        if member.__module__ == module.__name__ and hasattr(function, "__wrapped__")
     }
     n = SimpleNamespace(**{letter: Expr.of(letter) for letter in LETTERS})
 

@@ -154,9 +154,26 @@ def test_a_total_can_be_asked_at_other_sizes_and_derives_anew_what_was_derived()
     [
         ({}, "decoder", "y = DecoderLayer^N_dec(W_E[ids] + PE, m)"),
         ({"enc": 0, "positions": "none"}, "decoder", "y = DecoderLayer^N_dec(W_E[ids])"),
-        ({"norm_position": "pre", "positions": "learned"}, "encoder", "m = Norm(EncoderLayer^N_enc(W_E[ids] + W_P))"),
+        (
+            {"norm_position": "pre", "positions": "learned"},
+            "encoder",
+            "m = LayerNorm(EncoderLayer^N_enc(W_E[ids] + W_P))",
+        ),
         ({"bias": False}, "encoder.layer.self_attention.query", "y = x W"),
-        ({"bias": False}, "encoder.layer.feed_forward", "FFN(x) = max(0, … max(0, x W_1) …) W_n"),
+        ({}, "encoder.layer.feed_forward", "FFN(x) = max(0, max(0, x W_1 + b_1) W_2 + b_2) W_3 + b_3"),
+        ({"bias": False}, "encoder.layer.feed_forward", "FFN(x) = max(0, max(0, x W_1) W_2) W_3"),
+        ({"ff": "1,2,3,4"}, "encoder.layer.feed_forward", "FFN(x) = max(0, … max(0, x W_1 + b_1) …) W_n + b_n"),
+        (
+            {"gated": True, "bias": False},
+            "encoder.layer.feed_forward",
+            "x ← SiLU(x W_gate) ⊙ x W_up for every hidden width;  FFN(x) = x W_down",
+        ),
+        (
+            {"bias": False, "positions": "rotary", "kv_heads": 2},
+            "encoder.layer.self_attention",
+            "MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  "
+            "head_i = Attention(RoPE(x W_Q^i), RoPE(m W_K^j), m W_V^j),  j = ⌈i·g/h⌉",
+        ),
     ],
 )
 def test_the_equation_is_that_of_the_variant(sizes: dict, path: str, equation: str) -> None:

@@ -189,7 +189,9 @@ def test_a_mistake_inside_a_block_function_is_caught(monkeypatch):
     import shapeviz.blocks.feed_forward as feed_forward
 
     right = feed_forward.linear
-    monkeypatch.setattr(feed_forward, "linear", lambda x, width, bias, name: right(x, width, False, name=name))
+    monkeypatch.setattr(
+        feed_forward, "linear", lambda x, width, bias, *rest, **named: right(x, width, False, *rest, **named)
+    )
     found = first_disagreement(verify(from_sizes.built(TINY)))
     assert (found.path, found.quantity) == ("encoder.layer.feed_forward.linear_1", "params")
 

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from shapeviz.blocks.attention import head_axes, multi_head
+from shapeviz.blocks.attention import MultiHead
 from shapeviz.blocks.position import alibi
-from shapeviz.expr import Expr
-from shapeviz.lang import Variable
+from shapeviz.blocks.sublayer import Attend
+from shapeviz.lang import Variable, where
 
 
-def multi_head_with_alibi(x: Variable, memory: Variable, h: Expr, g: Expr, **options: Any) -> Variable:
-    """MultiHead(x, m) with m_h·(j - i) added to the scores      (Press et al. 2022, section 3)
+@dataclass(frozen=True)
+class WithAlibi(Attend):
+    """Multi-head attention with m_h·(j - i) added to the scores: no parameter more."""
 
-    x [B S d_model], memory m [B T d_model] → [B S d_model]; no parameter more than `multi_head` has.
-    """
-    return multi_head(x, memory, h=h, g=g, shift=alibi(x, *head_axes(h, g), name="alibi"), **options)
+    attend: MultiHead
+
+    def __call__(self, x: Variable, memory: Variable, *, name: str = "", title: str = "") -> Variable:
+        """x [B S d_model], memory m [B T d_model] → [B S d_model]."""
+        where("MultiHead adds b_ij = m_h·(j - i)", "b: Press et al. 2022, section 3")
+        slopes = alibi(x, *self.attend.heads.axes, name="alibi")
+        return self.attend(x, memory, slopes, name=name, title=title)
+
+
+@dataclass(frozen=True)
+class Shifted(Attend):
+    """Multi-head attention with b [h S T] added to the scores, which an outer block has made for all of its layers."""
+
+    attend: MultiHead
+    b: Variable
+
+    def __call__(self, x: Variable, memory: Variable, *, name: str = "", title: str = "") -> Variable:
+        """x [B S d_model], memory m [B T d_model] → [B S d_model]."""
+        return self.attend(x, memory, self.b, name=name, title=title)

@@ -1,18 +1,25 @@
-"""Scaled dot-product attention and its multi-head form, from multi-head to grouped and multi-query."""
+"""Scaled dot-product attention and its multi-head form, from multi-head to grouped and multi-query.
+
+What varies is a part: each brings its operations and its piece of the equation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from shapeviz.blocks.linear import linear
-from shapeviz.expr import Expr, ExprLike
+from shapeviz.blocks.sublayer import Attend, Norm, Step
+from shapeviz.expr import Expr
 from shapeviz.ir import Axis
 from shapeviz.lang import (
     Variable,
     add,
+    alias,
     apply,
     axis,
     block,
+    cite,
+    entitle,
     matmul,
     merge_heads,
     param,
@@ -21,118 +28,211 @@ from shapeviz.lang import (
     softmax,
     split_heads,
     sqrt,
+    where,
+    write,
+    written,
 )
 
-Rows = Callable[..., Variable]
+
+@dataclass(frozen=True)
+class Mask:
+    """Which keys j a query i looks at: the scores of all others are -∞. No shape changes, FLOPs are counted dense."""
+
+    name: str
+    allowed: str
+    citation: str
+
+    def applied(self, scores: Variable) -> Variable:
+        """The scores [… S T], masked."""
+        where(f"M_ij = 0 for {self.allowed}, else -∞", f"M: {self.citation}")
+        return write(apply("mask", f"{self.name} mask", scores), "{0} + M", scores)
 
 
-@block(role="attention")
-def attention(
-    Q: Variable,
-    K: Variable,
-    V: Variable,
-    mask: str = "",
-    shift: Variable | None = None,
-    sinks: Expr | None = None,
-    scaled: bool = True,
-) -> Variable:
+CAUSAL = Mask("causal", "j ≤ i", "Vaswani et al. 2017, section 3.2.3")
+
+
+def sliding(window: Expr) -> Mask:
+    """A causal mask that also hides what is `window` tokens back, or more."""
+    return Mask(f"causal, {window} wide", f"i - {window} < j ≤ i", "Beltagy et al. 2020, section 3.1")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What becomes of Q Kᵀ: divided by √d_k if `scaled`, masked, and made weights by a softmax.
+
+    With `sinks`, as many as there are heads, every head has a learned logit s that no value goes with.
+    """
+
+    mask: Mask | None = None
+    scaled: bool = True
+    sinks: Expr | None = None
+
+    def weights(self, Q: Variable, K: Variable, b: Variable | None) -> Variable:
+        """The weights of the values, [B h S T]."""
+        scores = matmul(Q, K.T, name="scores")
+        if self.scaled:
+            scores = scores / sqrt(K.shape[-1])
+        if b is not None:
+            scores = add(scores, b, name="shifted")
+        if self.mask:
+            scores = self.mask.applied(scores)
+        return softmax(scores, name="weights") if self.sinks is None else self._with_sinks(scores, self.sinks)
+
+    def _with_sinks(self, scores: Variable, sinks: Expr) -> Variable:
+        where(f"[P; p_s] = softmax([{written(scores)}; s])", "s: OpenAI 2025, after Xiao et al. 2023")
+        what = f"softmax over {scores.shape[-1]} and the head's sink s"
+        return write(apply("softmax", what, scores, param("s", sinks)), "P")
+
+    def citation(self, b: Variable | None) -> str:
+        """Where the sum under the softmax is from, and what of it is not."""
+        changes = ["without the scale"] * (not self.scaled) + ["with b added"] * (b is not None)
+        return ", ".join(["Vaswani et al. 2017, eq. 1", *changes])
+
+
+@block(role="attention", term="Attention({Q}, {K}, {V})")
+def attention(Q: Variable, K: Variable, V: Variable, scores: Scores = Scores(), b: Variable | None = None) -> Variable:
     """Attention(Q, K, V) = softmax(Q Kᵀ / √d_k) V      (Vaswani et al. 2017, eq. 1)
 
-    Q [B h S d_k], K [B h T d_k], V [B h T d_v] → [B h S d_v]. A mask changes no shape, and FLOPs are counted dense.
-    A `shift` [h S T] is added to the scores; with `sinks` every head has a learned logit that no value goes with
-    (OpenAI 2025; sinks were found by Xiao et al. 2023).
-    Unless they are `scaled`, the scores are not divided by anything.
+    Q [B h S d_k], K [B h T d_k], V [B h T d_v] → [B h S d_v]; b [h S T] is added to the scores.
     """
-    if shift or not scaled:
-        restate(f"Attention(Q, K, V) = softmax(Q Kᵀ{' / √d_k' * scaled}{' + b' if shift else ''}) V")
-    if sinks is not None:
-        restate(
-            "Attention(Q, K, V) = P V,  [P; p_s] = softmax([Q Kᵀ / √d_k; s])",
-            "OpenAI 2025; sinks were found by Xiao et al. 2023",
+    y = matmul(scores.weights(Q, K, b), V, name="weighted_values")
+    restate(f"Attention(Q, K, V) = {written(y)}", scores.citation(b))
+    return y
+
+
+@dataclass(frozen=True)
+class Heads:
+    """h heads of queries and g of keys and values, d_k and d_v wide; one linear layer each makes those of all heads.
+
+    Fewer heads of keys and values, g < h, are shared by groups of h/g heads of queries. The output's bias is as the
+    others' unless said.
+    """
+
+    h: Expr
+    g: Expr
+    d_k: Expr
+    d_v: Expr
+    bias: bool = True
+    output_bias: bool | None = None
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Those of the heads of queries: h, or g groups of h/g; the first of them is that of keys and values.
+
+        They have names, so that the heads of queries, keys and values are the same whatever their sizes are written as.
+        """
+        if self.g == self.h:
+            return (axis("h", self.h),)
+        return axis("g", self.g), axis("r", Expr.of(self.h) / self.g)
+
+    @property
+    def caption(self) -> str:
+        """What is said of the heads under the title of their block."""
+        shared = ", {self.heads.g} for keys and values" if self.g != self.h else ""
+        return "heads {self.heads.h} × {self.heads.d_k}" + shared
+
+    @property
+    def j(self) -> str:
+        """The head of keys and values that belongs to head i of the queries."""
+        return "i" if self.g == self.h else "j"
+
+    def project(self, x: Variable, m: Variable, whole: bool) -> tuple[Variable, Variable, Variable]:
+        """Queries of x, keys and values of m, for all heads at once: [B S h·d_k], [B T g·d_k], [B T g·d_v].
+
+        The equation writes queries and keys as those of head i, or as a `whole`, of which it takes the heads later.
+        """
+        of_queries, of_keys = ("Q", "K") if whole else ("Q^i", f"K^{self.j}")
+        return (
+            linear(x, self.h * self.d_k, self.bias, of_queries, name="query"),
+            linear(m, self.g * self.d_k, self.bias, of_keys, name="key"),
+            linear(m, self.g * self.d_v, self.bias, f"V^{self.j}", name="value"),
         )
-    d_k = K.shape[-1]
-    scores = matmul(Q, K.T, name="scores")
-    if scaled:
-        scores = scores / sqrt(d_k)
-    if shift:
-        scores = add(scores, shift, name="shifted")
-    if mask:
-        scores = apply("mask", f"{mask} mask", scores)
-    if sinks is None:
-        weights = softmax(scores, name="weights")
-    else:
-        weights = apply("softmax", f"softmax over {scores.shape[-1]} and the head's sink s", scores, param("s", sinks))
-    return matmul(weights, V, name="weighted_values")
 
-
-def head_axes(h: ExprLike, g: ExprLike) -> tuple[Axis, ...]:
-    """The axes of h query heads: h, or g groups of h/g; the first of them is that of the key/value heads.
-
-    They have names, so that the heads of queries, keys and values are the same whatever their sizes are written as.
-    """
-    if g == h:
-        return (axis("h", h),)
-    return axis("g", g), axis("r", Expr.of(h) / g)
-
-
-@block(role="attention", caption="heads {h} × {d_k}")
-def multi_head(
-    x: Variable,
-    memory: Variable,
-    h: Expr,
-    g: Expr,
-    d_k: Expr,
-    d_v: Expr,
-    bias: bool = True,
-    mask: str = "",
-    rotate: Rows | None = None,
-    shift: Variable | None = None,
-    output_bias: bool | None = None,
-    key_bias: bool | None = None,
-    norm: Rows | None = None,
-    wide_norm: Rows | None = None,
-    sinks: bool = False,
-    cache: Expr | None = None,
-    grows: bool = True,
-    scaled: bool = True,
-) -> Variable:
-    """MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  head_i = Attention(x W_Q^i, m W_K^i, m W_V^i)
-    (Vaswani et al. 2017, section 3.2.2)
-
-    x [B S d_model], memory m [B T d_model] → [B S d_model]. Fewer key/value heads g < h are shared by groups of
-    h/g query heads (Ainslie et al. 2023, section 2.2; g = 1: Shazeer 2019, section 3). `rotate` turns queries and keys;
-    `norm` is taken of each of their heads, with a learned scale (Dehghani et al. 2023, section 2; Henry et al. 2020
-    make them of length one, with one scale for all heads), `wide_norm` of all heads at once (OLMo et al. 2024,
-    section 2.1). `cache` says how many tokens' keys and values generation keeps. The output's and the keys' biases are
-    those of the others unless said.
-    """
-    groups = head_axes(h, g)
-    if g != h:
-        restate(
-            "MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  "
-            "head_i = Attention(x W_Q^i, m W_K^j, m W_V^j),  j = ⌈i·g/h⌉",
-            "Ainslie et al. 2023, section 2.2",
-            caption="heads {h} × {d_k}, {g} for keys and values",
+    def split(self, q: Variable, k: Variable, v: Variable) -> tuple[Variable, Variable, Variable]:
+        """The heads of each: [B h S d_k], or [B g h/g S d_k] of shared ones, [B g T d_k], [B g T d_v]."""
+        if self.g != self.h:
+            where("j = ⌈i·g/h⌉", "j: Ainslie et al. 2023, section 2.2, for g = 1 Shazeer 2019, section 3")
+        return (
+            split_heads(q, *self.axes, name="query_heads"),
+            split_heads(k, self.axes[0], name="key_heads"),
+            split_heads(v, self.axes[0], name="value_heads"),
         )
-    q, k, v = (
-        linear(x, h * d_k, bias, name="query"),
-        linear(memory, g * d_k, bias if key_bias is None else key_bias, name="key"),
-        linear(memory, g * d_v, bias, name="value"),
-    )
-    if wide_norm:
-        q, k = wide_norm(q, name="query_norm"), wide_norm(k, name="key_norm")
-    Q, K, V = (
-        split_heads(q, *groups, name="query_heads"),
-        split_heads(k, groups[0], name="key_heads"),
-        split_heads(v, groups[0], name="value_heads"),
-    )
-    if norm:
-        Q, K = norm(Q, name="query_norm"), norm(K, name="key_norm")
-    if rotate:
-        Q, K = rotate(Q, name="query_rotary"), rotate(K, name="key_rotary")
-    if cache is not None:
-        remember("keys", g * d_k, cache, grows)
-        remember("values", g * d_v, cache, grows)
-    found = attention(Q, K, V, mask, shift, h if sinks else None, scaled)
-    heads = merge_heads(found, len(groups), name="concat")
-    return linear(heads, x.shape[-1], bias if output_bias is None else output_bias, name="output")
+
+    @property
+    def citation(self) -> str:
+        """Where the heads are from; biases are PyTorch's, the paper has none."""
+        biased = self.bias or bool(self.output_bias)
+        return "Vaswani et al. 2017, section 3.2.2" + ", with biases" * biased
+
+    def merge(self, heads: Variable, d_model: Expr) -> Variable:
+        """[B h S d_v] → [B S d_model]."""
+        merged = merge_heads(heads, len(self.axes), name="concat")
+        bias = self.bias if self.output_bias is None else self.output_bias
+        return linear(write(merged, "Concat(head_1, …, head_h)"), d_model, bias, "O", name="output")
+
+
+@dataclass(frozen=True)
+class QKNorm:
+    """A norm of the queries and the keys: of every head by itself, or, if `wide`, of all heads at once."""
+
+    norm: Norm
+    wide: bool = False
+
+    def applied(self, q: Variable, k: Variable) -> tuple[Variable, Variable]:
+        """Queries and keys, normalised."""
+        cite("norms: " + ("OLMo et al. 2024, section 2.1" if self.wide else "Dehghani et al. 2023, section 2"))
+        return self.norm(q, name="query_norm"), self.norm(k, name="key_norm")
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Generation keeps the keys and values of so many `tokens`; their number `grows`, but for cross-attention's."""
+
+    tokens: Expr
+    grows: bool = True
+
+
+@dataclass(frozen=True)
+class MultiHead(Attend):
+    """Multi-head attention, of `heads` whose `scores` are masked and shifted; queries and keys may be normalised and
+    turned by their position. The block is entitled by its name unless `title` says otherwise."""
+
+    heads: Heads
+    scores: Scores = Scores()
+    norm: QKNorm | None = None
+    rotate: Step | None = None
+    cache: Cache | None = None
+    title: str = ""
+
+    @block(kind="multi_head", role="attention", term="MultiHead({x}, {memory})")
+    def __call__(self, x: Variable, memory: Variable, b: Variable | None = None) -> Variable:
+        """MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  head_i = Attention(x W_Q^i, m W_K^i, m W_V^i)
+        (Vaswani et al. 2017, section 3.2.2)
+
+        x [B S d_model], memory m [B T d_model] → [B S d_model]; b [h S T] is added to the scores.
+        """
+        entitle(self.title, self.heads.caption)
+        Q, K, V = self._prepared(x, alias(memory, "m"))
+        if self.cache:
+            remember("keys", self.heads.g * self.heads.d_k, self.cache.tokens, self.cache.grows)
+            remember("values", self.heads.g * self.heads.d_v, self.cache.tokens, self.cache.grows)
+        head = attention(Q, K, V, self.scores, b)
+        y = self.heads.merge(head, x.shape[-1])
+        restate(f"MultiHead(x, m) = {written(y)},  head_i = {written(head)}", self.heads.citation)
+        return y
+
+    def _prepared(self, x: Variable, m: Variable) -> tuple[Variable, Variable, Variable]:
+        """The heads of queries, keys and values, as attention reads them."""
+        whole = self.norm is not None and self.norm.wide
+        q, k, v = self.heads.project(x, m, whole)
+        if self.norm and whole:
+            q, k = self.norm.applied(q, k)
+        Q, K, V = self.heads.split(q, k, v)
+        if self.norm and whole:
+            Q, K = write(Q, "{0}_i", q), write(K, f"{{0}}_{self.heads.j}", k)
+        elif self.norm:
+            Q, K = self.norm.applied(Q, K)
+        if self.rotate:
+            cite("RoPE: Su et al. 2021, section 3.2.2")
+            Q, K = self.rotate(Q, name="query_rotary"), self.rotate(K, name="key_rotary")
+        return Q, K, V

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from shapeviz.blocks.encoder import Sublayer
+from dataclasses import dataclass
+
+from shapeviz.blocks.sublayer import Attend, Feed, Layer, Norm
 from shapeviz.lang import Variable, block
 
 
-@block(role="layer")
-def decoder_layer(
-    x: Variable, memory: Variable, attend: Sublayer, cross: Sublayer, feed: Sublayer, norm: Sublayer
-) -> Variable:
-    """x ← Norm(x + MultiHead(x, x));  x ← Norm(x + MultiHead(x, m));  x ← Norm(x + FFN(x))
-    (Vaswani et al. 2017, section 3.1)
+@dataclass(frozen=True)
+class PostNormDecoder(Layer):
+    """The norm after each of the three sublayers."""
 
-    x [B T d_model], memory m [B S d_model] → [B T d_model].
-    """
-    x = norm(x + attend(x, x, name="self_attention"), name="self_attention_norm")
-    x = norm(x + cross(x, memory, name="cross_attention"), name="cross_attention_norm")
-    return norm(x + feed(x, name="feed_forward"), name="feed_forward_norm")
+    attend: Attend
+    cross: Attend
+    feed: Feed
+    norm: Norm
+
+    @block(kind="decoder_layer", role="layer")
+    def __call__(self, x: Variable, memory: Variable) -> Variable:
+        """x ← Norm(x + MultiHead(x, x));  x ← Norm(x + MultiHead(x, m));  x ← Norm(x + FFN(x))
+        (Vaswani et al. 2017, section 3.1)
+
+        x [B T d_model], memory m [B S d_model] → [B T d_model].
+        """
+        x = self.norm(x + self.attend(x, x, name="self_attention"), name="self_attention_norm")
+        x = self.norm(x + self.cross(x, memory, name="cross_attention"), name="cross_attention_norm")
+        return self.norm(x + self.feed(x, name="feed_forward"), name="feed_forward_norm")
 
 
-@block(role="layer")
-def pre_norm_decoder_layer(
-    x: Variable, memory: Variable, attend: Sublayer, cross: Sublayer, feed: Sublayer, norm: Sublayer
-) -> Variable:
-    """x ← x + MultiHead(n, n);  x ← x + MultiHead(n, m);  x ← x + FFN(n),  each n = Norm(x)
-    (Xiong et al. 2020, table 1)
+@dataclass(frozen=True)
+class PreNormDecoder(Layer):
+    """The norm before each of the three sublayers."""
 
-    x [B T d_model], memory m [B S d_model] → [B T d_model].
-    """
-    n = norm(x, name="self_attention_norm")
-    x = x + attend(n, n, name="self_attention")
-    n = norm(x, name="cross_attention_norm")
-    x = x + cross(n, memory, name="cross_attention")
-    return x + feed(norm(x, name="feed_forward_norm"), name="feed_forward")
+    attend: Attend
+    cross: Attend
+    feed: Feed
+    norm: Norm
+
+    @block(kind="pre_norm_decoder_layer", role="layer")
+    def __call__(self, x: Variable, memory: Variable) -> Variable:
+        """x ← x + MultiHead(n, n),  n = Norm(x);  x ← x + MultiHead(n, m),  n = Norm(x);  x ← x + FFN(Norm(x))
+        (Xiong et al. 2020, table 1)
+
+        x [B T d_model], memory m [B S d_model] → [B T d_model].
+        """
+        n = self.norm(x, name="self_attention_norm")
+        x = x + self.attend(n, n, name="self_attention")
+        n = self.norm(x, name="cross_attention_norm")
+        x = x + self.cross(n, memory, name="cross_attention")
+        return x + self.feed(self.norm(x, name="feed_forward_norm"), name="feed_forward")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from shapeviz.expr import ExprLike
-from shapeviz.lang import Variable, add, block, buffer, matmul, param, restate
+from shapeviz.lang import Variable, add, block, buffer, matmul, param, restate, term
+
+TYING = "Press & Wolf 2017, section 2"
 
 
 @block(role="linear", caption="{x} → {d_out}", step=True)
-def linear(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
+def linear(x: Variable, d_out: ExprLike, bias: bool = True, letter: str = "") -> Variable:
     """y = x W + b
 
-    x [… d_in] → [… d_out]; W [d_in d_out], b [d_out].
+    x [… d_in] → [… d_out]; W [d_in d_out], b [d_out]. An equation of which it is a step calls them W_Q and b_Q, for a
+    `letter` Q.
     """
+    index = f"_{letter}" * bool(letter)
+    term(f"{{x}} W{index}" + f" + b{index}" * bias)
     y = matmul(x, param("W", x.shape[-1], d_out))
     if not bias:
         restate("y = x W")
@@ -23,11 +28,12 @@ def linear(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
 def head(x: Variable, table: Variable, vocabulary: ExprLike, bias: bool = False) -> Variable:
     """logits = x W_Eᵀ      (Press & Wolf 2017, section 2)
 
-    x [… d_model] → [… V]. The table [V d_model] is the embedding's own if the two are tied. No bias unless asked for.
+    x [… d_model] → [… V]. The table [V d_model] is the embedding's own, W_E, if the two are tied. No bias unless asked
+    for.
     """
-    if bias or table.name != "W_E":
-        tying = "Press & Wolf 2017, section 2, with a bias" if table.name == "W_E" else ""
-        restate(f"logits = x {table.name}ᵀ" + " + b" * bias, tying)
+    tied = TYING + ", with a bias" * bias if table.name == "W_E" else ""
+    restate(f"logits = x {table.name}ᵀ" + " + b" * bias, tied)
+    term(f"{{x}} {table.name}ᵀ" + " + b" * bias)
     logits = matmul(x, table.T)
     return add(logits, param("b", vocabulary)) if bias else logits
 
@@ -38,6 +44,7 @@ def classifier(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
 
     x [… d_in] → [… d_out], one score for each of d_out labels.
     """
+    term("{x} W" + " + b" * bias)
     scores = matmul(x, param("W", x.shape[-1], d_out))
     if not bias:
         restate("scores = x W")
@@ -45,7 +52,7 @@ def classifier(x: Variable, d_out: ExprLike, bias: bool = True) -> Variable:
     return add(scores, param("b", d_out))
 
 
-@block(role="head", title="Fixed bias", caption="{d_out}", step=True)
+@block(role="head", title="Fixed bias", caption="{d_out}", step=True, term="{x} + c")
 def fixed_bias(x: Variable, d_out: ExprLike) -> Variable:
     """y = x + c
 

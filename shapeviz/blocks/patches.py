@@ -7,9 +7,10 @@ from shapeviz.expr import Expr
 from shapeviz.lang import Variable, block, param, prepend, reshape
 
 
-@block(role="embedding", title="Patch embedding", caption="{height} × {width} × {channels} → {d_model}")
+@block(role="embedding", title="Patch embedding", caption="{height} × {width} × {channels} → {d_model}",
+       term="x_p^1 E + b_E; …; x_p^n E + b_E")  # fmt: skip
 def patches(image: Variable, height: Expr, width: Expr, channels: Expr, n: Expr, d_model: Expr) -> Variable:
-    """z = [x_p^1 E; …; x_p^n E]      (Dosovitskiy et al. 2021, eq. 1)
+    """z = [x_p^1 E + b_E; …; x_p^n E + b_E]      (Dosovitskiy et al. 2021, eq. 1, with a bias)
 
     image [B c H W] → [B n d_model]: n patches of p × p pixels, each flattened and mapped by E [p²·c d_model] with a
     bias, which is a convolution of stride p.
@@ -19,7 +20,7 @@ def patches(image: Variable, height: Expr, width: Expr, channels: Expr, n: Expr,
     return linear(flat, d_model, name="projection")
 
 
-@block(role="embedding", title="Class token", step=True)
+@block(role="embedding", title="Class token", step=True, term="[x_class; {x}]")
 def class_token(x: Variable) -> Variable:
     """z = [x_class; z]      (Dosovitskiy et al. 2021, eq. 1)
 

@@ -6,35 +6,35 @@ from shapeviz.blocks.activation import activation as activate
 from shapeviz.blocks.linear import linear
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, apply, block, first, param, reshape, restate
+from shapeviz.lang import Variable, apply, block, first, param, reshape, restate, written
 
 
-@block(role="head", caption="{x} → {width}")
+@block(role="head", caption="{x} → {width}", term="Pooler({x})")
 def pooler(x: Variable, width: Expr, activation: str = "tanh", last: bool = False) -> Variable:
     """p = tanh(x_1 W + b)
 
     x [B S d_model] → [B width], of the first token's vector, or of the last one's.
     """
-    if last or activation != "tanh":
-        restate(f"p = {activation}(x_{'S' if last else '1'} W + b)")
     token = reshape("last", "that of the last token", x, x.axes[0], x.axes[-1]) if last else first(x)
-    return activate(activation, linear(token, width))
+    p = activate(activation, linear(token, width))
+    restate(f"p = {written(p)}")
+    return p
 
 
-@block(role="head", caption="{x} → {width}")
+@block(role="head", caption="{x} → {width}", term="Transform({x})")
 def transform(x: Variable, width: Expr, activation: str = "gelu") -> Variable:
     """y = LayerNorm(GELU(x W + b))
 
     x [B S d_model] → [B S width], the width of the token table.
     """
-    if "gelu" not in activation:
-        restate(f"y = LayerNorm({activation}(x W + b))")
-    return layer_norm(activate(activation, linear(x, width)), name="norm")
+    y = layer_norm(activate(activation, linear(x, width)), name="norm")
+    restate(f"y = {written(y)}")
+    return y
 
 
-@block(role="embedding", step=True)
+@block(role="embedding", step=True, term="{x}")
 def unread(x: Variable, *shape: Expr) -> Variable:
-    """y = x,  beside a weight that is stored and trained but read by nothing
+    """y = x,  beside a weight W that is stored and trained but read by nothing
 
     x → the same. PyTorch's implementations keep such a weight where it could be tied to another and is not.
     """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shapeviz.expr import Expr, ExprLike
-from shapeviz.lang import Variable, apply, block, constant, lookup, param, reshape
+from shapeviz.lang import Variable, apply, block, constant, lookup, param, reshape, where
 
 
-@block(role="embedding", title="Sinusoidal positions", step=True)
+@block(role="embedding", title="Sinusoidal positions", step=True, term="{x} + PE")
 def sinusoidal(x: Variable) -> Variable:
     """x + PE,  PE(pos, 2i) = sin(pos / 10000^(2i/d_model)),  PE(pos, 2i + 1) = cos(…)
     (Vaswani et al. 2017, section 3.5)
@@ -16,7 +18,7 @@ def sinusoidal(x: Variable) -> Variable:
     return x + constant("PE", *x.axes[-2:])
 
 
-@block(role="embedding", title="Learned positions", caption="{length} × {x}", step=True)
+@block(role="embedding", title="Learned positions", caption="{length} × {x}", step=True, term="{x} + W_P")
 def learned(x: Variable, length: ExprLike) -> Variable:
     """x + W_P[0 … S - 1]      (Gehring et al. 2017, section 3.1)
 
@@ -26,7 +28,7 @@ def learned(x: Variable, length: ExprLike) -> Variable:
     return x + lookup(param("W_P", length, x.axes[-1]), positions)
 
 
-@block(role="embedding", title="Rotary positions", step=True)
+@block(role="embedding", title="Rotary positions", step=True, term="RoPE({x})")
 def rotary(x: Variable) -> Variable:
     """RoPE(x, m) = R_m x:  each pair of features turned by m·θ_i      (Su et al. 2021, section 3.2.2)
 
@@ -35,7 +37,7 @@ def rotary(x: Variable) -> Variable:
     return apply("rotate", "each pair of features turned by m·θ_i", x)
 
 
-@block(role="embedding", title="Relative positions", caption="{buckets} × {h}", step=True)
+@block(role="embedding", title="Relative positions", caption="{buckets} × {h}", step=True, term="b")
 def relative(x: Variable, buckets: ExprLike, h: Expr) -> Variable:
     """b[i, j] = W_R[bucket(j - i)]      (Raffel et al. 2020, section 2.1)
 
@@ -47,7 +49,20 @@ def relative(x: Variable, buckets: ExprLike, h: Expr) -> Variable:
     return reshape("transpose", "heads first", looked_up, h, rows, rows, name="shift")
 
 
-@block(role="embedding", title="ALiBi", step=True)
+@dataclass(frozen=True)
+class Relative:
+    """Relative positions of so many `buckets` of distances, one table for all layers of a stack."""
+
+    buckets: ExprLike
+    h: Expr
+
+    def of(self, x: Variable) -> Variable:
+        """What every layer adds to its scores [h S S], of x [B S d_model]."""
+        where("MultiHead adds b_ij = W_R[bucket(j - i)]", "b: Raffel et al. 2020, section 2.1")
+        return relative(x, self.buckets, self.h, name="relative")
+
+
+@block(role="embedding", title="ALiBi", step=True, term="b")
 def alibi(x: Variable, *heads: Expr) -> Variable:
     """b[i, j] = m_h·(j - i)      (Press et al. 2022, section 3)
 
@@ -57,7 +72,7 @@ def alibi(x: Variable, *heads: Expr) -> Variable:
     return reshape("slopes", "m_h·(j - i)", constant("slopes", *heads), *heads, rows, rows, name="shift")
 
 
-@block(role="embedding", title="Token types", caption="{types} × {x}", step=True)
+@block(role="embedding", title="Token types", caption="{types} × {x}", step=True, term="{x} + W_T")
 def token_types(x: Variable, types: ExprLike) -> Variable:
     """x + W_T[types]      (Devlin et al. 2019, section 3)
 

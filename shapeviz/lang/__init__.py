@@ -7,6 +7,7 @@ from shapeviz.lang.axes import axis
 from shapeviz.lang.operations import (
     Variable,
     add,
+    alias,
     apply,
     buffer,
     concatenate,
@@ -26,17 +27,33 @@ from shapeviz.lang.operations import (
     split_heads,
     sqrt,
 )
-from shapeviz.lang.recorder import block, label, record, remember, repeat, restate, take_turns
+from shapeviz.lang.recorder import (
+    block,
+    cite,
+    entitle,
+    label,
+    record,
+    remember,
+    repeat,
+    restate,
+    take_turns,
+    term,
+    where,
+)
+from shapeviz.lang.writing import state, write, written
 
 __all__ = [
     "Variable",
     "add",
+    "alias",
     "apply",
     "axis",
     "block",
     "buffer",
+    "cite",
     "concatenate",
     "constant",
+    "entitle",
     "first",
     "input_",
     "label",
@@ -56,5 +73,10 @@ __all__ = [
     "source",
     "split_heads",
     "sqrt",
+    "state",
     "take_turns",
+    "term",
+    "where",
+    "write",
+    "written",
 ]

@@ -9,6 +9,14 @@ from shapeviz.expr import Expr, ExprLike, product
 from shapeviz.ir import Op, Tensor
 from shapeviz.lang.axes import Axes, Size, aligned, axes, differing, united, width
 from shapeviz.lang.recorder import add_op, label, running, shown
+from shapeviz.lang.writing import write
+
+SIGNS = {
+    "matmul": "{0} {1}", "add": "{0} + {1}", "multiply": "{0} ⊙ {1}", "softmax": "softmax({0})", "lookup": "{0}[{1}]",
+    "split_heads": "{0}", "merge_heads": "{0}", "expand": "{0}", "first": "{0}_1", "last": "{0}_S",
+    "concatenate": "[{0}; {1}]", "top_k": "TopK({0})",
+}  # fmt: skip
+"""How an equation writes the operation of a kind, over its inputs; what only moves elements has no sign."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +33,8 @@ class Variable(Tensor):
         return multiply(self, other)
 
     def __truediv__(self, divisor: Root) -> Variable:
-        return record_op("scale", f"{label(self)} / {divisor}", (self,), self.axes)
+        scaled = record_op("scale", f"{label(self)} / {divisor}", (self,), self.axes)
+        return write(scaled, f"{{0}} / {divisor}", self)
 
     @property
     def T(self) -> Variable:
@@ -33,7 +42,7 @@ class Variable(Tensor):
         *leading, rows, columns = self.axes
         flipped = Variable(f"{label(self)}ᵀ", (*leading, columns, rows), self.dtype, self.role)
         running().views[flipped] = running().views.get(self, self)
-        return flipped
+        return write(flipped, "{0}ᵀ", self)
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def record_op(
     output = Variable(own_name, axes, dtype or (inputs[0].dtype if inputs else "float32"))
     read = tuple(frame.views.get(tensor, tensor) for tensor in inputs)
     add_op(Op(own_name, kind, equation, read, output, Expr.of(flops)))
-    return output
+    return write(output, SIGNS[kind], *inputs) if kind in SIGNS else output
 
 
 def input_(name: str, /, *sizes: Size, dtype: str = "float32", **named: ExprLike) -> Variable:
@@ -91,6 +100,13 @@ def buffer(name: str, /, *sizes: Size, **named: ExprLike) -> Variable:
 def constant(name: str, /, *sizes: Size, **named: ExprLike) -> Variable:
     """A fixed table, no parameter."""
     return Variable(name, axes(*sizes, **named), role="constant")
+
+
+def alias(x: Variable, name: str) -> Variable:
+    """The same tensor under another name, as the equation of the running block has it; no step of its own."""
+    renamed = Variable(name, x.axes, x.dtype, x.role)
+    running().views[renamed] = running().views.get(x, x)
+    return renamed
 
 
 def matmul(a: Variable, b: Variable, name: str = "") -> Variable:

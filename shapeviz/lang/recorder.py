@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, reduce, wraps
 from inspect import signature
 from typing import Any, TypeVar, overload
 
@@ -16,6 +16,14 @@ from shapeviz.ir import ONE, Axis, Block, Cached, Node, Op, Tensor
 from shapeviz.layer_order import LayerOrder
 
 T = TypeVar("T", bound=Tensor)
+
+
+@dataclass(frozen=True)
+class Term:
+    """How an equation writes a tensor: a template, and the tensors that stand in its places."""
+
+    template: str
+    parts: Mapping[str, Tensor]
 
 
 @dataclass
@@ -35,6 +43,11 @@ class Frame:
     equation: str = ""
     citation: str = ""
     caption: str = ""
+    title: str = ""
+    term: str = ""
+    terms: dict[Tensor, Term] = field(default_factory=dict)
+    clauses: list[str] = field(default_factory=list)
+    cited: list[str] = field(default_factory=list)
 
     def unique(self, name: str) -> str:
         taken = {node.name for node in self.body}
@@ -75,29 +88,45 @@ def shown(tensor: Tensor) -> str:
 def block(function: Callable[..., T]) -> Callable[..., T]: ...
 @overload
 def block(
-    *, role: str = "", title: str = "", caption: str = "", step: bool = False
+    *, kind: str = "", role: str = "", title: str = "", caption: str = "", step: bool = False, term: str = ""
 ) -> Callable[[Callable[..., T]], Callable[..., T]]: ...
 def block(
     function: Callable[..., T] | None = None,
     *,
+    kind: str = "",
     role: str = "",
     title: str = "",
     caption: str = "",
     step: bool = False,
+    term: str = "",
 ) -> Any:
     """A function that leaves a Block in the tree when it is called.
 
     The first paragraph of its docstring is its equation, a parenthesis at its end the citation. `caption` is a format
-    over its arguments. A call takes `name=` and `title=` besides; without them they follow from the function's name.
+    over its arguments, `term` how the equation of a block that calls this one writes the call: "RoPE({x})". The block's
+    `kind` is the function's name unless it is said, as it is of a part's `__call__`. A call takes `name=` and `title=`
+    besides; without them they follow from the kind.
     """
-    if function is None:
-        return lambda f: _block(f, role, title, caption, step)
-    return _block(function, role, title, caption, step)
+    style = Style(kind, role, title, caption, step, term)
+    return partial(_block, style=style) if function is None else _block(function, style)
 
 
-def _block(function: Callable[..., T], role: str, own_title: str, caption: str, step: bool) -> Callable[..., T]:
+@dataclass(frozen=True)
+class Style:
+    """What the decorator says of a block."""
+
+    kind: str
+    role: str
+    title: str
+    caption: str
+    step: bool
+    term: str
+
+
+def _block(function: Callable[..., T], style: Style) -> Callable[..., T]:
     parameters = signature(function)
     equation, citation = _equation(function.__doc__ or "")
+    kind = style.kind or function.__name__
 
     @wraps(function)
     def call(
@@ -112,10 +141,11 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
         outer = running()
         bound = parameters.bind(*args, **settings)
         bound.apply_defaults()
-        inputs = [v for v in bound.arguments.values() if isinstance(v, Tensor)]
-        frame = Frame(outer.sizes, outer.owned, outer.views, equation=equation, citation=citation, caption=caption)
-        frame.labels = {v: key for key, v in reversed(bound.arguments.items()) if isinstance(v, Tensor)}
-        own_name = outer.unique(name or function.__name__)
+        named = {key: v for key, v in bound.arguments.items() if isinstance(v, Tensor)}
+        frame = Frame(outer.sizes, outer.owned, outer.views, equation=equation, citation=citation)
+        frame.caption, frame.title, frame.term = style.caption, style.title, style.term
+        frame.labels = {v: key for key, v in reversed(named.items())}
+        own_name = outer.unique(name or kind)
         token = _running.set(frame)
         try:
             output = function(*args, **settings)
@@ -125,23 +155,25 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
         finally:
             _running.reset(token)
         outer.labels[output] = own_name
+        if frame.term:
+            outer.terms[output] = Term(frame.term, named)
         outer.body.append(
             Block(
                 name=own_name,
-                kind=function.__name__,
-                title=title or own_title or _title(own_name),
-                role=role,
-                equation=frame.equation,
-                citation=frame.citation,
+                kind=kind,
+                title=title or frame.title or _title(own_name),
+                role=style.role,
+                equation=",  ".join([frame.equation, *frame.clauses]),
+                citation="; ".join(dict.fromkeys(filter(None, [frame.citation, *frame.cited]))),
                 caption=_caption(frame.caption, bound.arguments),
-                inputs=tuple(dict.fromkeys(inputs)),
+                inputs=tuple(dict.fromkeys(outer.views.get(v, v) for v in named.values())),
                 output=output,
                 params=tuple(frame.params),
                 tied=tuple(frame.tied),
                 body=tuple(frame.body),
                 repeat=repeat,
                 copies=repeat if copies is None else copies,
-                step=step,
+                step=style.step,
                 buffers=tuple(frame.buffers),
                 cached=tuple(frame.cached),
                 routed=routed,
@@ -150,6 +182,7 @@ def _block(function: Callable[..., T], role: str, own_title: str, caption: str, 
         )
         return output
 
+    call.__name__ = kind
     return call
 
 
@@ -168,8 +201,9 @@ def _title(name: str) -> str:
 def _caption(template: str, arguments: Mapping[str, Any]) -> tuple[str | Expr, ...]:
     """The caption in pieces, its expressions left as they are, to be given numbers when it is shown."""
     pieces: list[str | Expr] = []
-    for text, name in re.findall(r"([^{]*)(?:\{(\w+)\})?", template):
-        value = arguments.get(name, ())
+    for text, name in re.findall(r"([^{]*)(?:\{([\w.]+)\})?", template):
+        first, *fields = name.split(".")
+        value = reduce(getattr, fields, arguments.get(first, ()))
         values = value if isinstance(value, tuple) else (value,)
         pieces.append(text)
         for number, item in enumerate(values):
@@ -213,13 +247,35 @@ def record(model: Callable[..., Any], *args: Any, sizes: Mapping[str, int] | Non
     return root
 
 
-def restate(equation: str, citation: str = "", caption: str = "") -> None:
+def restate(equation: str, citation: str = "") -> None:
     """Replaces the running block's equation, where a variant differs from the docstring, and with it the citation.
 
     An equation and its citation are one value: without a citation of its own a restated equation has none.
     """
     frame = running()
-    frame.equation, frame.citation, frame.caption = equation, citation, caption or frame.caption
+    frame.equation, frame.citation = equation, citation
+
+
+def where(clause: str, citation: str = "") -> None:
+    """Adds a clause to the running block's equation, `j = ⌈i·g/h⌉`, and the clause's citation to the block's."""
+    running().clauses.append(clause)
+    cite(citation)
+
+
+def cite(citation: str) -> None:
+    """Adds the citation of a piece of the running block's equation: "RoPE: Su et al. 2021, section 3.2.2"."""
+    running().cited.append(citation)
+
+
+def entitle(title: str = "", caption: str = "") -> None:
+    """Gives the running block another title, unless its caller says one, or another caption."""
+    frame = running()
+    frame.title, frame.caption = title or frame.title, caption or frame.caption
+
+
+def term(template: str) -> None:
+    """How the equation of the block that calls the running one writes this call: "{x} W_Q + b_Q"."""
+    running().term = template
 
 
 def take_turns(order: LayerOrder) -> None:

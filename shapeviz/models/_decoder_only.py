@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 
 from shapeviz.blocks.embedding import embedding
 from shapeviz.blocks.linear import classifier, head, linear
+from shapeviz.blocks.sublayer import Norm, Step
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, param, restate, source
-from shapeviz.models._plan import B, C, Layer, Layers, S, Stack, V, d_model
+from shapeviz.lang import Variable, block, param, restate, source, write, written
+from shapeviz.models._plan import B, C, Layers, S, Stack, V, d_model
 
 SIZES = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
@@ -39,48 +40,47 @@ def classes(name: str, *more: str, lm: str = "ForCausalLM") -> dict[str, str]:
 
 def decoder_only(
     layers: Stack | Iterable[Layers],
-    final_norm: Layer | None,
+    final_norm: Norm | None,
     task: str,
     tied: bool,
     head_bias: bool = False,
-    embed: Callable[[Variable], Variable] | None = None,
-    text: str = "W_E[ids]",
+    embed: Step | None = None,
     width: Expr | None = None,
     project: Expr | None = None,
 ) -> Callable[[], Variable]:
     """The model function: token ids [B S] → logits [B S V], or what the task asks for.
 
-    `embed` is what happens to the token vectors before the first layer, `text` the equation of both; `width` is that of
-    the tokens' table if it is not d_model, `project` the width to which the stack's output is mapped, if to any.
+    `embed` is what happens to the token vectors before the first layer; `width` is that of the tokens' table if it is
+    not d_model, `project` the width to which the stack's output is mapped, if to any.
     """
     stack = Stack.of(layers)
 
-    @block(role="stack")
+    @block(role="stack", term="Decoder({ids})")
     def decoder(ids: Variable, table: Variable) -> Variable:
-        """y = DecoderLayer^N(W_E[ids])      (Radford et al. 2018, eq. 2)"""
-        inner = f"DecoderLayer^N({text})"
-        restate((f"y = Norm({inner})" if final_norm else f"y = {inner}") + " W_out" * (project is not None))
+        """y = DecoderLayer^N(W_E[ids])"""
         x = embedding(ids, table, V)
-        x = embed(x) if embed else x
-        x = stack.run(x)
+        first = embed(x) if embed else x
+        x = write(stack.run(first), "DecoderLayer^N({0})", first)
         x = final_norm(x, name="final_norm", title="Final norm") if final_norm else x
-        return x if project is None else linear(x, project, bias=False, name="project_out")
+        y = x if project is None else linear(x, project, bias=False, letter="out", name="project_out")
+        restate(f"y = {written(y)}")
+        return y
 
     @block(role="model")
     def language_model() -> Variable:
         """y = Decoder(ids)"""
         table = param("W_E", V, d_model if width is None else width)
-        y = decoder(source("token_ids", B, S, dtype="int64"), table)
+        y = decoder(write(source("token_ids", B, S, dtype="int64"), "ids"), table)
         match task:
             case "lm":
-                restate(f"logits = Decoder(ids) {'W_Eᵀ' if tied else 'W_Hᵀ'}")
-                return head(y, table if tied else param("W_H", V, table.shape[-1]), V, head_bias)
+                y = head(y, table if tied else param("W_H", V, table.shape[-1]), V, head_bias)
+                restate(f"logits = {written(y)}")
             case "sequence":
-                return classifier(y, C, bias=False, name="classifier")
-            case "token":
-                return classifier(y, C, name="classifier")
-            case "questions":
-                return classifier(y, 2, name="classifier")
+                y = classifier(y, C, bias=False, name="classifier")
+                restate(f"scores = {written(y)}")
+            case "token" | "questions":
+                y = classifier(y, 2 if task == "questions" else C, name="classifier")
+                restate(f"scores = {written(y)}")
         return y
 
     return language_model

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
+from shapeviz.blocks.attention import Heads, MultiHead
 from shapeviz.blocks.embedding import embedding
-from shapeviz.blocks.encoder import encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.encoder import PostNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.linear import classifier, head
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.pooling import pooler, transform, unread
 from shapeviz.blocks.position import learned, token_types
+from shapeviz.blocks.sublayer import Layer, Norm
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, param, repeat, restate, source
-from shapeviz.models._plan import B, C, Layer, Layers, P, S, V, d_ff, d_k, d_model, h
+from shapeviz.lang import Variable, block, param, repeat, restate, source, write, written
+from shapeviz.models._plan import B, C, Layers, P, S, V, d_ff, d_k, d_model, h
 
 TASKS = {
     "Model": "", "ForMaskedLM": "mlm", "ForCausalLM": "mlm", "LMHeadModel": "mlm", "ForPreTraining": "pretraining",
@@ -56,7 +56,7 @@ def scored(y: Variable, task: str, labels: Expr) -> Variable:
 
 
 @dataclass(frozen=True)
-class Heads:
+class TaskHeads:
     """What a family's classes put on the encoder's output.
 
     `pooled` says whether the bare model has a pooler, `pools` how the vector that a task reads is called and `pool` the
@@ -86,22 +86,18 @@ class Heads:
                 classifier(vector, self.pairs, name=self.pair, title=_words(self.pair))
                 return logits
             case "token" | "questions":
-                restate("scores = Encoder(ids) W + b")
                 return scored(y, task, C)
             case "next" | "sequence" | "choice":
-                restate("scores = Pooler(Encoder(ids)) W + b")
                 vector = pooler(y, d_model, self.pool, name=self.pools.get(task, "pooler"))
                 labels = {"next": Expr.of(2), "choice": Expr.of(1)}.get(task, C)
                 name = self.pair if task == "next" else "classifier"
                 return classifier(vector, labels, name=name, title=_words(name))
         if not self.pooled:
             return y
-        restate("p = Pooler(Encoder(ids))")
         return pooler(y, d_model)
 
     def _logits(self, y: Variable, table: Variable | None) -> Variable:
         """The masked language model's logits over the vocabulary."""
-        restate(f"logits = Transform(Encoder(ids)) {'W_Eᵀ' if self.tied else 'W_Hᵀ'} + b")
         words = table if table and self.tied else param("W_H", V, self.width)
         logits = head(transform(y, self.width, self.activation), words, V, bias=True)
         return logits if self.tied or not self.spare else unread(logits, V, name="spare_bias")
@@ -113,7 +109,7 @@ def _words(name: str) -> str:
 
 def token_inputs(width: Expr = d_model) -> Inputs:
     """Token ids [B S], and the table [V width] of their vectors."""
-    return source("token_ids", B, S, dtype="int64"), param("W_E", V, width)
+    return write(source("token_ids", B, S, dtype="int64"), "ids"), param("W_E", V, width)
 
 
 def sum_of_tables(ids: Variable, table: Variable | None, types: bool = True) -> Variable:
@@ -127,49 +123,44 @@ def sum_of_tables(ids: Variable, table: Variable | None, types: bool = True) -> 
 def encoder_only(
     layers: Iterable[Layers],
     embed: Embed,
-    text: str,
     read: Callable[[Variable, Variable | None], Variable],
     take: Callable[[], Inputs] = token_inputs,
-    final_norm: Layer | None = None,
+    final_norm: Norm | None = None,
     copies: Expr | None = None,
 ) -> Callable[[], Variable]:
     """The model function: token ids [B S], or what else it takes → what is read of the encoder's output.
 
-    `embed` makes vectors of the input, `text` is its equation; `copies` is how many sets of weights all layers share.
+    `embed` makes vectors of the input; `copies` is how many sets of weights all layers share.
     """
     stack = tuple(layers)
 
-    @block(role="stack")
-    def encoder(x: Variable, table: Variable | None = None) -> Variable:
-        """y = EncoderLayer^N(W_E[ids])      (Vaswani et al. 2017, figure 1)"""
-        inner = f"EncoderLayer^N({text})"
-        restate(f"y = Norm({inner})" if final_norm else f"y = {inner}")
-        y = embed(x, table)
+    @block(role="stack", term="Encoder({ids})")
+    def encoder(ids: Variable, table: Variable | None = None) -> Variable:
+        """y = EncoderLayer^N(W_E[ids])"""
+        y = first = embed(ids, table)
         for some in stack:
             y = repeat(some.times, some.layer, y, copies=copies, name=some.name, title=some.title)
-        return final_norm(y, name="final_norm", title="Final norm") if final_norm else y
+        write(y, "EncoderLayer^N({0})", first)
+        y = final_norm(y, name="final_norm", title="Final norm") if final_norm else y
+        restate(f"y = {written(y)}")
+        return y
 
     @block(role="model")
     def encoder_model() -> Variable:
         """y = Encoder(ids)"""
         x, table = take()
-        return read(encoder(x, table), table)
+        y = read(encoder(x, table), table)
+        restate(f"y = {written(y)}")
+        return y
 
     return encoder_model
 
 
 def post_norm(activation: str) -> Layer:
     """A layer of BERT's kind: attention and feed-forward network with biases, the norm after each."""
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k)
-    feed = partial(feed_forward, widths=(d_ff,), activation=activation)
-    return partial(encoder_layer, attend=attend, feed=feed, norm=layer_norm)
+    return PostNorm(MultiHead(Heads(h, h, d_k, d_k)), FeedForward((d_ff,), activation=activation), layer_norm)
 
 
 def letters(task: str) -> dict[str, str]:
     """What the letters mean that only these families have, or mean otherwise."""
     return {"n_types": "token types"} | ({"B": "batch × choices"} if task == "choice" else {})
-
-
-def tables(types: bool = True) -> tuple[Embed, str]:
-    """How token ids become vectors in BERT and its descendants, with the equation."""
-    return partial(sum_of_tables, types=types), f"LayerNorm(W_E[ids]{' + W_T' * types} + W_P)"

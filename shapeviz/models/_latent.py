@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
-from shapeviz.blocks.latent_attention import latent_attention
-from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
+from shapeviz.blocks.latent_attention import LatentAttention, LatentHeads
+from shapeviz.blocks.moe import MixtureOfExperts, Router, Scored, Shared
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.expr import Expr
@@ -31,7 +30,7 @@ from shapeviz.models._plan import (
     k,
     kept,
     known_activations,
-)
+)  # fmt: skip
 
 d_n, d_r, r_kv, r_q, N_s, N_dense, N_moe = map(Expr.of, ("d_n", "d_r", "r_kv", "r_q", "N_s", "N_dense", "N_moe"))
 SYMBOLS = {
@@ -55,22 +54,17 @@ def latent_check(c: Any) -> None:
     even("qk_rope_head_dim", c.qk_rope_head_dim)
 
 
-def latent_plan(
-    c: Any, task: str, bias: bool, scores: str, normalised: bool, correction: bool, notes: tuple[str, ...] = ()
-) -> Plan:
+def latent_plan(c: Any, task: str, bias: bool, scored: Scored, notes: tuple[str, ...] = ()) -> Plan:
     """The plan of a DeepSeek; `bias` is that of the feed-forward networks but for the routed experts."""
-    attend = partial(latent_attention, h=h, d_n=d_n, d_r=d_r, d_v=d_v, r_kv=r_kv, r_q=r_q if c.q_lora_rank else None)
-    attend = partial(attend, norm=rms_norm, rotate=rotary, bias=c.attention_bias, cache=kept())
+    heads = LatentHeads(h, d_n, d_r, d_v, r_kv, r_q if c.q_lora_rank else None)
+    attend = LatentAttention(heads, rms_norm, rotary, bias=c.attention_bias, cache=kept())
     dense, expert, shared = (
-        partial(gated_feed_forward, widths=(width,), bias=biased, activation=c.hidden_act)
+        GatedFeedForward((width,), bias=biased, activation=c.hidden_act)
         for width, biased in ((d_ff, bias), (d_e, False), (N_s * d_e, bias))
     )
-    sharing = shared if c.n_shared_experts or bias else None  # none at all still have a bias
-    moe = partial(mixture_of_experts, E=E, k=k, expert=expert, shared=sharing)
-    moe = partial(moe, scores=scores, normalised=normalised, correction=correction)
-    with_dense, with_moe = (
-        partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=rms_norm) for feed in (dense, moe)
-    )
+    sharing = Shared(shared) if c.n_shared_experts or bias else None  # none at all still have a bias
+    moe = MixtureOfExperts(Router(E, k, scored), expert, sharing)
+    with_dense, with_moe = (PreNorm(attend, feed, rms_norm) for feed in (dense, moe))
     kinds = (
         Layers(N_dense, with_dense, "dense_layer", TITLES["dense"]),
         Layers(N_moe, with_moe, "moe_layer", TITLES["moe"]),

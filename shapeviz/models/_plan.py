@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shapeviz.blocks.activation import NAMES
+from shapeviz.blocks.attention import CAUSAL, Cache, MultiHead, sliding
+from shapeviz.blocks.sublayer import Attend, Feed, Layer, Norm
 from shapeviz.errors import SizeError, nearest
 from shapeviz.expr import Expr, floor, maximum, minimum
 from shapeviz.ir import Condition
 from shapeviz.lang import Variable, repeat, take_turns
 from shapeviz.layer_order import LayerOrder
-
-Layer = Callable[..., Variable]
 
 B, S, T, V, P, N, C, E, k, h, g, w = map(Expr.of, ("B", "S", "T", "V", "P", "N", "C", "E", "k", "h", "g", "w"))
 d_model, d_k, d_v, d_ff, d_e, d_s, N_enc, N_dec = map(
@@ -214,16 +213,20 @@ def late_windows(c: Any, layer: Callable[[str], Layer]) -> Pattern:
     return pattern(windows, c.num_hidden_layers, layer, rules)
 
 
-def kept(window: Expr | None = None) -> Expr:
+def kept(window: Expr | None = None) -> Cache:
     """The tokens of which a layer keeps keys and values: all, or those in its window."""
-    return B * (S if window is None else minimum(S, window))
+    return Cache(B * (S if window is None else minimum(S, window)))
 
 
-def windowed(layer: Layer, attend: Layer, feed: Layer, norm: Layer) -> Callable[[str], Layer]:
-    """How the `layer` of a kind is written: a `sliding` one keeps the keys and values of its window alone."""
+def causal(attend: MultiHead, window: Expr | None = None) -> MultiHead:
+    """Self-attention in which a token sees itself and earlier ones, within the window if there is one; what later
+    tokens will see of it is kept."""
+    mask = CAUSAL if window is None else sliding(window)
+    return replace(attend, scores=replace(attend.scores, mask=mask), cache=kept(window))
 
-    def of_kind(kind: str) -> Layer:
-        cache = kept(w if kind == "sliding" else None)
-        return partial(layer, attend=partial(attend, cache=cache), feed=feed, norm=norm)
 
-    return of_kind
+def windowed(
+    layer: Callable[[Attend, Feed, Norm], Layer], attend: MultiHead, feed: Feed, norm: Norm
+) -> Callable[[str], Layer]:
+    """How the `layer` of a kind is written: a `sliding` one sees and keeps what is in its window alone."""
+    return lambda kind: layer(causal(attend, w if kind == "sliding" else None), feed, norm)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from itertools import compress
 from typing import Any
 
+from shapeviz.blocks.sublayer import Layer
 from shapeviz.expr import Expr, ceil, floor
 from shapeviz.layer_order import LayerOrder
-from shapeviz.models._plan import LAYER_TYPES, LONGEST, Layer, N, Pattern, counted
+from shapeviz.models._plan import LAYER_TYPES, LONGEST, N, Pattern, counted
 
 LEGEND = {
     "N_sliding_dense": "dense layers with a sliding window",

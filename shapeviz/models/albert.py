@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from shapeviz.blocks.linear import linear
+from shapeviz.blocks.sublayer import Layer
 from shapeviz.expr import Expr
 from shapeviz.keys import key
 from shapeviz.lang import Variable, block, repeat
 from shapeviz.models._encoder_only import (
     SIZES,
     TABLES,
-    Heads,
+    TaskHeads,
     classes,
     encoder_only,
     letters,
@@ -20,7 +21,7 @@ from shapeviz.models._encoder_only import (
     sum_of_tables,
     token_inputs,
 )  # fmt: skip
-from shapeviz.models._plan import C, Layer, Layers, N, Plan, d_model, h, usual_check
+from shapeviz.models._plan import C, Layers, N, Plan, d_model, h, usual_check
 
 SYMBOLS = SIZES | {"G": "num_hidden_groups", "N_in": "inner_group_num", "d_emb": "embedding_size"}
 IGNORED = {
@@ -62,29 +63,29 @@ check = usual_check
 def build(c: Config, task: str) -> Plan:
     """The plan of an ALBERT: N layers run, the weights of G of them are kept."""
     layer = post_norm(c.hidden_act)
-    layers = Layers(N, _group(layer), "layer_group", "Group of layers") if c.inner_group_num > 1 else Layers(N, layer)
-    heads = Heads(c.hidden_act, c.tie_word_embeddings, width=d_emb, pair="sentence_order", pairs=C)
-    text = "LayerNorm(W_E[ids] + W_T + W_P) W + b"
+    layers = Layers(N, Group(layer), "layer_group", "Group of layers") if c.inner_group_num > 1 else Layers(N, layer)
+    heads = TaskHeads(c.hidden_act, c.tie_word_embeddings, width=d_emb, pair="sentence_order", pairs=C)
     take = partial(token_inputs, d_emb)
-    function = encoder_only([layers], _mapped, text, partial(heads.read, task), take, copies=G)
+    function = encoder_only([layers], _mapped, partial(heads.read, task), take, copies=G)
     legend = letters(task) | LEGEND
     return Plan(function, {"d_k": d_model / h}, legend=legend, longest=c.max_position_embeddings, limited=True)
 
 
 def _mapped(ids: Variable, table: Variable | None) -> Variable:
     """The token vectors, made as wide as the model."""
-    return linear(sum_of_tables(ids, table), d_model, name="mapping")
+    return linear(sum_of_tables(ids, table), d_model, letter="in", name="mapping")
 
 
-def _group(layer: Layer) -> Layer:
+@dataclass(frozen=True)
+class Group(Layer):
     """Several layers as one."""
 
-    @block(role="layer")
-    def layer_group(x: Variable) -> Variable:
+    layer: Layer
+
+    @block(kind="layer_group", role="layer")
+    def __call__(self, x: Variable) -> Variable:
         """x ← EncoderLayer^N_in(x)
 
         x [B S d_model] → the same.
         """
-        return repeat(N_in, layer, x)
-
-    return layer_group
+        return repeat(N_in, self.layer, x)

@@ -3,21 +3,21 @@ section 2.1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.decoder import decoder_layer
-from shapeviz.blocks.embedding import embedding
-from shapeviz.blocks.encoder import encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import CAUSAL, Cache, Heads, MultiHead, Scores
+from shapeviz.blocks.decoder import PostNormDecoder
+from shapeviz.blocks.embedding import embedding, times_root
+from shapeviz.blocks.encoder import PostNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.linear import fixed_bias, head
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.pooling import unread
 from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
 from shapeviz.keys import key
-from shapeviz.lang import Variable, apply, param, restate
+from shapeviz.lang import Variable, param, state
 from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder, target_limit
 from shapeviz.models._plan import (
     B,
@@ -108,17 +108,16 @@ def build(c: Config, task: str) -> Plan:
     wide = d_ff if c.encoder_ffn_dim == c.decoder_ffn_dim else d_ff_dec
     tied = c.tie_word_embeddings
 
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k)
-    other = partial(multi_head, h=heads, g=heads, d_k=width, d_v=width)
-    feed = partial(feed_forward, activation=c.activation_function)
-    cross = partial(other, cache=B * S, grows=False)
-    first = partial(encoder_layer, feed=partial(feed, widths=(d_ff,)), norm=layer_norm)
-    second = partial(decoder_layer, cross=cross, feed=partial(feed, widths=(wide,)), norm=layer_norm)
-    text = "LayerNorm(" + "√d_model " * c.scale_embedding + "W_E[ids] + W_P)"
-    stack = partial(Stack, embed=partial(_embed, c.scale_embedding), text=text)
+    attend, other = MultiHead(Heads(h, h, d_k, d_k)), MultiHead(Heads(heads, heads, width, width))
+    feed, second_feed = (FeedForward((ff,), activation=c.activation_function) for ff in (d_ff, wide))
+    cross = replace(other, cache=Cache(B * S, grows=False))
+    masked = replace(other, scores=Scores(CAUSAL), cache=Cache(B * T))
+    first = partial(PostNorm, feed=feed, norm=layer_norm)
+    second = partial(PostNormDecoder, cross=cross, feed=second_feed, norm=layer_norm)
+    embed = partial(_embed, c.scale_embedding)
     function = encoder_decoder(
-        stack(N_enc, first, attend),
-        stack(N_dec, second, partial(other, mask="causal", cache=B * T)),
+        Stack(N_enc, first, attend, embed),
+        Stack(N_dec, second, masked, embed),
         task,
         partial(_read, task, tied),
         shared=tied,
@@ -133,7 +132,7 @@ def build(c: Config, task: str) -> Plan:
 
 def _embed(scaled: bool, ids: Variable, table: Variable) -> Variable:
     x = embedding(ids, table, V)
-    x = apply("scale", "√d_model·x", x) if scaled else x
+    x = times_root(x, d_model) if scaled else x
     return layer_norm(learned(x, P + OFFSET, name="positions"), name="embedding_norm", title="Embedding norm")
 
 
@@ -141,9 +140,8 @@ def _read(task: str, tied: bool, y: Variable, table: Variable) -> Variable:
     y = y if tied else unread(y, V, d_model, name="spare_table")
     match task:
         case "lm":
-            restate(f"logits = Decoder(target, Encoder(source)) {'W_Eᵀ' if tied else 'W_Hᵀ'} + c")
             logits = head(y, table if tied else param("W_H", V, d_model), V)
-            return fixed_bias(logits, V, name="logits_bias")
+            return state("logits", fixed_bias(logits, V, name="logits_bias"))
         case "sequence":
             return classified(y, task, C)
         case "questions":

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from shapeviz.keys import key
-from shapeviz.models._encoder_only import SIZES, TABLES, Heads, classes, encoder_only, letters, post_norm, tables
+from shapeviz.models._encoder_only import (
+    SIZES,
+    TABLES,
+    TaskHeads,
+    classes,
+    encoder_only,
+    letters,
+    post_norm,
+    sum_of_tables,
+)
 from shapeviz.models._plan import Layers, N, Plan, d_model, h, usual_check
 
 SYMBOLS = SIZES
@@ -43,7 +52,7 @@ check = usual_check
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a BERT."""
-    read = partial(Heads(c.hidden_act, c.tie_word_embeddings).read, task)
-    function = encoder_only([Layers(N, post_norm(c.hidden_act))], *tables(), read)
+    read = partial(TaskHeads(c.hidden_act, c.tie_word_embeddings).read, task)
+    function = encoder_only([Layers(N, post_norm(c.hidden_act))], sum_of_tables, read)
     rules = {"d_k": d_model / h}
     return Plan(function, rules, legend=letters(task), longest=c.max_position_embeddings, limited=True)

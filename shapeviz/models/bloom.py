@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from shapeviz.blocks.alibi import multi_head_with_alibi
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.alibi import WithAlibi
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, d_k, d_model, divides, h
 
 SYMBOLS = {"V": "vocab_size", "N": "n_layer", "d_model": "hidden_size", "h": "n_head"}
 ALIASES = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "n_embed": "hidden_size"}
@@ -47,15 +48,14 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a BLOOM; its feed-forward network is 4·d_model wide."""
-    attend = partial(multi_head_with_alibi, h=h, g=h, d_k=d_k, d_v=d_k, mask="causal", cache=kept())
-    feed = partial(feed_forward, widths=(d_ff,), activation="gelu_new")
-    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=layer_norm)
+    attend = WithAlibi(causal(MultiHead(Heads(h, h, d_k, d_k))))
+    feed = FeedForward((d_ff,), activation="gelu_new")
+    layer = PreNorm(attend, feed, layer_norm)
     function = decoder_only(
         [Layers(N, layer)],
         layer_norm,
         task,
         c.tie_word_embeddings,
         embed=partial(layer_norm, name="embedding_norm", title="Embedding norm"),
-        text="Norm(W_E[ids])",
     )
     return Plan(function, {"d_k": d_model / h, "d_ff": 4 * d_model}, longest=c.seq_length)

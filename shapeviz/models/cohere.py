@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.feed_forward import gated_feed_forward
-from shapeviz.blocks.norm import heads_layer_norm, layer_norm
-from shapeviz.blocks.parallel import parallel_layer
+from shapeviz.blocks.attention import Heads, MultiHead, QKNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
+from shapeviz.blocks.norm import LayerNorm, heads_layer_norm
+from shapeviz.blocks.parallel import Parallel
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, rotary_check
 
 SYMBOLS = SIZES
 IGNORED = ROTARY | {"layer_norm_eps", "logit_scale", "attention_dropout", "model_max_length", "pretraining_tp"}
@@ -44,12 +43,10 @@ check = rotary_check
 def build(c: Config, task: str) -> Plan:
     """The plan of a Command R; with use_qk_norm every head's queries and keys are normalised by themselves."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(
-        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary,
-        norm=heads_layer_norm if c.use_qk_norm else None, cache=kept(),
-    )  # fmt: skip
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    norm = partial(layer_norm, shift=False)
-    layer = partial(parallel_layer, attend=attend, feed=feed, norm=norm)
-    function = decoder_only([Layers(N, layer)], norm, task, c.tie_word_embeddings)
+    norm = QKNorm(heads_layer_norm) if c.use_qk_norm else None
+    attend = causal(MultiHead(Heads(h, groups, d_k, d_k, bias=c.attention_bias), norm=norm, rotate=rotary))
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    layer_norm = LayerNorm(shift=False)
+    layer = Parallel(attend, feed, layer_norm)
+    function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shapeviz.blocks.moe import Scored
 from shapeviz.errors import SizeError
 from shapeviz.keys import key
 from shapeviz.models import _latent
@@ -64,4 +65,4 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a DeepSeek-V2."""
-    return _latent.latent_plan(c, task, bias=c.mlp_bias, scores="softmax", normalised=False, correction=False)
+    return _latent.latent_plan(c, task, c.mlp_bias, Scored("softmax"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shapeviz.blocks.moe import Scored
 from shapeviz.keys import key
 from shapeviz.models import _latent
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes
@@ -68,6 +69,5 @@ def build(c: Config, task: str) -> Plan:
     """The plan of a DeepSeek-V3."""
     more = c.num_nextn_predict_layers
     notes = (f"num_nextn_predict_layers = {more}: modules that predict further tokens are not counted",) if more else ()
-    return _latent.latent_plan(
-        c, task, bias=False, scores="sigmoid", normalised=c.norm_topk_prob, correction=True, notes=notes
-    )
+    scored = Scored("sigmoid", normalised=c.norm_topk_prob, correction=True)
+    return _latent.latent_plan(c, task, bias=False, scored=scored, notes=notes)

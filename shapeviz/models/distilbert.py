@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from shapeviz.keys import key
-from shapeviz.models._encoder_only import Heads, classes, encoder_only, letters, post_norm, tables
+from shapeviz.models._encoder_only import TaskHeads, classes, encoder_only, letters, post_norm, sum_of_tables
 from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h, known_activations
 
 SYMBOLS = {
@@ -47,7 +47,9 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a DistilBERT; a classifier of sequences maps the first token's vector once more."""
     pools = dict.fromkeys(("sequence", "choice"), "pre_classifier")
-    heads = Heads(c.activation, c.tie_word_embeddings, pooled=False, pools=pools, pool="relu", spare=False)
-    function = encoder_only([Layers(N, post_norm(c.activation))], *tables(types=False), partial(heads.read, task))
+    heads = TaskHeads(c.activation, c.tie_word_embeddings, pooled=False, pools=pools, pool="relu", spare=False)
+    function = encoder_only(
+        [Layers(N, post_norm(c.activation))], partial(sum_of_tables, types=False), partial(heads.read, task)
+    )
     rules = {"d_k": d_model / h}
     return Plan(function, rules, legend=letters(task), longest=c.max_position_embeddings, limited=True)

@@ -3,24 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.alibi import multi_head_with_alibi
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.alibi import WithAlibi
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
-from shapeviz.blocks.parallel import parallel_layer, parallel_layer_of_two_norms
+from shapeviz.blocks.parallel import Parallel, ParallelOfTwoNorms
 from shapeviz.blocks.position import rotary
+from shapeviz.blocks.sublayer import Attend, Feed, Layer, Norm
 from shapeviz.errors import SizeError
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, classes, decoder_only
 from shapeviz.models._plan import (
-    Layer,
     Layers,
     N,
     Plan,
+    causal,
     d_ff,
     d_k,
     d_model,
@@ -28,7 +29,6 @@ from shapeviz.models._plan import (
     g,
     grouped,
     h,
-    kept,
     rotary_check,
     usual_check,
 )  # fmt: skip
@@ -92,10 +92,10 @@ def build(c: Config, task: str) -> Plan:
     """The plan of a Falcon; its feed-forward network is 4·d_model wide unless ffn_hidden_size says otherwise."""
     single = c.multi_query and not c.new_decoder_architecture
     groups = g if single or c.num_kv_heads not in (None, c.num_attention_heads) else h
-    position = multi_head_with_alibi if c.alibi else partial(multi_head, rotate=rotary)
-    attend = partial(position, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.bias, mask="causal", cache=kept())
-    feed = partial(feed_forward, widths=(d_ff,), bias=c.bias, activation=c.activation)
-    layer = partial(_layer(c), attend=attend, feed=feed, norm=layer_norm)
+    attending = causal(MultiHead(Heads(h, groups, d_k, d_k, bias=c.bias), rotate=None if c.alibi else rotary))
+    attend = WithAlibi(attending) if c.alibi else attending
+    feed = FeedForward((d_ff,), bias=c.bias, activation=c.activation)
+    layer = _layer(c)(attend, feed, layer_norm)
     function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
     rules = {"d_k": d_model / h} | ({} if c.ffn_hidden_size else {"d_ff": 4 * d_model})
     unread = single and c.num_kv_heads not in (None, 1, c.num_attention_heads)
@@ -111,8 +111,8 @@ def build(c: Config, task: str) -> Plan:
     )
 
 
-def _layer(c: Config) -> Layer:
+def _layer(c: Config) -> Callable[[Attend, Feed, Norm], Layer]:
     """One norm for both sublayers, two where the new architecture has them; or one sublayer after the other."""
     if c.new_decoder_architecture and c.num_ln_in_parallel_attn != 1:
-        return parallel_layer_of_two_norms
-    return parallel_layer if c.parallel_attn else pre_norm_encoder_layer
+        return ParallelOfTwoNorms
+    return Parallel if c.parallel_attn else PreNorm

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import SWITCH, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, rotary_check
 
 SYMBOLS = SIZES | {"d_k": "head_dim"}
 IGNORED = USUAL_IGNORED | {"hidden_activation", "pretraining_tp"}
@@ -48,10 +47,10 @@ def build(c: Config, task: str) -> Plan:
     """The plan of a Gemma. The first releases say `gelu`, or null, where its approximation is meant."""
     groups, d_k, rules, aliases = heads(c)
     activation = TANH if c.hidden_act in (None, "gelu") else c.hidden_act
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, rotate=rotary)
+    attend = MultiHead(Heads(h, groups, d_k, d_k, bias=c.attention_bias), rotate=rotary)
     if not c.use_bidirectional_attention:  # a token that sees later ones has no keys and values to keep
-        attend = partial(attend, mask="causal", cache=kept())
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=activation)
-    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=rms_norm)
+        attend = causal(attend)
+    feed = GatedFeedForward((d_ff,), bias=False, activation=activation)
+    layer = PreNorm(attend, feed, rms_norm)
     function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.blocks.sandwich import sandwich_layer
+from shapeviz.blocks.sandwich import Sandwich
 from shapeviz.expr import ceil
 from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
@@ -27,7 +26,7 @@ from shapeviz.models._plan import (
     pattern,
     rotary_check,
     windowed,
-)
+)  # fmt: skip
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {
@@ -70,9 +69,9 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a Gemma 2; layers take turns, the first with a window, unless layer_types says otherwise."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary)
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_activation)
-    layer = windowed(sandwich_layer, attend, feed, rms_norm)
+    attend = MultiHead(Heads(h, groups, d_k, d_k, bias=c.attention_bias), rotate=rotary)
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_activation)
+    layer = windowed(Sandwich, attend, feed, rms_norm)
 
     order = layer_order(c, IN_TURN) if c.sliding_window else FULL
     layers, values, counts = pattern(order, c.num_hidden_layers, layer, {"sliding": ceil(N / 2)})

@@ -4,32 +4,18 @@ sliding window for each that attends to all (Gemma Team 2025, section 2)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead, QKNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.blocks.sandwich import sandwich_layer
+from shapeviz.blocks.sandwich import Sandwich
+from shapeviz.blocks.sublayer import Layer
 from shapeviz.expr import Expr, floor
 from shapeviz.keys import TEXTS, key
 from shapeviz.layer_order import LayerOrder
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, decoder_only
-from shapeviz.models._plan import (
-    FULL,
-    Layer,
-    N,
-    Plan,
-    d_ff,
-    grouped,
-    h,
-    heads,
-    kept,
-    layer_order,
-    pattern,
-    rotary_check,
-    w,
-)  # fmt: skip
+from shapeviz.models._plan import FULL, N, Plan, causal, d_ff, grouped, h, heads, layer_order, pattern, rotary_check, w
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {
@@ -71,15 +57,14 @@ def build(c: Config, task: str) -> Plan:
     """The plan of a Gemma 3; the last of every sliding_window_pattern layers attends to all, unless layer_types says
     otherwise."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, rotate=rotary, norm=rms_norm)
-    if not c.use_bidirectional_attention:
-        attend = partial(attend, mask="causal")
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_activation)
+    heads_of = Heads(h, groups, d_k, d_k, bias=c.attention_bias)
+    attend = MultiHead(heads_of, norm=QKNorm(rms_norm), rotate=rotary)
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_activation)
 
     def layer(kind: str) -> Layer:
         # a token that sees later ones has no keys and values to keep
-        cache = None if c.use_bidirectional_attention else kept(w if kind == "sliding" else None)
-        return partial(sandwich_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+        masked = attend if c.use_bidirectional_attention else causal(attend, w if kind == "sliding" else None)
+        return Sandwich(masked, feed, rms_norm)
 
     full = floor(N / c.sliding_window_pattern)
     order = layer_order(c, _usual(c)) if c.sliding_window else FULL

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.blocks.sandwich import sandwich_layer
+from shapeviz.blocks.sandwich import Sandwich
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, usual_check
 
 SYMBOLS = SIZES | {"d_k": "head_dim"}
 IGNORED = USUAL_IGNORED | {"partial_rotary_factor"}
@@ -44,11 +43,9 @@ check = usual_check
 def build(c: Config, task: str) -> Plan:
     """The plan of a GLM-4; attention_bias is that of queries, keys and values, the output has none."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(
-        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, output_bias=False, mask="causal",
-        rotate=rotary, cache=kept(),
-    )  # fmt: skip
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    layer = partial(sandwich_layer, attend=attend, feed=feed, norm=rms_norm)
+    biased = Heads(h, groups, d_k, d_k, bias=c.attention_bias, output_bias=False)
+    attend = causal(MultiHead(biased, rotate=rotary))
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    layer = Sandwich(attend, feed, rms_norm)
     function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

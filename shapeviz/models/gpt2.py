@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
+from shapeviz.models._plan import Layers, N, P, Plan, causal, d_ff, d_k, d_model, divides, h, known_activations
 
 SYMBOLS = {
     "V": "vocab_size", "P": "n_positions", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner",
@@ -53,16 +53,15 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a GPT-2; its feed-forward network is 4·d_model wide unless n_inner says otherwise."""
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, mask="causal", cache=kept())
-    feed = partial(feed_forward, widths=(d_ff,), activation=c.activation_function)
-    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=layer_norm)
+    attend = causal(MultiHead(Heads(h, h, d_k, d_k)))
+    feed = FeedForward((d_ff,), activation=c.activation_function)
+    layer = PreNorm(attend, feed, layer_norm)
     function = decoder_only(
         [Layers(N, layer)],
         layer_norm,
         task,
         c.tie_word_embeddings,
         embed=partial(learned, length=P, name="positions"),
-        text="W_E[ids] + W_P",
     )
     rules = {"d_k": d_model / h} | ({} if c.n_inner else {"d_ff": 4 * d_model})
     return Plan(function, rules, longest=c.n_positions, limited=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
 from shapeviz.errors import InputError, SizeError, nearest
@@ -90,9 +90,9 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a GPT-Neo; its feed-forward network is 4·d_model wide unless intermediate_size says otherwise."""
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, output_bias=True, mask="causal")
-    feed = partial(feed_forward, widths=(d_ff,), activation=c.activation_function)
-    layer = windowed(pre_norm_encoder_layer, attend, feed, layer_norm)
+    attend = MultiHead(Heads(h, h, d_k, d_k, bias=False, output_bias=True))
+    feed = FeedForward((d_ff,), activation=c.activation_function)
+    layer = windowed(PreNorm, attend, feed, layer_norm)
     numbers = {KINDS[kind]: count for kind, count in _counts(c).items()}
     layers, values, counts = counted(numbers, _order(c), layer, {"sliding": floor(N / 2)})
     function = decoder_only(
@@ -101,7 +101,6 @@ def build(c: Config, task: str) -> Plan:
         task,
         c.tie_word_embeddings,
         embed=partial(learned, length=P, name="positions"),
-        text="W_E[ids] + W_P",
     )
     rules = {"d_k": d_model / h} | ({} if c.intermediate_size else {"d_ff": 4 * d_model})
     return Plan(function, rules | counts, values=values, longest=c.max_position_embeddings, limited=True)

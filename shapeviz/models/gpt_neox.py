@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
-from shapeviz.blocks.parallel import parallel_layer_of_two_norms
+from shapeviz.blocks.parallel import ParallelOfTwoNorms
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, h, kept, usual_check
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, d_k, d_model, h, usual_check
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
@@ -51,11 +50,9 @@ check = usual_check
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a GPT-NeoX; without use_parallel_residual the two sublayers follow one another."""
-    attend = partial(
-        multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary, cache=kept()
-    )
-    feed = partial(feed_forward, widths=(d_ff,), activation=c.hidden_act)
-    one = parallel_layer_of_two_norms if c.use_parallel_residual else pre_norm_encoder_layer
-    layer = partial(one, attend=attend, feed=feed, norm=layer_norm)
+    attend = causal(MultiHead(Heads(h, h, d_k, d_k, bias=c.attention_bias), rotate=rotary))
+    feed = FeedForward((d_ff,), activation=c.hidden_act)
+    one = ParallelOfTwoNorms if c.use_parallel_residual else PreNorm
+    layer = one(attend, feed, layer_norm)
     function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
     return Plan(function, {"d_k": d_model / h}, longest=c.max_position_embeddings)

@@ -4,12 +4,11 @@ everywhere (OpenAI 2025; attention sinks: Xiao et al. 2023)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.clamped_feed_forward import clamped_feed_forward
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.attention import Heads, MultiHead, Scores
+from shapeviz.blocks.clamped_feed_forward import ClampedFeedForward
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.moe import MixtureOfExperts, Router
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.errors import SizeError
@@ -79,12 +78,9 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a gpt-oss; layers take turns, the first with a window, unless layer_types says otherwise."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(
-        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary, sinks=True
-    )
-    expert = partial(clamped_feed_forward, width=d_e)
-    feed = partial(mixture_of_experts, E=E, k=k, expert=expert, router_bias=True)
-    layer = windowed(pre_norm_encoder_layer, attend, feed, rms_norm)
+    attend = MultiHead(Heads(h, groups, d_k, d_k, bias=c.attention_bias), Scores(sinks=h), rotate=rotary)
+    feed = MixtureOfExperts(Router(E, k, bias=True), ClampedFeedForward(d_e))
+    layer = windowed(PreNorm, attend, feed, rms_norm)
     layers, values, counts = pattern(layer_order(c, IN_TURN), c.num_hidden_layers, layer, {"sliding": ceil(N / 2)})
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)
     conditions = (grouped(), chosen())

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
-from shapeviz.blocks.parallel import parallel_layer
+from shapeviz.blocks.parallel import Parallel
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, d_k, d_model, divides, h, kept, known_activations
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, d_k, d_model, divides, h, known_activations
 
 SYMBOLS = {"V": "vocab_size", "N": "n_layer", "d_model": "n_embd", "h": "n_head", "d_ff": "n_inner"}
 ALIASES = {
@@ -55,9 +54,9 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a GPT-J; its feed-forward network is 4·d_model wide unless n_inner says otherwise."""
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary, cache=kept())
-    feed = partial(feed_forward, widths=(d_ff,), activation=c.activation_function)
-    layer = partial(parallel_layer, attend=attend, feed=feed, norm=layer_norm)
+    attend = causal(MultiHead(Heads(h, h, d_k, d_k, bias=False), rotate=rotary))
+    feed = FeedForward((d_ff,), activation=c.activation_function)
+    layer = Parallel(attend, feed, layer_norm)
     function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings, head_bias=True)
     rules = {"d_k": d_model / h} | ({} if c.n_inner else {"d_ff": 4 * d_model})
     return Plan(function, rules, longest=c.n_positions)

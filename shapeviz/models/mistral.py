@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import TEXTS, key
@@ -24,7 +23,7 @@ from shapeviz.models._plan import (
     pattern,
     rotary_check,
     windowed,
-)
+)  # fmt: skip
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {"pretraining_tp"} | {"use_sliding_window", "is_mistral_derived_model"}
@@ -60,9 +59,9 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a Mistral: every layer has the window, unless there is none or layer_types says otherwise."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary)
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    layer = windowed(pre_norm_encoder_layer, attend, feed, rms_norm)
+    attend = MultiHead(Heads(h, groups, d_k, d_k, bias=False), rotate=rotary)
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    layer = windowed(PreNorm, attend, feed, rms_norm)
 
     order = layer_order(c, SLIDING) if c.sliding_window else FULL
     layers, values, counts = pattern(order, c.num_hidden_layers, layer, {})

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
-from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
+from shapeviz.blocks.moe import MixtureOfExperts, Router
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import E, Layers, N, Plan, at_most, chosen, d_e, grouped, h, heads, k, kept, rotary_check, w
+from shapeviz.models._plan import (
+    E,
+    Layers,
+    N,
+    Plan,
+    at_most,
+    causal,
+    chosen,
+    d_e,
+    grouped,
+    h,
+    heads,
+    k,
+    rotary_check,
+    w,
+)  # fmt: skip
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",
@@ -54,13 +68,9 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a Mixtral."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary)
-    expert = partial(gated_feed_forward, widths=(d_e,), bias=False, activation=c.hidden_act)
-    layer = partial(
-        pre_norm_encoder_layer,
-        attend=partial(attend, cache=kept(w if c.sliding_window else None)),
-        feed=partial(mixture_of_experts, E=E, k=k, expert=expert),
-        norm=rms_norm,
-    )
+    attend = MultiHead(Heads(h, groups, d_k, d_k, bias=False), rotate=rotary)
+    expert = GatedFeedForward((d_e,), bias=False, activation=c.hidden_act)
+    feed = MixtureOfExperts(Router(E, k), expert)
+    layer = PreNorm(causal(attend, w if c.sliding_window else None), feed, rms_norm)
     function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(), chosen()))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
-from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
+from shapeviz.blocks.norm import LayerNorm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, rotary_check
 
 SYMBOLS = SIZES
 IGNORED = USUAL_IGNORED | {"clip_qkv", "pretraining_tp"}
@@ -42,11 +41,9 @@ check = rotary_check
 def build(c: Config, task: str) -> Plan:
     """The plan of an OLMo."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(
-        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal", rotate=rotary, cache=kept()
-    )
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    norm = partial(layer_norm, scale=False, shift=False)
-    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=norm)
+    attend = causal(MultiHead(Heads(h, groups, d_k, d_k, bias=c.attention_bias), rotate=rotary))
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    norm = LayerNorm(scale=False, shift=False)
+    layer = PreNorm(attend, feed, norm)
     function = decoder_only([Layers(N, layer)], norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead, QKNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
-from shapeviz.blocks.sandwich import output_norm_layer
+from shapeviz.blocks.sandwich import OutputNorm
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, rotary_check
 
 SYMBOLS = SIZES | {"d_k": "head_dim"}
 IGNORED = USUAL_IGNORED | {"clip_qkv", "pretraining_tp"}
@@ -45,13 +44,9 @@ check = rotary_check
 def build(c: Config, task: str) -> Plan:
     """The plan of an OLMo 2."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.attention_bias, mask="causal")
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    layer = partial(
-        output_norm_layer,
-        attend=partial(attend, rotate=rotary, wide_norm=rms_norm, cache=kept()),
-        feed=feed,
-        norm=rms_norm,
-    )
+    wide = QKNorm(rms_norm, wide=True)
+    attend = causal(MultiHead(Heads(h, groups, d_k, d_k, bias=c.attention_bias), norm=wide, rotate=rotary))
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    layer = OutputNorm(attend, feed, rms_norm)
     function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

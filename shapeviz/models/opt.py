@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import encoder_layer, pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PostNorm, PreNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.linear import linear
-from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.norm import LayerNorm
 from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
 from shapeviz.keys import key
 from shapeviz.lang import Variable
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, P, Plan, d_ff, d_k, d_model, h, kept, usual_check
+from shapeviz.models._plan import Layers, N, P, Plan, causal, d_ff, d_k, d_model, h, usual_check
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N": "num_hidden_layers", "d_model": "hidden_size",
@@ -59,22 +58,21 @@ def build(c: Config, task: str) -> Plan:
     """The plan of an OPT; where tokens' vectors are d_w wide, one map leads into the stack and another out of it."""
     narrow = c.word_embed_proj_dim not in (None, c.hidden_size)
     affine = c.layer_norm_elementwise_affine
-    norm = partial(layer_norm, scale=affine, shift=affine)
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=c.enable_bias, mask="causal", cache=kept())
-    feed = partial(feed_forward, widths=(d_ff,), bias=c.enable_bias, activation=c.activation_function)
-    one = pre_norm_encoder_layer if c.do_layer_norm_before else encoder_layer
+    norm = LayerNorm(scale=affine, shift=affine)
+    attend = causal(MultiHead(Heads(h, h, d_k, d_k, bias=c.enable_bias)))
+    feed = FeedForward((d_ff,), bias=c.enable_bias, activation=c.activation_function)
+    one = PreNorm if c.do_layer_norm_before else PostNorm
 
-    def embed(x: Variable) -> Variable:
-        x = linear(x, d_model, bias=False, name="project_in") if narrow else x
+    def embed(x: Variable, /, *, name: str = "", title: str = "") -> Variable:
+        x = linear(x, d_model, bias=False, letter="in", name="project_in") if narrow else x
         return learned(x, length=P + OFFSET, name="positions")
 
     function = decoder_only(
-        [Layers(N, partial(one, attend=attend, feed=feed, norm=norm))],
+        [Layers(N, one(attend, feed, norm))],
         norm if c.do_layer_norm_before and not c._remove_final_layer_norm else None,
         task,
         c.tie_word_embeddings,
         embed=embed,
-        text="W_E[ids] W_in + W_P" if narrow else "W_E[ids] + W_P",
         width=d_w if narrow else None,
         project=d_w if narrow else None,
     )

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead, QKNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
-from shapeviz.blocks.parallel import parallel_layer
+from shapeviz.blocks.parallel import Parallel
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, SIZES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, usual_check
 
 SYMBOLS = SIZES
 IGNORED = ROTARY | {"layer_norm_eps", "partial_rotary_factor", "attention_dropout", "resid_pdrop", "embd_pdrop"}
@@ -45,9 +44,9 @@ check = usual_check
 def build(c: Config, task: str) -> Plan:
     """The plan of a Phi."""
     groups, d_k, rules, aliases = heads(c)
-    norm = layer_norm if c.qk_layernorm else None
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, norm=norm, cache=kept())
-    feed = partial(feed_forward, widths=(d_ff,), activation=c.hidden_act)
-    layer = partial(parallel_layer, attend=attend, feed=feed, norm=layer_norm)
+    norm = QKNorm(layer_norm) if c.qk_layernorm else None
+    attend = causal(MultiHead(Heads(h, groups, d_k, d_k), norm=norm, rotate=rotary))
+    feed = FeedForward((d_ff,), activation=c.hidden_act)
+    layer = Parallel(attend, feed, layer_norm)
     function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings, head_bias=True)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

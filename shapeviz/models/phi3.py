@@ -6,16 +6,15 @@ PyTorch's implementation keeps queries, keys and values in one matrix, and the g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check, w
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, usual_check, w
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {
@@ -52,9 +51,8 @@ check = usual_check
 def build(c: Config, task: str) -> Plan:
     """The plan of a Phi-3; a part of each head may stay unturned by the position, which costs the same."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=False, mask="causal", rotate=rotary)
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    cache = kept(w if c.sliding_window else None)
-    layer = partial(pre_norm_encoder_layer, attend=partial(attend, cache=cache), feed=feed, norm=rms_norm)
+    attend = MultiHead(Heads(h, groups, d_k, d_k, bias=False), rotate=rotary)
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    layer = PreNorm(causal(attend, w if c.sliding_window else None), feed, rms_norm)
     function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

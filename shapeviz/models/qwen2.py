@@ -4,27 +4,15 @@ queries, keys and values alone (Yang et al. 2024, section 2.2.1)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import (
-    FULL,
-    Plan,
-    d_ff,
-    grouped,
-    h,
-    heads,
-    late_windows,
-    layer_order,
-    rotary_check,
-    windowed,
-)  # fmt: skip
+from shapeviz.models._plan import FULL, Plan, d_ff, grouped, h, heads, late_windows, layer_order, rotary_check, windowed
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {"use_mrope", "is_causal", "dual_chunk_attention_config", "pretraining_tp"}
@@ -62,9 +50,9 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a Qwen2; the last layers have a window if use_sliding_window says so."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, output_bias=False)
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    layer = windowed(pre_norm_encoder_layer, attend, feed, rms_norm)
+    attend = MultiHead(Heads(h, groups, d_k, d_k, output_bias=False), rotate=rotary)
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    layer = windowed(PreNorm, attend, feed, rms_norm)
 
     layers, values, counts = late_windows(c, layer)
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)

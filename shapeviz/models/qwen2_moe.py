@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
-from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
+from shapeviz.blocks.moe import MixtureOfExperts, Router, Scored, Shared
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.blocks.sublayer import Layer
 from shapeviz.errors import SizeError
 from shapeviz.keys import INTEGERS, TEXTS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
     FULL,
     E,
-    Layer,
     Plan,
     at_most,
+    causal,
     chosen,
     d_e,
     d_ff,
@@ -28,7 +28,6 @@ from shapeviz.models._plan import (
     h,
     heads,
     k,
-    kept,
     layer_order,
     rotary_check,
     w,
@@ -90,18 +89,16 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a Qwen2 with experts; every other one of the first max_window_layers has a window, if any has."""
     groups, d_k, rules, aliases = heads(c)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary)
+    biased = Heads(h, groups, d_k, d_k, bias=c.qkv_bias, output_bias=False)
+    attend = MultiHead(biased, rotate=rotary)
     dense, expert, shared = (
-        partial(gated_feed_forward, widths=(width,), bias=False, activation=c.hidden_act) for width in (d_ff, d_e, d_s)
+        GatedFeedForward((width,), bias=False, activation=c.hidden_act) for width in (d_ff, d_e, d_s)
     )
-    moe = partial(mixture_of_experts, E=E, k=k, expert=expert, shared=shared, shared_gate=True)
-    moe = partial(moe, scores="softmax", normalised=c.norm_topk_prob)
+    moe = MixtureOfExperts(Router(E, k, Scored("softmax", c.norm_topk_prob)), expert, Shared(shared, gated=True))
 
     def layer(kind: str) -> Layer:
-        feed = moe if "moe" in kind else dense
-        cache = kept(w if "sliding" in kind else None)
-        attending = partial(attend, bias=c.qkv_bias, output_bias=False, cache=cache)
-        return partial(pre_norm_encoder_layer, attend=attending, feed=feed, norm=rms_norm)
+        window = w if "sliding" in kind else None
+        return PreNorm(causal(attend, window), moe if "moe" in kind else dense, rms_norm)
 
     layers, values, counts = kinds_pattern(c, layer)
     function = decoder_only(layers, rms_norm, task, c.tie_word_embeddings)

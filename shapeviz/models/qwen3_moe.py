@@ -4,22 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
-from shapeviz.blocks.moe import mixture_of_experts
+from shapeviz.blocks.attention import Heads, MultiHead, QKNorm
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
+from shapeviz.blocks.moe import MixtureOfExperts, Router, Scored
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
+from shapeviz.blocks.sublayer import Layer
 from shapeviz.keys import INTEGERS, key
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
 from shapeviz.models._plan import (
     E,
-    Layer,
     N,
     Plan,
     at_most,
+    causal,
     chosen,
     counted,
     d_e,
@@ -28,7 +28,6 @@ from shapeviz.models._plan import (
     h,
     heads,
     k,
-    kept,
     rotary_check,
     w,
 )  # fmt: skip
@@ -80,16 +79,15 @@ def check(c: Config) -> None:
 def build(c: Config, task: str) -> Plan:
     """The plan of a Qwen3 with experts; all layers have a window if use_sliding_window says so."""
     groups, d_k, rules, aliases = heads(c)
-    cache = kept(w if c.use_sliding_window and c.sliding_window else None)
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, mask="causal", rotate=rotary, norm=rms_norm)
-    attend = partial(attend, bias=c.attention_bias, cache=cache)
-    dense = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    expert = partial(gated_feed_forward, widths=(d_e,), bias=False, activation=c.hidden_act)
-    moe = partial(mixture_of_experts, E=E, k=k, expert=expert, scores="softmax", normalised=c.norm_topk_prob)
+    window = w if c.use_sliding_window and c.sliding_window else None
+    heads_of = Heads(h, groups, d_k, d_k, bias=c.attention_bias)
+    attend = causal(MultiHead(heads_of, norm=QKNorm(rms_norm), rotate=rotary), window)
+    dense = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    expert = GatedFeedForward((d_e,), bias=False, activation=c.hidden_act)
+    moe = MixtureOfExperts(Router(E, k, Scored("softmax", c.norm_topk_prob)), expert)
 
     def layer(kind: str) -> Layer:
-        feed = moe if kind == "moe" else dense
-        return partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=rms_norm)
+        return PreNorm(attend, moe if kind == "moe" else dense, rms_norm)
 
     numbers = {"dense": N - experts(c), "moe": experts(c)}
     counts = {kind: int(rule.at(N=c.num_hidden_layers)) for kind, rule in numbers.items()}

@@ -7,7 +7,16 @@ from functools import partial
 
 from shapeviz.errors import SizeError
 from shapeviz.keys import key
-from shapeviz.models._encoder_only import SIZES, TABLES, Heads, classes, encoder_only, letters, post_norm, tables
+from shapeviz.models._encoder_only import (
+    SIZES,
+    TABLES,
+    TaskHeads,
+    classes,
+    encoder_only,
+    letters,
+    post_norm,
+    sum_of_tables,
+)
 from shapeviz.models._plan import Layers, N, Plan, d_model, h, usual_check
 
 SYMBOLS = SIZES
@@ -54,7 +63,7 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a RoBERTa; its classifier of sequences maps the first token's vector once more."""
-    read = partial(Heads(c.hidden_act, c.tie_word_embeddings, pools={"sequence": "dense"}).read, task)
-    function = encoder_only([Layers(N, post_norm(c.hidden_act))], *tables(), read)
+    read = partial(TaskHeads(c.hidden_act, c.tie_word_embeddings, pools={"sequence": "dense"}).read, task)
+    function = encoder_only([Layers(N, post_norm(c.hidden_act))], sum_of_tables, read)
     rules, longest = {"d_k": d_model / h}, c.max_position_embeddings - OFFSET
     return Plan(function, rules, legend=letters(task), longest=longest, limited=True)

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward, gated_feed_forward
-from shapeviz.blocks.norm import layer_norm, rms_norm
+from shapeviz.blocks.attention import Heads, MultiHead, QKNorm
+from shapeviz.blocks.embedding import times_root
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward, GatedFeedForward
+from shapeviz.blocks.norm import LayerNorm, rms_norm
 from shapeviz.blocks.position import learned, rotary, sinusoidal
+from shapeviz.blocks.sublayer import Norm, Step
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.keys import key
-from shapeviz.lang import Variable, apply
+from shapeviz.lang import Variable
 from shapeviz.models._decoder_only import decoder_only
-from shapeviz.models._plan import Layer, Layers, N, P, Plan, d_ff, d_k, d_model, divides, h, kept
+from shapeviz.models._plan import Layers, N, P, Plan, causal, d_ff, d_k, d_model, divides, h
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N": "num_hidden_layers", "d_model": "hidden_size",
@@ -79,35 +80,24 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of the model."""
-    norm: Layer = rms_norm if c.norm == "rms" else partial(layer_norm, shift=c.bias)
-    attend = partial(
-        multi_head,
-        h=h,
-        g=h,
-        d_k=d_k,
-        d_v=d_k,
-        bias=c.bias,
-        mask="causal",
+    norm: Norm = rms_norm if c.norm == "rms" else LayerNorm(shift=c.bias)
+    attending = MultiHead(
+        Heads(h, h, d_k, d_k, bias=c.bias),
+        norm=QKNorm(rms_norm) if c.qk_norm else None,
         rotate=rotary if c.positions == "rotary" else None,
-        norm=rms_norm if c.qk_norm else None,
-        cache=kept(),
     )
-    feed = partial(
-        gated_feed_forward if c.gated else feed_forward, widths=(d_ff,), bias=c.bias, activation=c.activation
-    )
-    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=norm)
-    embed, text = EMBED[c.positions]
-    function = decoder_only([Layers(N, layer)], norm, task, c.tie_word_embeddings, embed=embed, text=text)
+    attend = causal(attending)
+    feed = (GatedFeedForward if c.gated else FeedForward)((d_ff,), c.bias, c.activation)
+    layer = PreNorm(attend, feed, norm)
+    function = decoder_only([Layers(N, layer)], norm, task, c.tie_word_embeddings, embed=EMBED[c.positions])
     rules = {"d_k": d_model / h} | ({} if c.intermediate_size else {"d_ff": 4 * d_model})
     return Plan(function, rules, longest=c.max_position_embeddings, limited=True)
 
 
-def _sinusoidal(x: Variable) -> Variable:
-    return sinusoidal(apply("scale", "√d_model·x", x), name="positions")
+def _sinusoidal(x: Variable, /, *, name: str = "", title: str = "") -> Variable:
+    return sinusoidal(times_root(x, d_model), name="positions")
 
 
-EMBED: dict[str, Any] = {
-    "learned": (partial(learned, length=P, name="positions"), "W_E[ids] + W_P"),
-    "sinusoidal": (_sinusoidal, "√d_model W_E[ids] + PE"),
-    "rotary": (None, "W_E[ids]"),
-}
+EMBED: dict[str, Step | None] = {
+    "learned": partial(learned, length=P, name="positions"), "sinusoidal": _sinusoidal, "rotary": None,
+}  # fmt: skip

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import gated_feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead, QKNorm
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import heads_layer_norm, layer_norm
-from shapeviz.blocks.parallel import parallel_layer
+from shapeviz.blocks.parallel import Parallel
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, usual_check
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, usual_check
 
 SYMBOLS = SIZES
 IGNORED = ROTARY | {
@@ -48,13 +47,11 @@ check = usual_check
 def build(c: Config, task: str) -> Plan:
     """The plan of a StableLM; with use_parallel_residual both sublayers read the same norm."""
     groups, d_k, rules, aliases = heads(c)
-    norm = heads_layer_norm if c.qk_layernorm else None
-    attend = partial(
-        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.use_qkv_bias, output_bias=False, mask="causal",
-        rotate=rotary, norm=norm, cache=kept(),
-    )  # fmt: skip
-    feed = partial(gated_feed_forward, widths=(d_ff,), bias=False, activation=c.hidden_act)
-    one = parallel_layer if c.use_parallel_residual else pre_norm_encoder_layer
-    layer = partial(one, attend=attend, feed=feed, norm=layer_norm)
+    biased = Heads(h, groups, d_k, d_k, bias=c.use_qkv_bias, output_bias=False)
+    norm = QKNorm(heads_layer_norm) if c.qk_layernorm else None
+    attend = causal(MultiHead(biased, norm=norm, rotate=rotary))
+    feed = GatedFeedForward((d_ff,), bias=False, activation=c.hidden_act)
+    one = Parallel if c.use_parallel_residual else PreNorm
+    layer = one(attend, feed, layer_norm)
     function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

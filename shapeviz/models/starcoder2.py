@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
 from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, d_ff, grouped, h, heads, kept, rotary_check, w
+from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, rotary_check, w
 
 SYMBOLS = SIZES | {"w": "sliding_window"}
 IGNORED = ROTARY | {
@@ -47,11 +46,9 @@ check = rotary_check
 def build(c: Config, task: str) -> Plan:
     """The plan of a StarCoder2."""
     groups, d_k, rules, aliases = heads(c)
-    cache = kept(w if c.sliding_window else None)
-    attend = partial(
-        multi_head, h=h, g=groups, d_k=d_k, d_v=d_k, bias=c.use_bias, mask="causal", rotate=rotary, cache=cache
-    )
-    feed = partial(feed_forward, widths=(d_ff,), bias=c.use_bias, activation=c.hidden_act)
-    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=layer_norm)
+    attending = MultiHead(Heads(h, groups, d_k, d_k, bias=c.use_bias), rotate=rotary)
+    attend = causal(attending, w if c.sliding_window else None)
+    feed = FeedForward((d_ff,), bias=c.use_bias, activation=c.hidden_act)
+    layer = PreNorm(attend, feed, layer_norm)
     function = decoder_only([Layers(N, layer)], layer_norm, task, c.tie_word_embeddings)
     return Plan(function, rules, aliases, longest=c.max_position_embeddings, conditions=(grouped(),))

@@ -3,21 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.decoder import pre_norm_decoder_layer
+from shapeviz.blocks.attention import CAUSAL, Cache, Heads, MultiHead, Scores
+from shapeviz.blocks.decoder import PreNormDecoder
 from shapeviz.blocks.embedding import embedding
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward, gated_feed_forward
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward, GatedFeedForward
 from shapeviz.blocks.linear import head
 from shapeviz.blocks.norm import rms_norm
-from shapeviz.blocks.position import relative
+from shapeviz.blocks.position import Relative
 from shapeviz.errors import SizeError
 from shapeviz.expr import Expr
 from shapeviz.keys import SWITCH, TEXT, key
-from shapeviz.lang import Variable, param, restate, sqrt
+from shapeviz.lang import Variable, param, sqrt, state
 from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder
 from shapeviz.models._plan import B, C, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, h, known, known_activations
 
@@ -86,21 +86,14 @@ def build(c: Config, task: str) -> Plan:
     gate, _, named = c.feed_forward_proj.rpartition("-")
     gated = bool(gate) if c.is_gated_act is None else c.is_gated_act
     function = c.dense_act_fn or ("gelu_new" if c.feed_forward_proj == "gated-gelu" else named)
-    feed = partial(gated_feed_forward if gated else feed_forward, widths=(d_ff,), bias=False, activation=function)
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=False, scaled=False)
-    stack = partial(
-        Stack,
-        embed=partial(embedding, vocabulary=V),
-        text="W_E[ids]",
-        shift=partial(relative, buckets=n_buckets, h=h),
-        final_norm=rms_norm,
-    )
-    encoder_layer = partial(pre_norm_encoder_layer, feed=feed, norm=rms_norm)
-    cross = partial(attend, cache=B * S, grows=False)
-    decoder_layer = partial(pre_norm_decoder_layer, cross=cross, feed=feed, norm=rms_norm)
+    feed = (GatedFeedForward if gated else FeedForward)((d_ff,), bias=False, activation=function)
+    attend = MultiHead(Heads(h, h, d_k, d_k, bias=False), Scores(scaled=False))
+    cross = replace(attend, cache=Cache(B * S, grows=False))
+    masked = replace(attend, scores=Scores(CAUSAL, scaled=False), cache=Cache(B * T))
+    stack = partial(Stack, embed=partial(embedding, vocabulary=V), shift=Relative(n_buckets, h), final_norm=rms_norm)
     function_of = encoder_decoder(
-        stack(N_enc, encoder_layer, attend),
-        stack(N_dec, decoder_layer, partial(attend, mask="causal", cache=B * T)),
+        stack(N_enc, partial(PreNorm, feed=feed, norm=rms_norm), attend),
+        stack(N_dec, partial(PreNormDecoder, cross=cross, feed=feed, norm=rms_norm), masked),
         task,
         partial(_read, task, c.tie_word_embeddings),
     )
@@ -111,11 +104,9 @@ def build(c: Config, task: str) -> Plan:
 def _read(task: str, tied: bool, y: Variable, table: Variable) -> Variable:
     match task:
         case "lm" if tied:
-            restate("logits = Decoder(target, Encoder(source)) / √d_model W_Eᵀ")
-            return head(y / sqrt(d_model), table, V)
+            return state("logits", head(y / sqrt(d_model), table, V))
         case "lm":
-            restate("logits = Decoder(target, Encoder(source)) W_Hᵀ")
-            return head(y, param("W_H", V, d_model), V)
+            return state("logits", head(y, param("W_H", V, d_model), V))
         case "sequence" | "token" | "questions":
             return classified(y, task, C)
     return y

@@ -4,21 +4,22 @@ sizes (flags, a TOML file, keywords), so its keys are those of the glossary."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.decoder import decoder_layer, pre_norm_decoder_layer
+from shapeviz.blocks.attention import CAUSAL, Cache, Heads, MultiHead, Scores
+from shapeviz.blocks.decoder import PostNormDecoder, PreNormDecoder
 from shapeviz.blocks.embedding import embedding
-from shapeviz.blocks.encoder import encoder_layer, pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward, gated_feed_forward
+from shapeviz.blocks.encoder import PostNorm, PreNorm
+from shapeviz.blocks.feed_forward import FeedForward, GatedFeedForward
 from shapeviz.blocks.linear import head
 from shapeviz.blocks.norm import layer_norm, rms_norm
 from shapeviz.blocks.position import learned, rotary, sinusoidal
+from shapeviz.blocks.sublayer import Norm
 from shapeviz.expr import Expr, maximum
 from shapeviz.keys import LARGEST, LINE, OneOf, key, size
-from shapeviz.lang import Variable, param, restate, softmax
+from shapeviz.lang import Variable, param, softmax, state
 from shapeviz.models._encoder_decoder import Stack, encoder_decoder, one_stack
 from shapeviz.models._nearest import WINDOW, Rules, nearest_sizes, refuse
 from shapeviz.models._plan import B, N_dec, N_enc, P, Plan, S, T, V, d_k, d_model, d_v, g, h
@@ -94,7 +95,7 @@ def build(c: Config, task: str = "") -> Plan:
     if both:
         function = encoder_decoder(encoding, decoding, "lm", partial(_probabilities, c), shared=c.tie)
     elif c.enc:
-        function = one_stack(encoding.encoder(), lambda y, table: y, "m = Encoder(ids)")
+        function = one_stack(encoding.encoder(), lambda y, table: y)
     else:
         function = one_stack(decoding.decoder(), partial(_probabilities, c))
 
@@ -124,20 +125,20 @@ ALIASES = {"g": "h", "d_v": "d_k"}  # what a letter means where it has no number
 def _stacks(c: Config, target: Expr) -> tuple[Stack, Stack]:
     """Encoder and decoder, which reads `target` tokens: the variants choose among the blocks."""
     groups, value_width = (g if c.kv_heads else h), (d_v if c.d_v else d_k)
-    norm = {"layer": layer_norm, "rms": rms_norm}[c.norm]
-    attend = partial(multi_head, h=h, g=groups, d_k=d_k, d_v=value_width, bias=c.bias)
-    turned = partial(attend, rotate=rotary) if c.positions == "rotary" else attend
-    masked = partial(turned, mask="causal", title="Masked self-attention", cache=B * target)
+    norm: Norm = {"layer": layer_norm, "rms": rms_norm}[c.norm]
+    attend = MultiHead(Heads(h, groups, d_k, value_width, bias=c.bias))
+    turned = replace(attend, rotate=rotary) if c.positions == "rotary" else attend
+    masked = replace(turned, scores=Scores(CAUSAL), cache=Cache(B * target), title="Masked self-attention")
+    cross = replace(attend, cache=Cache(B * S, grows=False))
     widths = tuple(map(Expr.of, numbered("d_ff", len(c.ff))))
-    feed = partial(gated_feed_forward if c.gated else feed_forward, widths=widths, bias=c.bias)
+    feed = (GatedFeedForward if c.gated else FeedForward)(widths, bias=c.bias)
     pre = c.norm_position == "pre"
-    one, two = (pre_norm_encoder_layer, pre_norm_decoder_layer) if pre else (encoder_layer, decoder_layer)
-    second: Any = partial(two, cross=partial(attend, cache=B * S, grows=False)) if c.enc else one
+    one, two = (PreNorm, PreNormDecoder) if pre else (PostNorm, PostNormDecoder)
+    first = partial(one, feed=feed, norm=norm)
+    second = partial(two, cross=cross, feed=feed, norm=norm) if c.enc else first
 
-    text = "W_E[ids]" + {"sinusoidal": " + PE", "learned": " + W_P"}.get(c.positions, "")
-    stack = partial(Stack, embed=partial(_embed, c.positions), text=text, final_norm=norm if pre else None)
-    rest = {"feed": feed, "norm": norm}
-    return stack(N_enc, partial(one, **rest), turned), stack(N_dec, partial(second, **rest), masked)
+    stack = partial(Stack, embed=partial(_embed, c.positions), final_norm=norm if pre else None)
+    return stack(N_enc, first, turned), stack(N_dec, second, masked)
 
 
 def _embed(positions: str, ids: Variable, table: Variable) -> Variable:
@@ -152,9 +153,8 @@ def _embed(positions: str, ids: Variable, table: Variable) -> Variable:
 
 def _probabilities(c: Config, y: Variable, table: Variable) -> Variable:
     """Of the next token, by the head that reads the decoder."""
-    read = "Decoder(target, Encoder(source))" if c.enc else "Decoder(ids)"
-    restate(f"p = softmax({read} {'W_Eᵀ' if c.tie else 'W_Hᵀ'})")
-    return softmax(head(y, table if c.tie else param("W_H", V, d_model), V))
+    p = softmax(head(y, table if c.tie else param("W_H", V, d_model), V))
+    return state("p", p, "Vaswani et al. 2017, figure 1" if c.enc and c.tie else "")
 
 
 def _notes(c: Config) -> tuple[str, ...]:

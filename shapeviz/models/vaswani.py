@@ -3,19 +3,19 @@ torch.nn.Transformer computes it, with one token table for source, target and he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.decoder import decoder_layer
-from shapeviz.blocks.embedding import embedding
-from shapeviz.blocks.encoder import encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import CAUSAL, Cache, Heads, MultiHead, Scores
+from shapeviz.blocks.decoder import PostNormDecoder
+from shapeviz.blocks.embedding import embedding, times_root
+from shapeviz.blocks.encoder import PostNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.linear import head
-from shapeviz.blocks.norm import layer_norm
+from shapeviz.blocks.norm import LayerNorm
 from shapeviz.blocks.position import sinusoidal
 from shapeviz.keys import key
-from shapeviz.lang import Variable, apply, param, restate
+from shapeviz.lang import Variable, param, state
 from shapeviz.models._encoder_decoder import Stack, encoder_decoder
 from shapeviz.models._plan import B, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, divides, h
 
@@ -56,14 +56,14 @@ def check(c: Config) -> None:
 
 def build(c: Config, task: str) -> Plan:
     """The plan of a transformer; without biases its norms have none either."""
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=c.bias)
-    norm = partial(layer_norm, shift=c.bias)
-    rest = {"feed": partial(feed_forward, widths=(d_ff,), bias=c.bias), "norm": norm}
-    cross = partial(attend, cache=B * S, grows=False)
-    stack = partial(Stack, embed=_embed, text="√d_model W_E[ids] + PE", final_norm=norm if c.final_norm else None)
+    attend = MultiHead(Heads(h, h, d_k, d_k, bias=c.bias))
+    cross = replace(attend, cache=Cache(B * S, grows=False))
+    masked = replace(attend, scores=Scores(CAUSAL), cache=Cache(B * T))
+    feed, norm = FeedForward((d_ff,), bias=c.bias), LayerNorm(shift=c.bias)
+    stack = partial(Stack, embed=_embed, final_norm=norm if c.final_norm else None)
     function = encoder_decoder(
-        stack(N_enc, partial(encoder_layer, **rest), attend),
-        stack(N_dec, partial(decoder_layer, cross=cross, **rest), partial(attend, mask="causal", cache=B * T)),
+        stack(N_enc, partial(PostNorm, feed=feed, norm=norm), attend),
+        stack(N_dec, partial(PostNormDecoder, cross=cross, feed=feed, norm=norm), masked),
         task,
         partial(_read, task, c.tie_word_embeddings),
     )
@@ -71,12 +71,10 @@ def build(c: Config, task: str) -> Plan:
 
 
 def _embed(ids: Variable, table: Variable) -> Variable:
-    x = apply("scale", "√d_model·x", embedding(ids, table, V))
-    return sinusoidal(x, name="positions")
+    return sinusoidal(times_root(embedding(ids, table, V), d_model), name="positions")
 
 
 def _read(task: str, tied: bool, y: Variable, table: Variable) -> Variable:
     if not task:
         return y
-    restate(f"logits = Decoder(target, Encoder(source)) {'W_Eᵀ' if tied else 'W_Hᵀ'}")
-    return head(y, table if tied else param("W_H", V, d_model), V)
+    return state("logits", head(y, table if tied else param("W_H", V, d_model), V))

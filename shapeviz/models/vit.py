@@ -4,11 +4,10 @@ token (Dosovitskiy et al. 2021, section 3.1)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from shapeviz.blocks.attention import multi_head
-from shapeviz.blocks.encoder import pre_norm_encoder_layer
-from shapeviz.blocks.feed_forward import feed_forward
+from shapeviz.blocks.attention import Heads, MultiHead
+from shapeviz.blocks.encoder import PreNorm
+from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.linear import classifier
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.patches import class_token, patches
@@ -17,7 +16,7 @@ from shapeviz.blocks.position import learned
 from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, floor
 from shapeviz.keys import SIDES, key
-from shapeviz.lang import Variable, first, restate, source
+from shapeviz.lang import Variable, first, source, write
 from shapeviz.models._encoder_only import Inputs, encoder_only
 from shapeviz.models._plan import B, C, Layers, N, Plan, d_ff, d_k, d_model, h, usual_check
 
@@ -72,7 +71,7 @@ def build(config: Config, task: str) -> Plan:
     width, patch_width = H if high == wide else W, p if tall == broad else p_w
 
     def pixels() -> Inputs:
-        return source("pixel_values", B, c, H, width), None
+        return write(source("pixel_values", B, c, H, width), "image"), None
 
     def embed(image: Variable, _: Variable | None) -> Variable:
         x = class_token(patches(image, p, patch_width, c, n, d_model))
@@ -80,16 +79,13 @@ def build(config: Config, task: str) -> Plan:
 
     def read(y: Variable, _: Variable | None) -> Variable:
         if task:
-            restate("scores = Encoder(image)_1 W + b")
             return classifier(first(y), C)
-        restate("p = Pooler(Encoder(image))")
         return pooler(y, d_pool, config.pooler_act)
 
-    attend = partial(multi_head, h=h, g=h, d_k=d_k, d_v=d_k, bias=config.qkv_bias, output_bias=True)
-    feed = partial(feed_forward, widths=(d_ff,), activation=config.hidden_act)
-    layer = partial(pre_norm_encoder_layer, attend=attend, feed=feed, norm=layer_norm)
-    text = "[x_class; x_p^1 E; …; x_p^n E] + W_P"
-    function = encoder_only([Layers(N, layer)], embed, text, read, pixels, layer_norm)
+    attend = MultiHead(Heads(h, h, d_k, d_k, bias=config.qkv_bias, output_bias=True))
+    feed = FeedForward((d_ff,), activation=config.hidden_act)
+    layer = PreNorm(attend, feed, layer_norm)
+    function = encoder_only([Layers(N, layer)], embed, read, pixels, layer_norm)
     pairs = (("H", width), ("p", patch_width))
     rules = {"n": floor(H / p) * floor(width / patch_width)}
     rules |= {} if config.head_dim else {"d_k": d_model / h}
