@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from shapeviz.expr import Expr, ExprLike, ceil, total
 from shapeviz.frontends import read
 from shapeviz.quantity import Quantity
 from shapeviz.report import Report, measure
 from shapeviz.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
 
 LEGEND = {
     "A": "batches of a step", "W": "processes", "params": "parameters", "b_w": "bytes of a parameter, copies included",
@@ -73,20 +74,23 @@ class Expected:
 
 
 def expected(
-    recipe: Recipe, vocab_size: int, rows: int, processes: int = 1, dtype: torch.dtype = torch.float32
+    recipe: Recipe, vocab_size: int, rows: int, processes: int = 1, dtype: torch.dtype | None = None
 ) -> Expected:
     """What a run of this recipe costs.
 
-    rows: sequences of a batch in a process. processes: over how many the weights are spread. dtype: the module's own.
+    rows: sequences of a batch in a process. processes: over how many the weights are spread. dtype: the module's own,
+    None for fp32.
     """
     model = read(recipe.model(vocab_size), sizes={"B": rows, "S": recipe.block_size})
     report = measure(model, ["params", "flops"])
-    return Expected(report, recipe.accumulate, processes, 0 if dtype == torch.float32 else dtype.itemsize)
+    copy = 0 if dtype is None or dtype.itemsize >= FP32 else dtype.itemsize
+    return Expected(report, recipe.accumulate, processes, copy)
 
 
-def part(weights: Iterable[Tensor]) -> Expr:
+def part(weights: Iterable[torch.Tensor]) -> Expr:
     """Elements in the first of W processes that share the rows of every weight: ⌈rows/W⌉ of them, whole in one.
 
+    >>> import torch
     >>> print(part([torch.empty(65, 16), torch.empty(3)]))
     ⌈3/W⌉ + 16·⌈65/W⌉
     """

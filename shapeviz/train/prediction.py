@@ -102,7 +102,7 @@ def predicted(session: Session) -> tuple[Row, ...]:
 def expectation(session: Session) -> Expected:
     """What the session's run costs in this process."""
     vocab_size, world = session.data.tokenizer.vocab_size, session.world
-    dtype = torch.float32 if session.master.together else session.hardware.dtype  # parts have no copies
+    dtype = None if session.master.together else session.hardware.dtype  # parts have no copies
     return expected(session.recipe, vocab_size, _rows(session), world.size, dtype)
 
 
