@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from operator import index
-from typing import Any, Protocol
+from typing import Any
 
 from shapeviz import symbols
 from shapeviz.errors import InputError, SizeError, nearest
@@ -17,158 +17,123 @@ from shapeviz.errors import InputError, SizeError, nearest
 LARGEST = 10**50
 TOO_LARGE = "larger than 10⁵⁰, the largest size that is taken"
 SHOWN = 60  # characters of a value in a message
+MOST_WIDTHS = 100
 NO_TEXTS = ("true", "false", "null")  # bare they are read as what they are not
 
 Whole = Callable[[Any], Any]
 """How a source writes integers: makes an int of what it means as one, and leaves everything else as it is."""
 
 
-class Kind(Protocol):
-    """What the value of a key may be: `needed` says it in words."""
-
-    @property
-    def needed(self) -> str:
-        """What is needed, for a message: `a positive integer`."""
-
-    def read(self, value: Any, label: str, whole: Whole) -> Any:
-        """The value as the program takes it. Raises InputError or SizeError, with the label first."""
-
-
 @dataclass(frozen=True)
-class Integer:
-    """An integer of at least `least`."""
+class Kind:
+    """What the value of a key may be: `needed` says it in words, `metavar` stands for it in the help of a flag.
 
-    least: int = 1
-
-    @property
-    def needed(self) -> str:
-        return "a positive integer" if self.least == 1 else f"an integer of at least {self.least}"
-
-    def read(self, value: Any, label: str, whole: Whole) -> int:
-        return integer(value, label, self.needed, self.least, whole)
-
-
-@dataclass(frozen=True)
-class Plain:
-    """A value of a Python type that is taken as it is: a switch, a text, a number."""
-
-    types: tuple[type, ...]
-    needed: str
-
-    def read(self, value: Any, label: str, whole: Whole) -> Any:
-        # true is an int to Python, and no number to a reader
-        if not isinstance(value, self.types) or (isinstance(value, bool) and bool not in self.types):
-            raise InputError(f"{label}: {self.needed} is needed")
-        return value
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """One of a few words."""
-
-    words: tuple[str, ...]
-
-    @property
-    def needed(self) -> str:
-        return " or ".join(self.words)
-
-    def read(self, value: Any, label: str, whole: Whole) -> str:
-        if value not in self.words:
-            raise InputError(f"{label}: not a choice; {nearest(str(value), self.words)}")
-        return str(value)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A short line of text, such as a name."""
-
-    needed: str = "a short line of text"
-
-    def read(self, value: Any, label: str, whole: Whole) -> str:
-        if not isinstance(value, str) or not value.strip() or len(value) > 200 or not value.isprintable():
-            raise InputError(f"{label}: {self.needed} is needed")
-        return value
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A list of values of one kind."""
-
-    kind: Kind
-    needed: str
-
-    def read(self, value: Any, label: str, whole: Whole) -> tuple[Any, ...]:
-        if not isinstance(value, list | tuple):
-            raise InputError(f"{label}: {self.needed} is needed")
-        return tuple(self.kind.read(item, label, whole) for item in value)
-
-
-@dataclass(frozen=True)
-class Widths:
-    """Sizes with commas between them, a list of them, or a single one."""
-
-    most: int = 100
-    what: str = "hidden widths"
-    example: str = "512,512"
-
-    @property
-    def needed(self) -> str:
-        return f"a list of 1 to {self.most} {self.what}"
-
-    def read(self, value: Any, label: str, whole: Whole) -> tuple[int, ...]:
-        parts = value.split(",") if isinstance(value, str) else value
-        parts = [parts] if isinstance(parts, int) and not isinstance(parts, bool) else parts
-        if not isinstance(parts, list | tuple) or not 1 <= len(parts) <= self.most:
-            raise SizeError(f"{label}: {self.needed} is needed, for instance {self.example}")
-        try:
-            return tuple(integer(part, f"the width {shown(part)}", "a positive integer", 1, whole) for part in parts)
-        except SizeError as error:
-            text = f"{error}; widths have commas between them, for instance {self.example}"
-            raise SizeError(f"{label}: {text}") from None
-
-
-@dataclass(frozen=True)
-class IntegerOr:
-    """A positive integer, or what stands for several or for a rule: a list of sizes, the word "auto".
-
-    >>> IntegerOr(OneOf(("auto",))).read("auto", "time_step_rank = auto", as_it_is)
-    'auto'
+    `take` is given a value, the label for messages and how its source writes integers; it gives the value as the
+    program takes it, or raises InputError or SizeError with the label first.
     """
 
-    other: Kind
+    needed: str
+    take: Callable[[Any, str, Whole], Any]
+    metavar: str = "N"
 
-    @property
-    def needed(self) -> str:
-        return f"a positive integer, or {self.other.needed}"
 
-    def read(self, value: Any, label: str, whole: Whole) -> Any:
+def at_least(least: int) -> Kind:
+    """An integer of at least that."""
+    needed = "a positive integer" if least == 1 else f"an integer of at least {least}"
+    return Kind(needed, lambda value, label, whole: integer(value, label, needed, least, whole))
+
+
+def plain(types: tuple[type, ...], needed: str) -> Kind:
+    """A value of a Python type that is taken as it is: a switch, a text, a number."""
+
+    def take(value: Any, label: str, whole: Whole) -> Any:
+        # true is an int to Python, and no number to a reader
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise InputError(f"{label}: {needed} is needed")
+        return value
+
+    return Kind(needed, take)
+
+
+def one_of(*words: str) -> Kind:
+    """One of a few words."""
+
+    def take(value: Any, label: str, whole: Whole) -> str:
+        if value not in words:
+            raise InputError(f"{label}: not a choice; {nearest(str(value), words)}")
+        return str(value)
+
+    return Kind(" or ".join(words), take, "|".join(words))
+
+
+def list_of(kind: Kind, needed: str) -> Kind:
+    """A list of values of one kind."""
+
+    def take(value: Any, label: str, whole: Whole) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{label}: {needed} is needed")
+        return tuple(kind.take(item, label, whole) for item in value)
+
+    return Kind(needed, take)
+
+
+def integer_or(other: Kind) -> Kind:
+    """A positive integer, or what stands for several or for a rule: a list of sizes, the word "auto".
+
+    >>> integer_or(one_of("auto")).take("auto", "time_step_rank = auto", as_it_is)
+    'auto'
+    """
+    needed = f"{SIZE.needed}, or {other.needed}"
+
+    def take(value: Any, label: str, whole: Whole) -> Any:
         if isinstance(whole(value), int):
-            return integer(value, label, "a positive integer", 1, whole)
+            return SIZE.take(value, label, whole)
         try:
-            return self.other.read(value, label, whole)
+            return other.take(value, label, whole)
         except (InputError, SizeError):
-            raise SizeError(f"{label}: {self.needed} is needed") from None
+            raise SizeError(f"{label}: {needed} is needed") from None
+
+    return Kind(needed, take)
 
 
-SWITCH = Plain((bool,), "true or false")
-LINE = Line()
-TEXT = Plain((str,), "a text")
-NUMBER = Plain((int, float), "a number")
-TEXTS = Listed(TEXT, "a list of texts")
-INTEGERS = Listed(Integer(0), "a list of integers of at least 0")
-SIDES = IntegerOr(Listed(Integer(), "a list of them"))
+def _line(value: Any, label: str, whole: Whole) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 200 or not value.isprintable():
+        raise InputError(f"{label}: {LINE.needed} is needed")
+    return value
+
+
+def _widths(value: Any, label: str, whole: Whole) -> tuple[int, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    parts = [parts] if isinstance(parts, int) and not isinstance(parts, bool) else parts
+    if not isinstance(parts, list | tuple) or not 1 <= len(parts) <= MOST_WIDTHS:
+        raise SizeError(f"{label}: {WIDTHS.needed} is needed, for instance 512,512")
+    try:
+        return tuple(SIZE.take(part, f"the width {shown(part)}", whole) for part in parts)
+    except SizeError as error:
+        text = f"{error}; widths have commas between them, for instance 512,512"
+        raise SizeError(f"{label}: {text}") from None
+
+
+SIZE, COUNT = at_least(1), at_least(0)
+SWITCH = plain((bool,), "true or false")
+TEXT = plain((str,), "a text")
+NUMBER = plain((int, float), "a number")
+TEXTS = list_of(TEXT, "a list of texts")
+INTEGERS = list_of(COUNT, "a list of integers of at least 0")
+SIDES = integer_or(list_of(SIZE, "a list of them"))
+LINE = Kind("a short line of text", _line)
+WIDTHS = Kind(f"a list of 1 to {MOST_WIDTHS} hidden widths", _widths, "N,N,…")
 
 
 @dataclass(frozen=True)
 class Key:
     """What is known of a key besides its name and default: its kind, whether null may stand there, its letter, and what
-    the help of its flag says; `metavar` stands there for the value."""
+    the help of its flag says."""
 
     kind: Kind
     null: bool = False
     letter: str = ""
     help: str = ""
-    metavar: str = "N"
 
 
 def key(
@@ -178,31 +143,29 @@ def key(
 
     `null` says that the key may be null; without it only a key that is so by default may. A key with `help` has a flag.
     """
-    kind = kind or _kind(default, int(not may_be_zero))
-    metavar = "|".join(kind.words) if isinstance(kind, OneOf) else "N"
+    kind = kind or _kind(default, may_be_zero)
     spoken = {True: "yes", False: "no"}.get(default, default)
     text = f"{help} Default: {spoken}." if help else ""
-    return _field(default, Key(kind, default is None if null is None else null, "", text, metavar))
+    return _field(default, Key(kind, default is None if null is None else null, "", text))
 
 
 def size(letter: str, *, may_be_zero: bool = False) -> Any:
     """The field of a Config for a size of the glossary, with the default and the help that stand there."""
     symbol = symbols.BY_LETTER[letter]
-    kind: Kind = Widths() if symbol.many else Integer(int(not may_be_zero))
-    metavar = "N,N,…" if symbol.many else "N"
-    return _field(symbol.default, Key(kind, True, letter, _with_default(symbol), metavar))
+    kind = WIDTHS if symbol.many else COUNT if may_be_zero else SIZE
+    return _field(symbol.default, Key(kind, True, letter, _with_default(symbol)))
 
 
 def _field(default: Any, known: Key) -> Any:
     return field(default=default, metadata={"key": known})
 
 
-def _kind(default: Any, least: int) -> Kind:
+def _kind(default: Any, may_be_zero: bool) -> Kind:
     """The kind of a default; true is an int to Python, so switches come first."""
     for types, kind in ((bool, SWITCH), (str, TEXT), (float, NUMBER)):
         if isinstance(default, types):
             return kind
-    return Integer(least)
+    return COUNT if may_be_zero else SIZE
 
 
 def _with_default(symbol: symbols.Symbol) -> str:
@@ -228,7 +191,7 @@ def read(known: Key, value: Any, label: str, whole: Whole) -> Any:
         if known.null:
             return None
         raise InputError(f"{label}: {known.kind.needed} is needed; leave the key out for its default")
-    return known.kind.read(value, label, whole)
+    return known.kind.take(value, label, whole)
 
 
 def integer(value: Any, label: str, needed: str, least: int, whole: Whole, largest: int = LARGEST) -> int:

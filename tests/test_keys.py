@@ -7,7 +7,7 @@ import pytest
 
 from shapeviz import keys, symbols
 from shapeviz.errors import InputError, ShapevizError
-from shapeviz.keys import INTEGERS, SIDES, SWITCH, TEXTS, IntegerOr, OneOf, key, size
+from shapeviz.keys import INTEGERS, SIDES, SWITCH, TEXTS, integer_or, key, one_of, size
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Config:
     vocab_size: int = key(32000)
     groups: int | None = key(None)
     window: int | None = key(16, null=True)
-    time_step_rank: int | str = key("auto", IntegerOr(OneOf(("auto",))))
+    time_step_rank: int | str = key("auto", integer_or(one_of("auto")))
     image: int | tuple[int, ...] = key(224, SIDES)
     kinds: tuple[str, ...] | None = key(None, TEXTS)
     dense: tuple[int, ...] = key((), INTEGERS)

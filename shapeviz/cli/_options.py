@@ -86,7 +86,7 @@ def _common(verb: ModuleType) -> list[Parameter]:
         if name in SWITCHES:
             common.append(_option(name, bool | None, f"{flag(name)}/{flag(f'no_{name}')}", help=known.help))
         else:
-            common.append(_option(name, str | None, flag(name), metavar=known.metavar, help=known.help))
+            common.append(_option(name, str | None, flag(name), metavar=known.kind.metavar, help=known.help))
     for name, (metavar, text) in TORCH.items():
         common.append(_option(name, list[str] | None, f"--{name}", metavar=metavar, help=text))
     for name, (flags, text) in TORCH_SWITCHES.items():

@@ -134,7 +134,7 @@ def _labels(data: Mapping[str, Any], source: str, usual: int) -> int:
     """The labels of a classifier: as many as usual unless the configuration names or counts them."""
     names, number = data.get("id2label"), data.get("num_labels")
     if number is not None:
-        return keys.Integer().read(number, f"{source}: num_labels = {keys.shown(number)}", keys.from_json)
+        return int(keys.SIZE.take(number, f"{source}: num_labels = {keys.shown(number)}", keys.from_json))
     if names is None:
         return usual
     if not isinstance(names, dict) or not names:

@@ -14,7 +14,7 @@ from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import learned
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import floor
-from shapeviz.keys import TEXTS, Integer, Whole, key
+from shapeviz.keys import COUNT, TEXTS, Kind, Whole, key
 from shapeviz.layer_order import LayerOrder
 from shapeviz.models._decoder_only import classes, decoder_only
 from shapeviz.models._plan import (
@@ -48,16 +48,13 @@ MODULES = {
 KINDS = {"global": "full", "local": "sliding"}
 
 
-class Turns:
-    """Kinds of layers, and how often they take turns: `[[["global", "local"], 12]]`."""
+def _read_turns(value: Any, label: str, whole: Whole) -> tuple[tuple[tuple[str, ...], int], ...]:
+    if not isinstance(value, list) or not all(isinstance(item, list) and len(item) == 2 for item in value):
+        raise InputError(f"{label}: {TURNS.needed} is needed")
+    return tuple((TEXTS.take(kinds, label, whole), COUNT.take(times, label, whole)) for kinds, times in value)
 
-    needed = 'a list of kinds and how often they take turns, such as [[["global", "local"], 12]],'
 
-    def read(self, value: Any, label: str, whole: Whole) -> tuple[tuple[tuple[str, ...], int], ...]:
-        """The same as tuples. Raises InputError or SizeError."""
-        if not isinstance(value, list) or not all(isinstance(item, list) and len(item) == 2 for item in value):
-            raise InputError(f"{label}: {self.needed} is needed")
-        return tuple((TEXTS.read(kinds, label, whole), Integer(0).read(n, label, whole)) for kinds, n in value)
+TURNS = Kind('a list of kinds and how often they take turns, such as [[["global", "local"], 12]],', _read_turns)
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Config:
     max_position_embeddings: int = key(2048)
     hidden_size: int = key(2048)
     num_layers: int = key(24)
-    attention_types: tuple[tuple[tuple[str, ...], int], ...] | None = key(None, Turns())
+    attention_types: tuple[tuple[tuple[str, ...], int], ...] | None = key(None, TURNS)
     num_heads: int = key(16)
     intermediate_size: int | None = key(None)
     window_size: int = key(256)

@@ -18,7 +18,7 @@ from shapeviz.blocks.norm import layer_norm, rms_norm
 from shapeviz.blocks.position import learned, rotary, sinusoidal
 from shapeviz.blocks.sublayer import Norm
 from shapeviz.expr import Expr, maximum
-from shapeviz.keys import LARGEST, LINE, OneOf, key, size
+from shapeviz.keys import LARGEST, LINE, key, one_of, size
 from shapeviz.lang import Variable, param, softmax, state
 from shapeviz.models._encoder_decoder import Stack, encoder_decoder, one_stack
 from shapeviz.models._nearest import WINDOW, Rules, nearest_sizes, refuse
@@ -45,15 +45,15 @@ class Config:
     d_v: int | None = size("d_v")
     ff: tuple[int, ...] = size("d_ff")
     gated: bool = key(False, help="Gated feed-forward: two matrices for every hidden width.")
-    norm: str = key("layer", OneOf(("layer", "rms")), help="LayerNorm or RMSNorm.")
+    norm: str = key("layer", one_of("layer", "rms"), help="LayerNorm or RMSNorm.")
     norm_position: str = key(
-        "post", OneOf(("post", "pre")), help="Norm after each residual sum, or before each sublayer."
+        "post", one_of("post", "pre"), help="Norm after each residual sum, or before each sublayer."
     )
     bias: bool = key(True, help="Biases in the linear layers; norms keep theirs, the head has none.")
     vocab: int | None = size("V")
     tie: bool = key(True, help="One table for both embeddings and the head.")
     positions: str = key(
-        "sinusoidal", OneOf(("none", "sinusoidal", "learned", "rotary")), help="How positions are encoded."
+        "sinusoidal", one_of("none", "sinusoidal", "learned", "rotary"), help="How positions are encoded."
     )
     max_len: int | None = size("P")
     batch: int = size("B")
