@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from shapeviz.keys import key
 from shapeviz.lang import block, source
 from shapeviz.models import Plan
-from shapeviz.models._plan import B, E, N, S, d_model
+from shapeviz.models._letters import B, E, N, S, d_model
 
 SYMBOLS = {"N": "layers", "d_model": "width"}
 CLASSES = {"Tiny": ""}

@@ -9,7 +9,8 @@ from shapeviz.blocks.linear import classifier, head, linear
 from shapeviz.blocks.sublayer import Norm, Step
 from shapeviz.expr import Expr
 from shapeviz.lang import Variable, block, param, restate, source, write, written
-from shapeviz.models._plan import B, C, Layers, S, Stack, V, d_model
+from shapeviz.models._letters import B, C, S, V, d_model
+from shapeviz.models._plan import Layers, Stack
 
 SIZES = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 
 from shapeviz.blocks.alibi import Shifted
 from shapeviz.blocks.attention import MultiHead
-from shapeviz.blocks.linear import classifier
-from shapeviz.blocks.pooling import pooler
 from shapeviz.blocks.position import Relative
 from shapeviz.blocks.sublayer import Attend, Layer, Norm
 from shapeviz.expr import Expr
 from shapeviz.ir import Condition
 from shapeviz.lang import Variable, block, param, repeat, source, state, term, write
-from shapeviz.models._encoder_only import scored
-from shapeviz.models._plan import B, S, T, V, d_model
+from shapeviz.models._letters import B, S, T, V, d_model
 
 ENCODER_ALONE = ("encoder", "token")
 Read = Callable[[Variable, Variable], Variable]
@@ -101,14 +98,6 @@ def one_stack(run: Encode, read: Read) -> Callable[[], Variable]:
         return read(state("y", y), table)
 
     return transformer
-
-
-def classified(y: Variable, task: str, labels: Expr) -> Variable:
-    """Scores for the whole sequence (by a second layer's vector of its last token), or for every token."""
-    if task == "sequence":
-        y = pooler(y, d_model, last=True, name="dense")
-        return state("scores", classifier(y, labels, name="sequence_classifier", title="Classifier"))
-    return state("scores", scored(y, task, labels))
 
 
 def target_limit(longest: int) -> Condition:

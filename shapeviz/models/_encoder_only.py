@@ -15,8 +15,9 @@ from shapeviz.blocks.pooling import pooler, transform, unread
 from shapeviz.blocks.position import learned, token_types
 from shapeviz.blocks.sublayer import Layer, Norm
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, param, repeat, restate, source, write, written
-from shapeviz.models._plan import B, C, Layers, P, S, V, d_ff, d_k, d_model, h
+from shapeviz.lang import Variable, block, param, repeat, restate, source, state, write, written
+from shapeviz.models._letters import B, C, P, S, V, d_ff, d_k, d_model, h
+from shapeviz.models._plan import Layers
 
 TASKS = {
     "Model": "", "ForMaskedLM": "mlm", "ForCausalLM": "mlm", "LMHeadModel": "mlm", "ForPreTraining": "pretraining",
@@ -53,6 +54,14 @@ def scored(y: Variable, task: str, labels: Expr) -> Variable:
     """Scores of every token: for its label, or for being the first and the last of an answer."""
     name, title = ("span", "Answer span") if task == "questions" else ("classifier", "Classifier")
     return classifier(y, labels, name=name, title=title)
+
+
+def classified(y: Variable, task: str, labels: Expr) -> Variable:
+    """Scores for the whole sequence (by a second layer's vector of its last token), or for every token."""
+    if task == "sequence":
+        y = pooler(y, d_model, last=True, name="dense")
+        return state("scores", classifier(y, labels, name="sequence_classifier", title="Classifier"))
+    return state("scores", scored(y, task, labels))
 
 
 @dataclass(frozen=True)

@@ -13,24 +13,11 @@ from shapeviz.blocks.position import rotary
 from shapeviz.expr import Expr
 from shapeviz.ir import Condition
 from shapeviz.layer_order import LayerOrder
+from shapeviz.models._checks import chosen, even, known_activations
 from shapeviz.models._decoder_only import decoder_only
-from shapeviz.models._plan import (
-    TITLES,
-    E,
-    Layers,
-    N,
-    Plan,
-    Stack,
-    chosen,
-    d_e,
-    d_ff,
-    d_v,
-    even,
-    h,
-    k,
-    kept,
-    known_activations,
-)  # fmt: skip
+from shapeviz.models._letters import E, N, d_e, d_ff, d_v, h, k
+from shapeviz.models._patterns import TITLES, kept
+from shapeviz.models._plan import Layers, Plan, Stack
 
 d_n, d_r, r_kv, r_q, N_s, N_dense, N_moe = map(Expr.of, ("d_n", "d_r", "r_kv", "r_q", "N_s", "N_dense", "N_moe"))
 SYMBOLS = {

@@ -10,7 +10,8 @@ from typing import Any
 from shapeviz.blocks.sublayer import Layer
 from shapeviz.expr import Expr, ceil, floor
 from shapeviz.layer_order import LayerOrder
-from shapeviz.models._plan import LAYER_TYPES, LONGEST, N, Pattern, counted
+from shapeviz.models._letters import N
+from shapeviz.models._patterns import LAYER_TYPES, LONGEST, Pattern, counted
 
 LEGEND = {
     "N_sliding_dense": "dense layers with a sliding window",

@@ -10,6 +10,7 @@ from shapeviz.blocks.sublayer import Layer
 from shapeviz.expr import Expr
 from shapeviz.keys import key
 from shapeviz.lang import Variable, block, repeat
+from shapeviz.models._checks import usual_check
 from shapeviz.models._encoder_only import (
     SIZES,
     TABLES,
@@ -21,7 +22,8 @@ from shapeviz.models._encoder_only import (
     sum_of_tables,
     token_inputs,
 )  # fmt: skip
-from shapeviz.models._plan import C, Layers, N, Plan, d_model, h, usual_check
+from shapeviz.models._letters import C, N, d_model, h
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES | {"G": "num_hidden_groups", "N_in": "inner_group_num", "d_emb": "embedding_size"}
 IGNORED = {

@@ -18,24 +18,11 @@ from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
 from shapeviz.keys import key
 from shapeviz.lang import Variable, param, state
-from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder, target_limit
-from shapeviz.models._plan import (
-    B,
-    C,
-    N_dec,
-    N_enc,
-    P,
-    Plan,
-    S,
-    T,
-    V,
-    d_ff,
-    d_k,
-    d_model,
-    divides,
-    h,
-    known_activations,
-)  # fmt: skip
+from shapeviz.models._checks import divides, known_activations
+from shapeviz.models._encoder_decoder import Stack, encoder_decoder, target_limit
+from shapeviz.models._encoder_only import classified
+from shapeviz.models._letters import B, C, N_dec, N_enc, P, S, T, V, d_ff, d_k, d_model, h
+from shapeviz.models._plan import Plan
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N_enc": "encoder_layers", "N_dec": "decoder_layers",

@@ -11,8 +11,11 @@ from shapeviz.blocks.encoder import PreNorm
 from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.keys import key
+from shapeviz.models._checks import divides
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, d_k, d_model, divides, h
+from shapeviz.models._letters import N, d_ff, d_k, d_model, h
+from shapeviz.models._patterns import causal
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = {"V": "vocab_size", "N": "n_layer", "d_model": "hidden_size", "h": "n_head"}
 ALIASES = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "n_embed": "hidden_size"}

@@ -11,8 +11,11 @@ from shapeviz.blocks.norm import LayerNorm, heads_layer_norm
 from shapeviz.blocks.parallel import Parallel
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
+from shapeviz.models._checks import grouped, rotary_check
 from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, rotary_check
+from shapeviz.models._letters import N, d_ff, h, heads
+from shapeviz.models._patterns import causal
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES
 IGNORED = ROTARY | {"layer_norm_eps", "logit_scale", "attention_dropout", "model_max_length", "pretraining_tp"}

@@ -9,8 +9,9 @@ from shapeviz.blocks.moe import Scored
 from shapeviz.errors import SizeError
 from shapeviz.keys import key
 from shapeviz.models import _latent
+from shapeviz.models._checks import at_most, divides
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes
-from shapeviz.models._plan import Plan, at_most, divides
+from shapeviz.models._plan import Plan
 
 SYMBOLS = _latent.SYMBOLS
 ALIASES = {"num_experts": "n_routed_experts"}

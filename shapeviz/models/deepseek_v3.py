@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from shapeviz.blocks.moe import Scored
 from shapeviz.keys import key
 from shapeviz.models import _latent
+from shapeviz.models._checks import at_most, divides
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes
-from shapeviz.models._plan import Plan, at_most, divides
+from shapeviz.models._plan import Plan
 
 SYMBOLS = _latent.SYMBOLS
 ALIASES = {"num_local_experts": "n_routed_experts", "num_mtp_layers": "num_nextn_predict_layers"}

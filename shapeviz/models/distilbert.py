@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from shapeviz.keys import key
+from shapeviz.models._checks import divides, known_activations
 from shapeviz.models._encoder_only import TaskHeads, classes, encoder_only, letters, post_norm, sum_of_tables
-from shapeviz.models._plan import Layers, N, Plan, d_model, divides, h, known_activations
+from shapeviz.models._letters import N, d_model, h
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N": "n_layers", "d_model": "dim", "h": "n_heads",

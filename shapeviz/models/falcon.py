@@ -16,22 +16,11 @@ from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sublayer import Attend, Feed, Layer, Norm
 from shapeviz.errors import SizeError
 from shapeviz.keys import key
+from shapeviz.models._checks import divides, grouped, rotary_check, usual_check
 from shapeviz.models._decoder_only import ROTARY, classes, decoder_only
-from shapeviz.models._plan import (
-    Layers,
-    N,
-    Plan,
-    causal,
-    d_ff,
-    d_k,
-    d_model,
-    divides,
-    g,
-    grouped,
-    h,
-    rotary_check,
-    usual_check,
-)  # fmt: skip
+from shapeviz.models._letters import N, d_ff, d_k, d_model, g, h
+from shapeviz.models._patterns import causal
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",

@@ -12,21 +12,11 @@ from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import Sandwich
 from shapeviz.expr import ceil
 from shapeviz.keys import TEXTS, key
+from shapeviz.models._checks import grouped, rotary_check
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import (
-    FULL,
-    IN_TURN,
-    N,
-    Plan,
-    d_ff,
-    grouped,
-    h,
-    heads,
-    layer_order,
-    pattern,
-    rotary_check,
-    windowed,
-)  # fmt: skip
+from shapeviz.models._letters import N, d_ff, h, heads
+from shapeviz.models._patterns import FULL, IN_TURN, layer_order, pattern, windowed
+from shapeviz.models._plan import Plan
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {

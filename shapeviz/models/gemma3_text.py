@@ -14,8 +14,11 @@ from shapeviz.blocks.sublayer import Layer
 from shapeviz.expr import Expr, floor
 from shapeviz.keys import TEXTS, key
 from shapeviz.layer_order import LayerOrder
+from shapeviz.models._checks import grouped, rotary_check
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, decoder_only
-from shapeviz.models._plan import FULL, N, Plan, causal, d_ff, grouped, h, heads, layer_order, pattern, rotary_check, w
+from shapeviz.models._letters import N, d_ff, h, heads, w
+from shapeviz.models._patterns import FULL, causal, layer_order, pattern
+from shapeviz.models._plan import Plan
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {

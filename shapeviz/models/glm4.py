@@ -11,8 +11,11 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sandwich import Sandwich
 from shapeviz.keys import key
+from shapeviz.models._checks import grouped, usual_check
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, usual_check
+from shapeviz.models._letters import N, d_ff, h, heads
+from shapeviz.models._patterns import causal
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES | {"d_k": "head_dim"}
 IGNORED = USUAL_IGNORED | {"partial_rotary_factor"}

@@ -16,21 +16,11 @@ from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import floor
 from shapeviz.keys import COUNT, TEXTS, Kind, Whole, key
 from shapeviz.layer_order import LayerOrder
+from shapeviz.models._checks import divides, known_activations
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import (
-    LONGEST,
-    N,
-    P,
-    Plan,
-    counted,
-    d_ff,
-    d_k,
-    d_model,
-    divides,
-    h,
-    known_activations,
-    windowed,
-)  # fmt: skip
+from shapeviz.models._letters import N, P, d_ff, d_k, d_model, h
+from shapeviz.models._patterns import LONGEST, counted, windowed
+from shapeviz.models._plan import Plan
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N": "num_layers", "d_model": "hidden_size", "h": "num_heads",

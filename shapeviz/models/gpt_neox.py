@@ -12,8 +12,11 @@ from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.parallel import ParallelOfTwoNorms
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
+from shapeviz.models._checks import usual_check
 from shapeviz.models._decoder_only import ROTARY, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, d_k, d_model, h, usual_check
+from shapeviz.models._letters import N, d_ff, d_k, d_model, h
+from shapeviz.models._patterns import causal
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",

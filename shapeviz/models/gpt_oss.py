@@ -14,24 +14,11 @@ from shapeviz.blocks.position import rotary
 from shapeviz.errors import SizeError
 from shapeviz.expr import ceil
 from shapeviz.keys import TEXTS, key
+from shapeviz.models._checks import at_most, chosen, grouped, rotary_check
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import (
-    IN_TURN,
-    E,
-    N,
-    Plan,
-    at_most,
-    chosen,
-    d_e,
-    grouped,
-    h,
-    heads,
-    k,
-    layer_order,
-    pattern,
-    rotary_check,
-    windowed,
-)  # fmt: skip
+from shapeviz.models._letters import E, N, d_e, h, heads, k
+from shapeviz.models._patterns import IN_TURN, layer_order, pattern, windowed
+from shapeviz.models._plan import Plan
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",

@@ -10,20 +10,11 @@ from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import TEXTS, key
+from shapeviz.models._checks import grouped, rotary_check
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import (
-    FULL,
-    SLIDING,
-    Plan,
-    d_ff,
-    grouped,
-    h,
-    heads,
-    layer_order,
-    pattern,
-    rotary_check,
-    windowed,
-)  # fmt: skip
+from shapeviz.models._letters import d_ff, h, heads
+from shapeviz.models._patterns import FULL, SLIDING, layer_order, pattern, windowed
+from shapeviz.models._plan import Plan
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {"pretraining_tp"} | {"use_sliding_window", "is_mistral_derived_model"}

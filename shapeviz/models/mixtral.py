@@ -11,23 +11,11 @@ from shapeviz.blocks.moe import MixtureOfExperts, Router
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
+from shapeviz.models._checks import at_most, chosen, grouped, rotary_check
 from shapeviz.models._decoder_only import USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import (
-    E,
-    Layers,
-    N,
-    Plan,
-    at_most,
-    causal,
-    chosen,
-    d_e,
-    grouped,
-    h,
-    heads,
-    k,
-    rotary_check,
-    w,
-)  # fmt: skip
+from shapeviz.models._letters import E, N, d_e, h, heads, k, w
+from shapeviz.models._patterns import causal
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = {
     "V": "vocab_size", "N": "num_hidden_layers", "d_model": "hidden_size", "h": "num_attention_heads",

@@ -13,8 +13,11 @@ from shapeviz.blocks.position import learned
 from shapeviz.expr import Expr
 from shapeviz.keys import key
 from shapeviz.lang import Variable
+from shapeviz.models._checks import usual_check
 from shapeviz.models._decoder_only import classes, decoder_only
-from shapeviz.models._plan import Layers, N, P, Plan, causal, d_ff, d_k, d_model, h, usual_check
+from shapeviz.models._letters import N, P, d_ff, d_k, d_model, h
+from shapeviz.models._patterns import causal
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = {
     "V": "vocab_size", "P": "max_position_embeddings", "N": "num_hidden_layers", "d_model": "hidden_size",

@@ -13,25 +13,11 @@ from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sublayer import Layer
 from shapeviz.errors import SizeError
 from shapeviz.keys import INTEGERS, TEXTS, key
+from shapeviz.models._checks import at_most, chosen, grouped, rotary_check
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import (
-    FULL,
-    E,
-    Plan,
-    at_most,
-    causal,
-    chosen,
-    d_e,
-    d_ff,
-    d_s,
-    grouped,
-    h,
-    heads,
-    k,
-    layer_order,
-    rotary_check,
-    w,
-)  # fmt: skip
+from shapeviz.models._letters import E, d_e, d_ff, d_s, h, heads, k, w
+from shapeviz.models._patterns import FULL, causal, layer_order
+from shapeviz.models._plan import Plan
 from shapeviz.models._sparse import LEGEND, kinds, kinds_pattern
 
 SYMBOLS = SIZES | {

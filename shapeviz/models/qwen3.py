@@ -10,8 +10,11 @@ from shapeviz.blocks.feed_forward import GatedFeedForward
 from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import TEXTS, key
+from shapeviz.models._checks import grouped, rotary_check
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import FULL, Plan, d_ff, grouped, h, heads, late_windows, layer_order, rotary_check, windowed
+from shapeviz.models._letters import d_ff, h, heads
+from shapeviz.models._patterns import FULL, late_windows, layer_order, windowed
+from shapeviz.models._plan import Plan
 
 SYMBOLS = SIZES | {"d_k": "head_dim", "w": "sliding_window"}
 IGNORED = USUAL_IGNORED | {"use_mrope", "is_causal", "pretraining_tp"}

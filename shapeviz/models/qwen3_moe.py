@@ -13,24 +13,11 @@ from shapeviz.blocks.norm import rms_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.blocks.sublayer import Layer
 from shapeviz.keys import INTEGERS, key
+from shapeviz.models._checks import at_most, chosen, grouped, rotary_check
 from shapeviz.models._decoder_only import SIZES, USUAL_IGNORED, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import (
-    E,
-    N,
-    Plan,
-    at_most,
-    causal,
-    chosen,
-    counted,
-    d_e,
-    d_ff,
-    grouped,
-    h,
-    heads,
-    k,
-    rotary_check,
-    w,
-)  # fmt: skip
+from shapeviz.models._letters import E, N, d_e, d_ff, h, heads, k, w
+from shapeviz.models._patterns import causal, counted
+from shapeviz.models._plan import Plan
 from shapeviz.models._sparse import experts, sparse_order
 
 SYMBOLS = SIZES | {

@@ -7,6 +7,7 @@ from functools import partial
 
 from shapeviz.errors import SizeError
 from shapeviz.keys import key
+from shapeviz.models._checks import usual_check
 from shapeviz.models._encoder_only import (
     SIZES,
     TABLES,
@@ -17,7 +18,8 @@ from shapeviz.models._encoder_only import (
     post_norm,
     sum_of_tables,
 )
-from shapeviz.models._plan import Layers, N, Plan, d_model, h, usual_check
+from shapeviz.models._letters import N, d_model, h
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES
 IGNORED = {

@@ -10,8 +10,11 @@ from shapeviz.blocks.feed_forward import FeedForward
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.blocks.position import rotary
 from shapeviz.keys import key
+from shapeviz.models._checks import grouped, rotary_check
 from shapeviz.models._decoder_only import ROTARY, SIZES, USUAL_MODULES, classes, decoder_only
-from shapeviz.models._plan import Layers, N, Plan, causal, d_ff, grouped, h, heads, rotary_check, w
+from shapeviz.models._letters import N, d_ff, h, heads, w
+from shapeviz.models._patterns import causal
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES | {"w": "sliding_window"}
 IGNORED = ROTARY | {

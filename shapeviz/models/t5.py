@@ -18,8 +18,11 @@ from shapeviz.errors import SizeError
 from shapeviz.expr import Expr
 from shapeviz.keys import SWITCH, TEXT, key
 from shapeviz.lang import Variable, param, sqrt, state
-from shapeviz.models._encoder_decoder import Stack, classified, encoder_decoder
-from shapeviz.models._plan import B, C, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, h, known, known_activations
+from shapeviz.models._checks import known, known_activations
+from shapeviz.models._encoder_decoder import Stack, encoder_decoder
+from shapeviz.models._encoder_only import classified
+from shapeviz.models._letters import B, C, N_dec, N_enc, S, T, V, d_ff, d_k, d_model, h
+from shapeviz.models._plan import Plan
 
 SYMBOLS = {
     "V": "vocab_size", "N_enc": "num_layers", "N_dec": "num_decoder_layers", "d_model": "d_model", "h": "num_heads",

@@ -21,8 +21,9 @@ from shapeviz.expr import Expr, maximum
 from shapeviz.keys import LARGEST, LINE, key, one_of, size
 from shapeviz.lang import Variable, param, softmax, state
 from shapeviz.models._encoder_decoder import Stack, encoder_decoder, one_stack
+from shapeviz.models._letters import B, N_dec, N_enc, P, S, T, V, d_k, d_model, d_v, g, h
 from shapeviz.models._nearest import WINDOW, Rules, nearest_sizes, refuse
-from shapeviz.models._plan import B, N_dec, N_enc, P, Plan, S, T, V, d_k, d_model, d_v, g, h
+from shapeviz.models._plan import Plan
 from shapeviz.symbols import letters, meaning, numbered
 
 CLASSES = {"Transformer": ""}

@@ -16,8 +16,10 @@ from shapeviz.blocks.norm import LayerNorm
 from shapeviz.blocks.position import sinusoidal
 from shapeviz.keys import key
 from shapeviz.lang import Variable, param, state
+from shapeviz.models._checks import divides
 from shapeviz.models._encoder_decoder import Stack, encoder_decoder
-from shapeviz.models._plan import B, N_dec, N_enc, Plan, S, T, V, d_ff, d_k, d_model, divides, h
+from shapeviz.models._letters import B, N_dec, N_enc, S, T, V, d_ff, d_k, d_model, h
+from shapeviz.models._plan import Plan
 
 SYMBOLS = {
     "V": "vocab_size", "N_enc": "encoder_layers", "N_dec": "decoder_layers", "d_model": "d_model", "h": "num_heads",

@@ -17,8 +17,10 @@ from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, floor
 from shapeviz.keys import SIDES, key
 from shapeviz.lang import Variable, first, source, write
+from shapeviz.models._checks import usual_check
 from shapeviz.models._encoder_only import Inputs, encoder_only
-from shapeviz.models._plan import B, C, Layers, N, Plan, d_ff, d_k, d_model, h, usual_check
+from shapeviz.models._letters import B, C, N, d_ff, d_k, d_model, h
+from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = {
     "H": "image_size", "p": "patch_size", "c": "num_channels", "N": "num_hidden_layers", "d_model": "hidden_size",
