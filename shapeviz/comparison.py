@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from shapeviz.ir import Model
 from shapeviz.report import Report, Row
 
-Value = int | str | None
+Value = int | Fraction | str | None
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Difference:
     after: Value
 
     @property
-    def change(self) -> int | None:
+    def change(self) -> int | Fraction | None:
         """The second less the first, where both are numbers."""
-        if isinstance(self.before, int) and isinstance(self.after, int):
+        if isinstance(self.before, int | Fraction) and isinstance(self.after, int | Fraction):
             return self.after - self.before
         return None
 

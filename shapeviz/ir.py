@@ -16,13 +16,10 @@ from shapeviz.layer_order import LayerOrder
 from shapeviz.tensor import Axis as Axis
 from shapeviz.tensor import Shape as Shape
 from shapeviz.tensor import Tensor as Tensor
+from shapeviz.tensor import is_dtype as is_dtype
 from shapeviz.tensor import width as width
 
 ONE = Expr.of(1)
-NOT_TRACED = "it is known of traced modules alone: shapeviz.trace(module, …, saved=True)"
-NOT_IN_A_TRACE = dict.fromkeys(
-    ("active", "kv_cache", "cache", "buffers"), "a trace does not tell; it is known of configurations and sizes"
-)
 NOTHING = "nothing"  # the name of a result that there is none of
 
 
@@ -30,8 +27,10 @@ NOTHING = "nothing"  # the name of a result that there is none of
 class Op:
     """A leaf of the tree: one operation, its shape rule already applied, its cost known.
 
-    A traced one also knows what its backward pass costs, the tensors it saves for that (what, bytes), the bytes of
-    each tensor it made, its further outputs, and the line of code; `failed` marks the one that raised.
+    `view` says that the output has no storage of its own: it is the first input read otherwise, or that input with the
+    others added while it is written, as a bias is. A traced one also knows what its backward pass costs, the tensors it
+    saves for that (what, bytes), the bytes of each tensor it made, its further outputs, and the line of code; `failed`
+    marks the one that raised.
     """
 
     name: str
@@ -46,6 +45,7 @@ class Op:
     others: tuple[Tensor, ...] = ()
     site: str = ""
     failed: bool = False
+    view: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,8 @@ class Model:
     `origin` is what it was made from (None if it was written in the language), `columns` what is measured of it
     unless asked otherwise, `legend` the meaning of every symbol, `missing` says of each symbol without a number how to
     give it one, `notes` are hints for the user, `conventions` say of a column what is different in this model,
-    `absent` which columns cannot be known and why, `again` traces it at other sizes.
+    `dtype` is that of its elements if one is named, `saves` says of a trace that it knows what the backward pass needs,
+    `again` traces it at other sizes.
     """
 
     name: str
@@ -258,7 +259,8 @@ class Model:
     origin: Origin | None = None
     columns: tuple[str, ...] = ("params", "flops")
     conventions: Mapping[str, str] = field(default_factory=dict)
-    absent: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(("saved", "largest"), NOT_TRACED))
+    dtype: str = ""
+    saves: bool = False
     again: Callable[[Mapping[str, int]], Model] | None = None
 
     def __repr__(self) -> str:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Union
+from typing import Any
 
 from shapeviz.errors import ConditionError, InputError
 from shapeviz.expr import Expr, ExprLike, notation
+from shapeviz.expr.polynomial import Number as Number
 from shapeviz.ir import Sizes
+from shapeviz.quotient import Quotient
 
-Number = Union[int, Fraction]
 SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 COUNT = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?) ?([KMBGTPE]?)", re.IGNORECASE)
 
@@ -29,7 +30,7 @@ class Quantity:
     S² 16 9 33
     """
 
-    formula: Expr
+    formula: Expr | Quotient
     sizes: Sizes = field(compare=False, repr=False)
     elsewhere: Callable[[Mapping[str, Any]], Number] | None = field(default=None, compare=False, repr=False)
 
@@ -47,9 +48,17 @@ class Quantity:
             return self.elsewhere({**self.sizes.values, **changed})
 
     @property
-    def value(self) -> int:
-        """The value at the model's own sizes: an exact integer."""
-        return int(self.formula.at(self.sizes.numbers))
+    def value(self) -> Any:
+        """The value at the model's own sizes: an exact integer, of a ratio an exact Fraction where it is none."""
+        found = self.formula.at(self.sizes.numbers)
+        return found if isinstance(found, Fraction) else int(found)
+
+    @property
+    def expression(self) -> Expr:
+        """The formula as an expression. Raises InputError for a ratio, which is none."""
+        if isinstance(self.formula, Quotient):
+            raise InputError(f"{self} is a ratio: take what stands above and below the line")
+        return self.formula
 
     @property
     def terms(self) -> Mapping[Any, Number]:
@@ -61,7 +70,7 @@ class Quantity:
         """The sizes that occur in the formula."""
         return self.formula.names
 
-    def subs(self, sizes: Mapping[str, ExprLike]) -> Expr:
+    def subs(self, sizes: Mapping[str, ExprLike]) -> Expr | Quotient:
         """The formula with some sizes replaced by expressions or numbers."""
         return self.formula.subs(sizes)
 
@@ -71,19 +80,19 @@ class Quantity:
         return Quantity(formula, self.sizes)
 
     def __add__(self, other: ExprLike | Quantity) -> Quantity:
-        return self._with(self.formula + _formula(other))
+        return self._with(self.expression + _expression(other))
 
     def __sub__(self, other: ExprLike | Quantity) -> Quantity:
-        return self._with(self.formula - _formula(other))
+        return self._with(self.expression - _expression(other))
 
     def __rsub__(self, other: ExprLike | Quantity) -> Quantity:
-        return self._with(_formula(other) - self.formula)
+        return self._with(_expression(other) - self.expression)
 
     def __mul__(self, other: ExprLike | Quantity) -> Quantity:
-        return self._with(self.formula * _formula(other))
+        return self._with(self.expression * _expression(other))
 
     def __truediv__(self, other: ExprLike | Quantity) -> Quantity:
-        return self._with(self.formula / _formula(other))
+        return self._with(self.expression / _expression(other))
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -119,8 +128,8 @@ class Quantity:
         return self.formula.javascript
 
 
-def _formula(value: ExprLike | Quantity) -> Expr:
-    return value.formula if isinstance(value, Quantity) else Expr.of(value)
+def _expression(value: ExprLike | Quantity) -> Expr:
+    return value.expression if isinstance(value, Quantity) else Expr.of(value)
 
 
 def counted(number: Any, label: str) -> int | None:

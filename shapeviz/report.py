@@ -2,83 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from types import ModuleType
 from typing import Any
 
-from shapeviz import plugins
+from shapeviz import analyses, symbols
+from shapeviz.analysis import Analysis
+from shapeviz.column import Cell, Column
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr
-from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Op, Shape, Sizes
+from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Op, Shape, Sizes, width
 from shapeviz.layer_order import LayerOrder
 from shapeviz.quantity import Quantity
-from shapeviz.tally import Line, Tally
+from shapeviz.tally import Line, RatioTally, Tally
 from shapeviz.wiring import Wire, wires
 
 __all__ = ["Cell", "Check", "Column", "Line", "Report", "Row", "measure"]
-COUNTS = ("repeat", "copies", "active")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One analysis of the whole model: its title, unit ("B" for bytes) and convention, and what it comes to.
-
-    `total` is without what cannot be counted, because a size of it has no number: that is in `not_counted`.
-    """
-
-    name: str
-    title: str
-    unit: str
-    convention: str
-    total: Quantity
-    not_counted: Expr
-    derive: Callable[[], tuple[Line, ...]] = field(repr=False, compare=False)
-    by_kind: Callable[[], Mapping[str, Quantity]] = field(repr=False, compare=False)
-
-    @cached_property
-    def derivation(self) -> tuple[Line, ...]:
-        """The total as a sum of the parts of the model, equal ones on one line."""
-        return self.derive()
-
-    @cached_property
-    def kinds(self) -> Mapping[str, Quantity]:
-        """The total by kind of module, embedding, attention, feed_forward, …; none for a column that is no sum."""
-        return self.by_kind()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What one instance of a block costs, and how many `instances` of it the whole model counts.
-
-    `each` is without what cannot be counted, because a size of it has no number: that is in `not_counted`.
-    """
-
-    each: Quantity
-    instances: Quantity
-    not_counted: Expr
-    derive: Callable[[], tuple[Line, ...]] = field(repr=False, compare=False)
-
-    @property
-    def value(self) -> int:
-        """The cost of one instance at the model's own sizes."""
-        return self.each.value
-
-    @property
-    def in_model(self) -> int:
-        """The cost of all instances in the whole model, at its own sizes."""
-        return self.each.value * self.instances.value
-
-    @property
-    def counts(self) -> bool:
-        """True unless it is zero for all sizes and nothing is left out."""
-        return bool(self.each.terms or self.not_counted.terms)
-
-    @cached_property
-    def derivation(self) -> tuple[Line, ...]:
-        """The cost of one instance as a sum of its parts, equal ones on one line."""
-        return self.derive()
 
 
 @dataclass(frozen=True)
@@ -187,67 +127,88 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
     if not isinstance(model, Model):
         raise InputError(f"measure takes a Model: shapeviz.measure(shapeviz.read({model!r}))")
     columns = model.columns if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
-    if wrong := next((name for name in columns if not plugins.has("shapeviz.analyses", name)), None):
-        raise InputError(f"unknown column {wrong!r}; {nearest(wrong, plugins.names('shapeviz.analyses'))}")
-    if missing := next((name for name in columns if name in model.absent), None):
-        raise InputError(f"{missing} of {model.name}: {model.absent[missing]}")
-    analyses = {name: plugins.load("shapeviz.analyses", name) for name in columns}
-    model = _with_sizes(model, analyses.values())
-    tallies = {name: Tally(model, module) for name, module in analyses.items()}
-    owners: dict[Any, str] = {}
+    needed = {name: analyses.parts(name) for name in columns}
+    for name, parts in needed.items():
+        if reason := next((part.knows.otherwise for part in parts if not part.knows.of(model)), ""):
+            raise InputError(f"{name} of {model.name}: {reason}")
+    model = _with_letters(model, [part for parts in needed.values() for part in parts])
+    shared = {id(part): Tally(model, part) for parts in needed.values() for part in parts}
+    tallies = {name: _tally(*(shared[id(part)] for part in parts)) for name, parts in needed.items()}
     return Report(
         name=model.name,
         title=model.title,
         source=model.source,
         sizes=model.sizes,
         legend=model.legend,
-        columns={name: _column(name, tally) for name, tally in tallies.items()},
-        rows=tuple(_rows(model, model.root, "", dict.fromkeys(COUNTS, ONE), tallies, wires(model.root), owners)),
+        columns={name: _column(name, tally, model) for name, tally in tallies.items()},
+        rows=tuple(_Rows(model, tallies, wires(model.root)).within(model.root, "", _Counts(ONE, ONE, {}))),
         reasons=model.missing,
         notes=model.notes,
     )
 
 
-def _column(name: str, tally: Tally) -> Column:
-    model, analysis = tally.model, tally.analysis
+def _tally(tally: Tally, below: Tally | None = None) -> Tally | RatioTally:
+    return tally if below is None else RatioTally(tally, below)
+
+
+def _column(name: str, tally: Tally | RatioTally, model: Model) -> Column:
+    analysis = analyses.load(name)
     return Column(
         name=name,
         title=analysis.title,
-        unit=getattr(analysis, "unit", ""),
-        convention=model.conventions.get(name, analysis.convention),
+        unit=analysis.unit.sign,
+        convention=model.conventions.get(name, analysis.convention) + _elements(name, model),
         total=tally.whole(),
         not_counted=tally.rest(model.root),
+        adds=tally.adds,
         derive=partial(tally.lines, model.root),
-        by_kind=dict if getattr(analysis, "greatest", False) else tally.kinds,
+        by_kind=tally.kinds,
     )
 
 
-def _cell(tally: Tally, node: Node, instances: Mapping[str, Expr]) -> Cell:
-    return Cell(
-        each=tally.counted(node),
-        instances=Quantity(instances.get(tally.analysis.times, ONE), tally.model.sizes),
-        not_counted=tally.rest(node),
-        derive=partial(tally.lines, node),
-    )
+def _elements(name: str, model: Model) -> str:
+    """The bytes of an element that a column counts with, and why: `; b_kv = 2 (bfloat16)`."""
+    letters = {letter for part in analyses.parts(name) for letter in part.letters}
+    sizes = ", ".join(f"{letter} = {model.sizes.values[letter]}" for letter in sorted(letters))
+    return f"; {sizes} ({model.dtype or 'no dtype is named'})" if letters else ""
 
 
-def _rows(
-    model: Model,
-    parent: Block,
-    prefix: str,
-    above: Mapping[str, Expr],
-    tallies: Mapping[str, Tally],
-    wired: Mapping[Node, tuple[Wire, ...]],
-    owners: dict[Any, str],
-) -> Iterator[Row]:
-    sizes = model.sizes
-    for node in parent.body:
-        path = prefix + node.name
-        block = node if isinstance(node, Block) else None
-        times = block.repeat if block else ONE
-        here = {name: count * getattr(block, name, ONE) for name, count in above.items()}
-        owners.update(dict.fromkeys(block.params, path) if block else {})
-        yield Row(
+@dataclass(frozen=True)
+class _Counts:
+    """In the whole model: how often a block runs, how many sets of weights it has, how often each column counts."""
+
+    repeat: Expr
+    copies: Expr
+    columns: Mapping[str, Expr]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a model in the order of the walk."""
+
+    model: Model
+    tallies: Mapping[str, Tally | RatioTally]
+    wired: Mapping[Node, tuple[Wire, ...]]
+    owners: dict[Any, str] = field(default_factory=dict)
+
+    def within(self, parent: Block, prefix: str, above: _Counts) -> Iterator[Row]:
+        """The rows of the nodes in a block, each followed by those within it."""
+        for node in parent.body:
+            path = prefix + node.name
+            block = node if isinstance(node, Block) else None
+            here = _Counts(
+                above.repeat * (block.repeat if block else ONE),
+                above.copies * (block.copies if block else ONE),
+                {name: tally.instances(above.columns.get(name, ONE), node) for name, tally in self.tallies.items()},
+            )
+            self.owners.update(dict.fromkeys(block.params, path) if block else {})
+            yield self._row(path, node, block, here)
+            if block and not block.step:
+                yield from self.within(block, path + ".", here)
+
+    def _row(self, path: str, node: Node, block: Block | None, here: _Counts) -> Row:
+        sizes = self.model.sizes
+        return Row(
             path=path,
             name=node.name,
             title=block.title if block else node.equation,
@@ -257,32 +218,39 @@ def _rows(
             citation=block.citation if block else "",
             caption=_with_numbers(block.caption, sizes) if block else "",
             step=not block or block.step,
-            times=Quantity(times, sizes),
+            times=Quantity(block.repeat if block else ONE, sizes),
             sets=Quantity(block.copies if block else ONE, sizes),
-            repeat=Quantity(here["repeat"], sizes),
-            copies=Quantity(here["copies"], sizes),
+            repeat=Quantity(here.repeat, sizes),
+            copies=Quantity(here.copies, sizes),
             silent=node.output.name == NOTHING,
             dims=node.output.shape,
             shape=tuple(_number(size, sizes) for size in node.output.shape),
-            inputs=wired[node],
+            inputs=self.wired[node],
             weights={weight.name: weight.shape for weight in block.params} if block else {},
-            tied={weight.name: owners[weight] for weight in block.tied} if block else {},
-            cells={name: _cell(tally, node, here) for name, tally in tallies.items()},
+            tied={weight.name: self.owners[weight] for weight in block.tied} if block else {},
+            cells={name: self._cell(tally, node, here.columns[name]) for name, tally in self.tallies.items()},
             order=block.order if block else None,
         )
-        if block and not block.step:
-            yield from _rows(model, block, path + ".", here, tallies, wired, owners)
+
+    def _cell(self, tally: Tally | RatioTally, node: Node, instances: Expr) -> Cell:
+        return Cell(
+            each=tally.counted(node),
+            instances=Quantity(instances, self.model.sizes),
+            not_counted=tally.rest(node),
+            derive=partial(tally.lines, node),
+        )
 
 
-def _with_sizes(model: Model, analyses: Iterable[ModuleType]) -> Model:
-    """The model with the sizes that analyses bring along, unless it has them: the bytes of a cached element."""
-    brought = {name: size for module in analyses for name, size in getattr(module, "sizes", {}).items()}
-    missing = {name: size for name, size in brought.items() if name not in model.sizes.names}
+def _with_letters(model: Model, measured: Iterable[Analysis]) -> Model:
+    """The model with the bytes of an element that analyses count with: those of its dtype, or else their defaults."""
+    letters = {letter: size for part in measured for letter, size in part.letters.items()}
+    missing = {letter: size for letter, size in letters.items() if letter not in model.sizes.names}
     if not missing:
         return model
     order = (*model.sizes.order, *missing) if model.sizes.order else ()
-    values = {**model.sizes.values, **{name: number for name, (number, _) in missing.items()}}
-    legend = {**model.legend, **{name: meaning for name, (_, meaning) in missing.items()}}
+    bytes_of = {letter: width(model.dtype) if model.dtype else size for letter, size in missing.items()}
+    legend = {**model.legend, **{letter: symbols.BY_LETTER[letter].meaning for letter in missing}}
+    values = {**model.sizes.values, **bytes_of}
     return replace(model, sizes=replace(model.sizes, values=values, order=order), legend=legend)
 
 

@@ -65,6 +65,8 @@ GLOSSARY = (
     Symbol("k", "experts that a token meets", "active_experts"),
     Symbol("w", "sliding window", "window"),
     Symbol("C", "labels", "labels", of_run=True),
+    Symbol("b_w", "bytes of an element of a weight", "weight_bytes", of_run=True),
+    Symbol("b_a", "bytes of an element of an activation", "activation_bytes", of_run=True),
     Symbol("b_kv", "bytes of a cached element", "cache_bytes", of_run=True),
 )  # fmt: skip
 
@@ -74,6 +76,8 @@ LETTERS = {symbol.key: symbol.letter for symbol in GLOSSARY if symbol.help}
 """The letter that each flag sets, by the flag's key."""
 _PLACES = {symbol.letter: place for place, symbol in enumerate(GLOSSARY)}
 RUNS = tuple(symbol.letter for symbol in GLOSSARY if symbol.of_run)
+BYTES = tuple(symbol.letter for symbol in GLOSSARY if symbol.letter.startswith("b_"))
+"""Bytes of an element, by what it is an element of."""
 DIMENSIONS = {symbol.key: symbol.letter for symbol in GLOSSARY if symbol.of_run and symbol.help}
 """The letters of a batch and its lengths, B, S and T, by their keys: the only sizes that any model has."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
-from types import ModuleType
 from typing import Any
 
-from shapeviz.expr import Expr, maximum, notation, total
+from shapeviz.analysis import Analysis
+from shapeviz.expr import Expr, notation, total
+from shapeviz.fold import Part, children
 from shapeviz.ir import ONE, Block, Model, Node
-from shapeviz.quantity import Quantity
+from shapeviz.quantity import Number, Quantity
+from shapeviz.quotient import Quotient
 
-ZERO = Expr()
 KINDS = ("embedding", "attention", "feed_forward", "norm", "head")
 OTHER = "other"
 
@@ -49,46 +51,58 @@ class Line:
 
 @dataclass
 class Tally:
-    """One analysis applied to one model: the cost of every node, added up once from the leaves."""
+    """One analysis applied to one model: the cost of every node, made once, the leaves first."""
 
     model: Model
-    analysis: ModuleType
+    analysis: Analysis
     totals: dict[Node, Expr] = field(default_factory=dict)
     splits: dict[Node, tuple[Quantity, Expr]] = field(default_factory=dict)
+    parts: dict[Node, tuple[Part, ...]] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The sizes that have a number."""
         return frozenset(self.model.sizes.names)
 
+    @property
+    def adds(self) -> bool:
+        """Whether the cost of a model is a sum over its blocks."""
+        return self.analysis.fold.adds
+
+    def own(self, node: Node) -> tuple[Part, ...]:
+        """The node's own parts, without its children."""
+        if node not in self.parts:
+            self.parts[node] = tuple(self.analysis.own(node))
+        return self.parts[node]
+
     def total(self, node: Node) -> Expr:
+        """The cost of one run of a node, with what cannot be counted."""
         if node not in self.totals:
-            children = node.body if isinstance(node, Block) else ()
-            parts = [own for _, own in self.analysis.own(node)]
-            if not parts and not children:
-                self.totals[node] = ZERO
-            elif getattr(self.analysis, "greatest", False):
-                self.totals[node] = _greatest([*parts, *map(self.total, children)])
-            else:
-                self.totals[node] = total([*parts, *(self.times(child) * self.total(child) for child in children)])
+            self.totals[node] = self.analysis.fold.cost(node, self.own, self.total, self.times)
         return self.totals[node]
 
     def times(self, node: Node) -> Expr:
-        return getattr(node, self.analysis.times, ONE) if isinstance(node, Block) else ONE
+        """How often a node counts within its parent."""
+        return self.analysis.weigh(node) if isinstance(node, Block) else ONE
+
+    def instances(self, above: Expr, node: Node) -> Expr:
+        """How often a node counts in the whole model, `above` saying it of its parent; once unless costs add up."""
+        return above * self.times(node) if self.adds else ONE
 
     def counted(self, node: Node) -> Quantity:
+        """The cost of one run of a node, as far as all sizes have a number."""
         return self._split(node)[0]
 
     def whole(self) -> Quantity:
         """The cost of the model; sizes for which its trace does not hold are traced anew when they are asked for."""
 
-        def elsewhere(sizes: Mapping[str, Any]) -> int:
+        def elsewhere(sizes: Mapping[str, Any]) -> Number:
             assert self.model.again is not None
-            return Tally(self.model.again(sizes), self.analysis).whole().value
+            there: Number = Tally(self.model.again(sizes), self.analysis).whole().value
+            return there
 
-        return Quantity(
-            self.counted(self.model.root).formula, self.model.sizes, elsewhere if self.model.again else None
-        )
+        counted = self.counted(self.model.root)
+        return replace(counted, elsewhere=elsewhere if self.model.again else None)
 
     def rest(self, node: Node) -> Expr:
         """What cannot be counted because a size is not given."""
@@ -101,42 +115,84 @@ class Tally:
         return self.splits[node]
 
     def kinds(self) -> dict[str, Quantity]:
-        """The cost of the whole model by kind of module: each part belongs to the innermost block that has a kind."""
+        """The cost of the whole model by kind of module: each part belongs to the innermost block that has a kind.
+
+        None where costs do not add up.
+        """
         found: dict[str, list[Expr]] = {kind: [] for kind in (*KINDS, OTHER)}
 
         def walk(node: Node, kind: str, times: Expr) -> None:
             if isinstance(node, Block):
                 kind = node.role if node.role in KINDS else kind
                 times = times * self.times(node)
-            found[kind] += [times * cost for _, cost in self.analysis.own(node)]
-            for child in node.body if isinstance(node, Block) else ():
+            found[kind] += [times * part.cost for part in self.own(node)]
+            for child in children(node):
                 if self.total(child).terms:
                     walk(child, kind, times)
 
-        walk(self.model.root, OTHER, ONE)
+        if self.adds:
+            walk(self.model.root, OTHER, ONE)
         sums = {kind: total(costs).split(self.names)[0] for kind, costs in found.items()}
         return {kind: Quantity(cost, self.model.sizes) for kind, cost in sums.items() if cost.terms}
 
     def lines(self, block: Node) -> tuple[Line, ...]:
-        """The derivation of a block: its own parts, then its children, equal ones on one line."""
+        """The derivation of a sum: the block's own parts, then its children, equal ones on one line."""
         groups: dict[tuple[Expr, Expr, bool], list[str]] = {}
-        for label, cost in self._parts(block):
+        for label, cost in self._terms(block) if self.adds else ():
             groups.setdefault(cost, []).append(label)
         return tuple(
             Line(tuple(labels), times, Quantity(each, self.model.sizes), composite)
             for (times, each, composite), labels in groups.items()
         )
 
-    def _parts(self, node: Node) -> Iterator[tuple[str, tuple[Expr, Expr, bool]]]:
-        for label, cost in self.analysis.own(node):
-            if (known := cost.split(self.names)[0]).terms:
-                yield label, (ONE, known, False)
-        for child in node.body if isinstance(node, Block) else ():
-            if (cost := self.counted(child).formula).terms:
+    def _terms(self, node: Node) -> Iterator[tuple[str, tuple[Expr, Expr, bool]]]:
+        for part in self.own(node):
+            if (known := part.cost.split(self.names)[0]).terms:
+                yield part.label, (ONE, known, False)
+        for child in children(node):
+            if (cost := self.total(child).split(self.names)[0]).terms:
                 yield child.name, (self.times(child), cost, isinstance(child, Block) and not child.step)
 
 
-def _greatest(parts: Iterable[Expr]) -> Expr:
-    """The greatest of several expressions, for whatever sizes; zero if there is none."""
-    found = dict.fromkeys(part for part in parts if part.terms)
-    return maximum(*found) if found else Expr()
+@dataclass
+class RatioTally:
+    """The ratio of two analyses, of every node and of the whole model."""
+
+    above: Tally
+    below: Tally
+    adds: bool = False
+
+    def instances(self, above: Expr, node: Node) -> Expr:
+        """Once: a ratio does not add up."""
+        return ONE
+
+    def counted(self, node: Node) -> Quantity:
+        """The ratio of one run of a node, of what is counted."""
+        return self._over(self.above.counted(node), self.below.counted(node))
+
+    def whole(self) -> Quantity:
+        """The ratio of the whole model; where its trace does not hold, both sides are traced anew."""
+        above, below = self.above.whole(), self.below.whole()
+
+        def elsewhere(sizes: Mapping[str, Any]) -> Number:
+            return Fraction(int(above.at(sizes)), int(below.at(sizes)))
+
+        return replace(self._over(above, below), elsewhere=elsewhere if above.elsewhere else None)
+
+    def rest(self, node: Node) -> Expr:
+        """What cannot be counted, above or else below the line."""
+        return self.above.rest(node) if self.above.rest(node).terms else self.below.rest(node)
+
+    def kinds(self) -> dict[str, Quantity]:
+        """The ratio of each kind of module that has something above the line."""
+        below = self.below.kinds()
+        return {kind: self._over(cost, below[kind]) for kind, cost in self.above.kinds().items() if kind in below}
+
+    def lines(self, node: Node) -> tuple[Line, ...]:
+        """None: a ratio is no sum of parts."""
+        return ()
+
+    def _over(self, above: Quantity, below: Quantity) -> Quantity:
+        nothing = not below.terms
+        quotient = Quotient.of(Expr() if nothing else above.expression, below.expression)
+        return Quantity(quotient, above.sizes)

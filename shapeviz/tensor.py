@@ -102,3 +102,12 @@ def width(dtype: str) -> int:
     if dtype != "bool" and not bits:
         raise InputError(f"the dtype {dtype} has no known width")
     return int(bits[1]) // 8 if bits else 1
+
+
+def is_dtype(text: str) -> bool:
+    """True for the name of a dtype in which weights can be.
+
+    >>> is_dtype("bfloat16"), is_dtype("int64"), is_dtype("auto")
+    (True, False, False)
+    """
+    return bool(re.fullmatch(r"b?float(8|16|32|64)(_\w+)?", text))

@@ -10,7 +10,8 @@ LEFT_TO_RIGHT = """
 errors files plugins schemas published
 symbols keys
 expr layer_order tensor
-ir lang blocks models analyses wiring quantity tally report comparison nets
+ir lang blocks models
+fold analysis analyses wiring quotient quantity tally column report comparison nets
 tracing testing frontends renderers claims verify train cli
 """
 ORDER = LEFT_TO_RIGHT.split()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from shapeviz.analyses.params import own
+from shapeviz.analysis import Analysis, sets_met
 
-title = "active parameters"
-convention = "parameters that one token meets: of E experts the k that its router chooses; embeddings included"
-times = "active"
-
-__all__ = ["own"]
+analysis = Analysis(
+    "active parameters",
+    "parameters that one token meets: of E experts the k that its router chooses; embeddings included",
+    own,
+    weigh=sets_met,
+)

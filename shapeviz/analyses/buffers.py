@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.expr import Expr, product
+from shapeviz.analysis import WRITTEN, Analysis, Part, weight_sets
+from shapeviz.expr import product
 from shapeviz.ir import Block, Node
 
-title = "buffers"
-convention = "elements that a checkpoint stores and no gradient trains; tables that are computed anew are none"
-times = "copies"
 
-
-def own(node: Node) -> Iterator[tuple[str, Expr]]:
+def own(node: Node) -> Iterator[Part]:
     """The buffers that the node itself holds."""
     if isinstance(node, Block):
-        yield from ((tensor.name, product(tensor.shape)) for tensor in node.buffers)
+        yield from (Part(tensor.name, product(tensor.shape)) for tensor in node.buffers)
+
+
+analysis = Analysis(
+    "buffers",
+    "elements that a checkpoint stores and no gradient trains; tables that are computed anew are none",
+    own,
+    weigh=weight_sets,
+    knows=WRITTEN,
+)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.analyses import kv_cache
-from shapeviz.expr import Expr
+from shapeviz.analysis import BYTES, WRITTEN, Analysis, Part
 from shapeviz.ir import Block, Node
 
-title = "KV-cache bytes"
-unit = "B"
-convention = "bytes kept for B sequences, b_kv bytes an element; a layer with a sliding window keeps no more than that"
-times = "repeat"
-sizes = kv_cache.sizes
 
-
-def own(node: Node) -> Iterator[tuple[str, Expr]]:
+def own(node: Node) -> Iterator[Part]:
     """What the node itself keeps."""
     if isinstance(node, Block):
-        yield from ((kept.what, kept.width * kept.tokens * kv_cache.BYTES) for kept in node.cached)
+        yield from (Part(kept.what, kept.width * kept.tokens * "b_kv") for kept in node.cached)
+
+
+analysis = Analysis(
+    "KV-cache bytes",
+    "bytes kept for B sequences, b_kv bytes an element; a layer with a sliding window keeps no more than that",
+    own,
+    unit=BYTES,
+    knows=WRITTEN,
+    letters={"b_kv": 2},
+)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.expr import Expr
+from shapeviz.analysis import BYTES, Analysis, Part, weight_sets
 from shapeviz.ir import Block, Node
 
-title = "gradient bytes"
-unit = "B"
-convention = "bytes of the gradients of parameters that are not frozen, in the parameters' own dtype"
-times = "copies"
 
-
-def own(node: Node) -> Iterator[tuple[str, Expr]]:
+def own(node: Node) -> Iterator[Part]:
     """The gradients of the weights that the node itself holds."""
     if isinstance(node, Block):
-        yield from ((weight.name, weight.bytes) for weight in node.params if weight.trainable)
+        yield from (Part(weight.name, weight.bytes) for weight in node.params if weight.trainable)
+
+
+analysis = Analysis(
+    "gradient bytes",
+    "bytes of the gradients of parameters that are not frozen, in the parameters' own dtype",
+    own,
+    weigh=weight_sets,
+    unit=BYTES,
+)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.expr import Expr
+from shapeviz.analysis import BYTES, WRITTEN, Analysis, Part
 from shapeviz.ir import Block, Node
 
-title = "KV-cache bytes per token"
-unit = "B"
-convention = "bytes that one more token adds, b_kv bytes an element; a layer with a sliding window adds none beyond it"
-times = "repeat"
-sizes = {"b_kv": (2, "bytes of a cached element")}
-BYTES = Expr.of("b_kv")
 
-
-def own(node: Node) -> Iterator[tuple[str, Expr]]:
+def own(node: Node) -> Iterator[Part]:
     """What the node itself keeps of a token."""
     if isinstance(node, Block):
-        yield from ((kept.what, kept.width * BYTES) for kept in node.cached if kept.grows)
+        yield from (Part(kept.what, kept.width * "b_kv") for kept in node.cached if kept.grows)
+
+
+analysis = Analysis(
+    "KV-cache bytes per token",
+    "bytes that one more token adds, b_kv bytes an element; a layer with a sliding window adds none beyond it",
+    own,
+    unit=BYTES,
+    knows=WRITTEN,
+    letters={"b_kv": 2},
+)

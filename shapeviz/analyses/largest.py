@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.expr import Expr
+from shapeviz.analysis import BYTES, SAVED, Analysis, Part
+from shapeviz.fold import greatest
 from shapeviz.ir import Node, Op
 
-title = "largest tensor"
-unit = "B"
-convention = "bytes of the largest tensor that one operation of the forward pass makes; views are none"
-times = "once"
-greatest = True
 
-
-def own(node: Node) -> Iterator[tuple[str, Expr]]:
+def own(node: Node) -> Iterator[Part]:
     """The tensors that an operation makes."""
     if isinstance(node, Op):
-        yield from ((node.name, size) for size in node.made)
+        yield from (Part(node.name, size) for size in node.made)
+
+
+analysis = Analysis(
+    "largest tensor",
+    "bytes of the largest tensor that one operation of the forward pass makes; views are none",
+    own,
+    fold=greatest,
+    unit=BYTES,
+    knows=SAVED,
+)

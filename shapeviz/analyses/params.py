@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.expr import Expr, product
+from shapeviz.analysis import Analysis, Part, weight_sets
+from shapeviz.expr import product
 from shapeviz.ir import Block, Node
 
-title = "parameters"
-convention = "unique trainable elements; a tied weight counts once, buffers apart"
-times = "copies"
 
-
-def own(node: Node) -> Iterator[tuple[str, Expr]]:
-    """The weights that the node itself holds, with their sizes."""
+def own(node: Node) -> Iterator[Part]:
+    """The weights that the node itself holds, with their elements."""
     if isinstance(node, Block):
-        yield from ((weight.name, product(weight.shape)) for weight in node.params)
+        yield from (Part(weight.name, product(weight.shape)) for weight in node.params)
+
+
+analysis = Analysis(
+    "parameters", "unique trainable elements; a tied weight counts once, buffers apart", own, weigh=weight_sets
+)

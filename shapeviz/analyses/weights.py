@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.expr import Expr
+from shapeviz.analysis import BYTES, Analysis, Part, weight_sets
 from shapeviz.ir import Block, Node
 
-title = "parameter bytes"
-unit = "B"
-convention = "bytes of all parameters, each in its own dtype, a tied weight once"
-times = "copies"
 
-
-def own(node: Node) -> Iterator[tuple[str, Expr]]:
+def own(node: Node) -> Iterator[Part]:
     """The weights that the node itself holds."""
     if isinstance(node, Block):
-        yield from ((weight.name, weight.bytes) for weight in node.params)
+        yield from (Part(weight.name, weight.bytes) for weight in node.params)
+
+
+analysis = Analysis(
+    "parameter bytes",
+    "bytes of all parameters, each in its own dtype, a tied weight once",
+    own,
+    weigh=weight_sets,
+    unit=BYTES,
+)

@@ -84,7 +84,9 @@ class Router:
             s = self.scored.choose(s, self.E)
         else:
             restate(f"p = softmax(TopK({logits}))", "Jiang et al. 2024, section 2.1" + ", with a bias" * self.bias)
-        return reshape("top_k", f"the {self.k} largest of {self.E}", s, *x.axes[:-1], self.k, name="weights")
+        return reshape(
+            "top_k", f"the {self.k} largest of {self.E}", s, *x.axes[:-1], self.k, name="weights", copied=True
+        )
 
 
 @dataclass(frozen=True)

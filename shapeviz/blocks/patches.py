@@ -16,7 +16,9 @@ def patches(image: Variable, height: Expr, width: Expr, channels: Expr, n: Expr,
     bias, which is a convolution of stride p.
     """
     pixels = height * width * channels
-    flat = reshape("unfold", "cut into patches, flattened", image, image.axes[0], n, pixels, name="patches")
+    flat = reshape(
+        "unfold", "cut into patches, flattened", image, image.axes[0], n, pixels, name="patches", copied=True
+    )
     return linear(flat, d_model, name="projection")
 
 

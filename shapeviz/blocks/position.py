@@ -24,7 +24,7 @@ def learned(x: Variable, length: ExprLike) -> Variable:
 
     x [B S d_model] → the same; W_P [P d_model] for sequences of up to P tokens.
     """
-    positions = constant("positions", x.axes[-2])
+    positions = constant("positions", x.axes[-2], dtype="int64")
     return x + lookup(param("W_P", length, x.axes[-1]), positions)
 
 
@@ -44,7 +44,7 @@ def relative(x: Variable, buckets: ExprLike, h: Expr) -> Variable:
     x [B S d_model] tells the length → [h S S], one number for each head and distance; W_R [buckets h].
     """
     rows = x.axes[-2]
-    distances = constant("distances", rows, rows)
+    distances = constant("distances", rows, rows, dtype="int64")
     looked_up = lookup(param("W_R", buckets, h), distances)
     return reshape("transpose", "heads first", looked_up, h, rows, rows, name="shift")
 
@@ -69,7 +69,7 @@ def alibi(x: Variable, *heads: Expr) -> Variable:
     x [B S d_model] tells the length → [h S S], for grouped heads [g h/g S S]: fixed slopes, no parameter.
     """
     rows = x.axes[-2]
-    return reshape("slopes", "m_h·(j - i)", constant("slopes", *heads), *heads, rows, rows, name="shift")
+    return reshape("slopes", "m_h·(j - i)", constant("slopes", *heads), *heads, rows, rows, name="shift", copied=True)
 
 
 @block(role="embedding", title="Token types", caption="{types} × {x}", step=True, term="{x} + W_T")
@@ -78,4 +78,4 @@ def token_types(x: Variable, types: ExprLike) -> Variable:
 
     x [B S d_model] → the same; W_T [types d_model] tells one segment from the other.
     """
-    return x + lookup(param("W_T", types, x.axes[-1]), constant("token_types", *x.axes[:-1]))
+    return x + lookup(param("W_T", types, x.axes[-1]), constant("token_types", *x.axes[:-1], dtype="int64"))

@@ -55,20 +55,20 @@ class Subject:
         """How many instances the figure is claimed for."""
         if not self.claim.all or WHOLE in self.claim.paths:
             return 1
-        counts = {row.cells[column].instances.value for row in self.rows}
+        counts = {int(row.cells[column].instances.value) for row in self.rows}
         return counts.pop() if len(counts) == 1 else 1
 
     def count(self, column: str) -> int:
         """The value that follows from the model. Raises InputError if a size for it is not known."""
         if WHOLE in self.claim.paths:
-            return self.report.total[column].value
+            return int(self.report.total[column].value)
         return sum(self._count(row, column) for row in self.rows)
 
     def _count(self, row: Row, column: str) -> int:
         cell = row.cells[column]
         if cell.not_counted.terms and not cell.each.terms:
             raise InputError(f"{column} of {row.path}: {missing(self.report, cell.not_counted.names)}")
-        return cell.in_model if self.claim.all else cell.value
+        return int(cell.in_model if self.claim.all else cell.value)
 
     @property
     def shapes(self) -> dict[tuple[int | None, ...], tuple[str, ...]]:

@@ -35,12 +35,13 @@ class Tree:
     @cached_property
     def values(self) -> dict[tuple[str, str], int]:
         """The value of every row, by path and column."""
-        return {(row.path, name): cell.value for row in self.report.rows for name, cell in row.cells.items()}
+        return {(row.path, name): int(cell.value) for row in self.report.rows for name, cell in row.cells.items()}
 
     @cached_property
     def instances(self) -> dict[tuple[str, str], int]:
         """How often every row is in the model, by path and column."""
-        return {(row.path, name): cell.instances.value for row in self.report.rows for name, cell in row.cells.items()}
+        cells = [(row.path, name, cell) for row in self.report.rows for name, cell in row.cells.items()]
+        return {(path, name): int(cell.instances.value) for path, name, cell in cells}
 
     @cached_property
     def names(self) -> dict[int, list[str]]:

@@ -39,7 +39,7 @@ def assemble(family: Family, config: Any, plan: Plan, runs: Mapping[str, int], w
             f"{family.file}: the letter {unknown[0]} has no size: SYMBOLS names its key, or else the Plan has a rule, "
             "an alias or a value for it"
         )
-    sizes = _used(used | {"B", "N", "b_kv"}, sizes)
+    sizes = _used(used | {"B", "N", *symbols.BYTES}, sizes)
     names = {letter: symbols.long_name(letter) for letter in (*sizes.names, *plan.missing)}
     sizes = replace(sizes, long_names={letter: name for letter, name in names.items() if name})
     _hold(sizes, where)

@@ -13,7 +13,7 @@ from shapeviz.frontends import _families, _json, _keys
 from shapeviz.frontends._assemble import assemble, check
 from shapeviz.frontends._families import Family
 from shapeviz.frontends._overrides import Overrides
-from shapeviz.ir import Door, Model, Origin
+from shapeviz.ir import Door, Model, Origin, is_dtype
 
 COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
 QUANTIZED = ("quantization_config", "quantization", "compression_config")
@@ -46,10 +46,18 @@ def model(
             Door.CONFIGURATION, family.name, config, _as_built(data, config, labels), class_name, family.modules
         ),
         columns=COLUMNS,
+        dtype=_dtype(data),
     )
     for letter in overrides.sizes.keys() & {"S", "T", "C"} - {*made.sizes.names}:
         raise SizeError(f"{where}: {overrides.typed.get(letter, letter)} has no effect: {class_name} has no {letter}")
     return made
+
+
+def _dtype(data: Mapping[str, Any]) -> str:
+    """The dtype of the weights, if the configuration names one."""
+    named = data.get("dtype") or data.get("torch_dtype")
+    text = named.removeprefix("torch.") if isinstance(named, str) else ""
+    return text if is_dtype(text) else ""
 
 
 def _family(data: Mapping[str, Any], source: str) -> Family:

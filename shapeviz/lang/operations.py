@@ -69,13 +69,14 @@ def record_op(
     flops: ExprLike = 0,
     name: str = "",
     dtype: str = "",
+    view: bool = False,
 ) -> Variable:
-    """Appends an operation to the running block and gives its result."""
+    """Appends an operation to the running block and gives its result, which has no storage of its own if a `view`."""
     frame = running()
     own_name = frame.unique(name or kind)
     output = Variable(own_name, axes, dtype or (inputs[0].dtype if inputs else "float32"))
     read = tuple(frame.views.get(tensor, tensor) for tensor in inputs)
-    add_op(Op(own_name, kind, equation, read, output, Expr.of(flops)))
+    add_op(Op(own_name, kind, equation, read, output, Expr.of(flops), view=view))
     return write(output, SIGNS[kind], *inputs) if kind in SIGNS else output
 
 
@@ -97,9 +98,9 @@ def buffer(name: str, /, *sizes: Size, **named: ExprLike) -> Variable:
     return Variable(name, axes(*sizes, **named), role="buffer")
 
 
-def constant(name: str, /, *sizes: Size, **named: ExprLike) -> Variable:
+def constant(name: str, /, *sizes: Size, dtype: str = "float32", **named: ExprLike) -> Variable:
     """A fixed table, no parameter."""
-    return Variable(name, axes(*sizes, **named), role="constant")
+    return Variable(name, axes(*sizes, **named), dtype, role="constant")
 
 
 def alias(x: Variable, name: str) -> Variable:
@@ -126,8 +127,14 @@ def matmul(a: Variable, b: Variable, name: str = "") -> Variable:
 
 
 def add(a: Variable, b: Variable, name: str = "add") -> Variable:
-    """a + b, elementwise; the axes of the one must be the last ones of the other. Raises ShapeError."""
-    return record_op("add", f"{label(a)} + {label(b)}", (a, b), aligned("+", a, b, a.axes, b.axes), name=name)
+    """a + b, elementwise; the axes of the one must be the last ones of the other. Raises ShapeError.
+
+    A bias, a vector of weights that is added to the product just before it, is added while the product is written.
+    """
+    product_before = any(isinstance(n, Op) and n.flops.terms and n.output is a for n in running().body[-1:])
+    bias = product_before and b.role != "data" and len(b.axes) == 1
+    result = aligned("+", a, b, a.axes, b.axes)
+    return record_op("add", f"{label(a)} + {label(b)}", (a, b), result, name=name, view=bias)
 
 
 def multiply(a: Variable, b: Variable, name: str = "multiply") -> Variable:
@@ -152,9 +159,12 @@ def lookup(table: Variable, ids: Variable) -> Variable:
     )
 
 
-def reshape(kind: str, equation: str, x: Variable, *sizes: Size, name: str = "") -> Variable:
-    """The elements of x, or some of them, in another shape: cut, moved or repeated, never computed with."""
-    return record_op(kind, equation, (x,), axes(*sizes), name=name)
+def reshape(kind: str, equation: str, x: Variable, *sizes: Size, name: str = "", copied: bool = False) -> Variable:
+    """The elements of x, or some of them, in another shape: cut, moved or repeated, never computed with.
+
+    It is a way of reading x unless the elements are `copied`.
+    """
+    return record_op(kind, equation, (x,), axes(*sizes), name=name, view=not copied)
 
 
 def first(x: Variable, name: str = "first") -> Variable:
@@ -190,7 +200,7 @@ def split_heads(x: Variable, *heads: Size, name: str = "split_heads") -> Variabl
     *leading, rows, last = x.axes
     counts = axes(*heads)
     split = axes(*leading, *counts, rows, last.size / product(map(width, counts)))
-    return record_op("split_heads", "split into heads", (x,), split, name=name)
+    return record_op("split_heads", "split into heads", (x,), split, name=name, view=True)
 
 
 def merge_heads(x: Variable, heads: int = 1, name: str = "merge_heads") -> Variable:

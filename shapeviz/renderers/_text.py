@@ -100,7 +100,7 @@ def times(row: Row) -> str:
         return "" if runs == ONE else f"× {runs.value}"
     if sets.value > runs.value:
         return f"× {runs.value} of {sets.value}"
-    return f"× {runs.value}, {sets.value} set" + "s" * (sets.value > 1)
+    return f"× {runs.value}, {sets.value} set" + "s" * bool(sets.value > 1)
 
 
 def label(line: Line) -> str:

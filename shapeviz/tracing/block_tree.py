@@ -108,6 +108,7 @@ def _op(step: Step, name: str, costs: Tally) -> Op:
         others=tuple(others),
         site=step.site,
         failed=step.failed,
+        view=bool(step.inputs) and not step.writes,
     )
 
 

@@ -29,7 +29,8 @@ class Saved:
 class Step:
     """One operation as the module's code wrote it, with the costs of all that torch made of it.
 
-    `text` is its equation, `site` the line of code; `made` are the bytes of tensors that torch allocated on the way.
+    `text` is its equation, `site` the line of code; `made` are the bytes of tensors that torch allocated on the way. It
+    `writes` unless all that torch made of it were views.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Step:
     backward: Expr = field(default_factory=Expr)
     saved: list[Saved] = field(default_factory=list)
     made: set[Expr] = field(default_factory=set)
+    writes: bool = False
     failed: bool = False
 
 

@@ -163,8 +163,11 @@ class Recording:
             self.count(cost, name)
         elif is_unknown(name):
             self.cannot_count(name)
-        if self.saves and not self.in_backward and self.step and not func.is_view:
-            self.step.made.update(self._bytes(tensor) for tensor in tree_leaves(out) if _is_plain(tensor))
+        made = [] if func.is_view else [tensor for tensor in tree_leaves(out) if _is_plain(tensor)]
+        if made and self.step and not self.in_backward:
+            self.step.writes = True
+            if self.saves:
+                self.step.made.update(map(self._bytes, made))
 
     def count(self, multiply_adds: Products, name: str = "") -> None:
         """Books multiply-adds, in the forward pass or in the backward pass of what is running."""

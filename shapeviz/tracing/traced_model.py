@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from shapeviz.ir import NOT_IN_A_TRACE, NOT_TRACED, Block, Door, Model, Origin, Sizes
+from shapeviz.ir import Block, Door, Model, Origin, Sizes
 from shapeviz.tracing.block_tree import Tree, names_used
 from shapeviz.tracing.branch_conditions import broken, conditions
 from shapeviz.tracing.fake_run import FakeRun
@@ -69,7 +69,7 @@ def model_of(
         missing={**symbols.unknown, **run.recording.unknown},
         notes=tuple(notes),
         conventions={"flops": TRAINED} if request.training else {},
-        absent=NOT_IN_A_TRACE | ({} if request.saves else dict.fromkeys(("saved", "largest"), NOT_TRACED)),
+        saves=request.saves,
         origin=Origin(Door.MODULE, trace=Traced(setting, tree.module_paths)),
         again=again,
     )

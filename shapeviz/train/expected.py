@@ -42,7 +42,7 @@ class Expected:
     @cached_property
     def column(self) -> dict[str, Expr]:
         """The totals of the report."""
-        return {name: cost.formula for name, cost in self.report.total.items()}
+        return {name: cost.expression for name, cost in self.report.total.items()}
 
     def quantity(self, formula: ExprLike) -> Quantity:
         """A formula over these letters, with their numbers."""

@@ -89,7 +89,7 @@ def predicted(session: Session) -> tuple[Row, ...]:
     B, S, steps, size = _rows(session), session.recipe.block_size, session.recipe.accumulate, session.world.size
     several = f", {steps} batches" if steps > 1 else ""
     held, kept = _held(session, costs), _saved(session, costs)
-    least = costs.quantity(total(row.expected.formula for row in (*held, kept) if row.expected))
+    least = costs.quantity(total(row.expected.expression for row in (*held, kept) if row.expected))
     return (
         Row(PARAMETERS, costs.parameters, None, "unique elements of nn.Parameter"),
         Row(FLOPS, costs.flops, None, f"forward and backward, B = {B}, S = {S}{several}{_each(size)}"),

@@ -43,7 +43,7 @@ def saved(session: Session, rows: int) -> tuple[Expr, str]:
     # axes of length 1 are no variables: tensors with one need fewer copies
     sizes = {"B": rows, "S": recipe.block_size}
     ids = "int64[" + ",".join(name if size > 1 else "1" for name, size in sizes.items()) + "]"
-    formula = measure(trace(Loss(module), ids, ids, saved=True), ["saved"]).total["saved"].formula
+    formula = measure(trace(Loss(module), ids, ids, saved=True), ["saved"]).total["saved"].expression
     if hardware.device.type != "cpu":
         return formula, ""
     more, note = _on_cpus(module, hardware.dtype.itemsize)

@@ -104,4 +104,4 @@ def _counted(traced: Model) -> tuple[Expr, str]:
     try:
         return observe(traced.origin.trace).flops[""], COUNTER
     except Exception:  # an operation without symbolic sizes, or a branch on them
-        return measure(traced, ["flops"]).total["flops"].formula, "trace of the module"
+        return measure(traced, ["flops"]).total["flops"].expression, "trace of the module"

@@ -99,7 +99,7 @@ def _expected(quantity: str, node: Node, row: Row) -> Polynomials:
             return tuple(tensor.shape for tensor in node.inputs)
         case "shape":
             return row.dims
-    return row.cells[quantity].each.formula
+    return row.cells[quantity].each.expression
 
 
 def _found(quantity: str, observed: Observation, place: str) -> Polynomials | None:

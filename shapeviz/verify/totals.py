@@ -36,7 +36,9 @@ def total_checks(
     except RunError:  # reported with the blocks already
         return
     for by, quantity in counted[0]:
-        yield _agree(quantity, by, report.total[quantity].formula, [counts[by, quantity] for counts in counted], where)
+        yield _agree(
+            quantity, by, report.total[quantity].expression, [counts[by, quantity] for counts in counted], where
+        )
     for peer, counter in (("torchinfo", torchinfo_counts), ("fvcore", fvcore_counts)):
         yield from _by_peer(report, reached, peer, counter, measured)
 
@@ -84,7 +86,7 @@ def _by_peer(
     report: Report, one: Case, peer: str, counter: Counter, measured: Callable[[Config], PyTorch]
 ) -> Iterator[Check]:
     """A peer's totals at one size; a difference is explained if it is exactly the one that its rule predicts."""
-    expected = {quantity: one.number(total.formula) for quantity, total in report.total.items()}
+    expected = {quantity: one.number(total.expression) for quantity, total in report.total.items()}
     try:
         counts = at_full_depth(one.config, DEEPEST, lambda c: counter(*measured(c)))
     except Exception as error:  # a peer that raises says nothing about the formula
