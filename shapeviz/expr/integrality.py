@@ -12,7 +12,8 @@ from shapeviz.expr.polynomial import Atom, Expr, Factor, Monomial, Number, denom
 def binomials(x: Expr) -> Iterator[tuple[Number, Expr]]:
     """x as a sum of c·b, where every b is a product of binomial coefficients C(factor, n).
 
-    A polynomial is an integer for all sizes exactly if every c is: S²/2 + S/2 = C(S, 2) + S is one, S²/2 is not.
+    A polynomial is an integer for all sizes exactly if every c is (Pólya 1915): S²/2 + S/2 = C(S, 2) + S is one,
+    S²/2 = C(S, 2) + S/2 is not.
     """
     while x.terms:
         monomial, coefficient = next(iter(x.terms.items()))  # of the highest degree: what follows changes lower ones

@@ -1,7 +1,15 @@
 """`min` and `max`: which of two expressions is never below the other, and the one way to write those that cross.
 
-Sizes are integers of at least 1. Where a polynomial is positive cannot be decided in general: False means
-"not known", and these rules are sound rather than complete.
+Sizes are integers of at least 1. Where a polynomial is positive cannot be decided in general (for integers that is
+Hilbert's tenth problem): False means "not known", and these rules are sound rather than complete.
+
+Expressions with `min` and `max` are a distributive lattice, in which every element is the greatest of least ones
+(Birkhoff, Lattice Theory, chapter II): a `Form`. Such a greatest is written by `min` alone, by the identity of maximums
+and minimums, max(a, b, c) = a + b + c - min(a, b) - min(a, c) - min(b, c) + min(a, b, c), inclusion and exclusion on a
+line. What "crosses" are arguments each of which is the least somewhere: min(S + T, w + T) = min(S, w) + T.
+
+A form asks for the canonical one by `Expr.normal`, and that one compares by the functions here; each time of what
+stands inside an atom, so that it ends.
 """
 
 from __future__ import annotations
@@ -50,13 +58,21 @@ def _opened(function: str, x: Expr) -> tuple[Expr, ...]:
 
 
 def positive(x: Expr) -> bool:
-    """True if it is known to be above zero."""
+    """True if it is known to be above zero.
+
+    >>> S = Expr.of("S")
+    >>> positive(S**2 - 2 * S + 2)  # with S = S' + 1 it is S'² + 1
+    True
+    """
     x = x / content([x])
     return any(all(map(_one_positive, least)) for least in (form(x) if x.atoms else [[x]]))
 
 
 def _one_positive(x: Expr) -> bool:
-    """⌊y⌋ lies above y - 1, by at least 1/D if y·D is an integer, and not above y."""
+    """⌊y⌋ lies above y - 1, by at least 1/D if y·D is an integer, and not above y.
+
+    ⌊S/2⌋ + 1 - S/2 is positive since ⌊S/2⌋ ≥ S/2 - 1 + 1/2.
+    """
     for atom in x.atoms:
         parts = linear(x, atom) if atom.function == "floor" else None
         if parts:
@@ -90,7 +106,11 @@ def undominated(args: Iterable[Expr], sign: int = 1) -> list[Expr]:
 
 
 def form(x: Expr) -> Form:
-    """The expression as the greatest of the least of others: k·min(a, b) + r = min(k·a + r, k·b + r) for k ≥ 0."""
+    """The expression as the greatest of the least of others: k·min(a, b) + r = min(k·a + r, k·b + r) for k ≥ 0.
+
+    >>> form(minimum("S", maximum("w", "T")))  # = max(min(S, T), min(S, w))
+    [[Expr('S'), Expr('T')], [Expr('S'), Expr('w')]]
+    """
     same = x.normal
     if not any(atom.function == "min" for atom in same.atoms):
         return [[same]]
@@ -131,7 +151,12 @@ def _never_above(least: list[Expr], other: list[Expr]) -> bool:
 
 
 def extreme(function: str, args: Iterable[Expr]) -> Expr:
-    """The `min` or `max` written by `min` alone: max(a, b) = a + b - min(a, b), and so on for more."""
+    """The `min` or `max` written by `min` alone: max(a, b) = a + b - min(a, b), and so on for more.
+
+    >>> S, w = Expr.of("S"), Expr.of("w")
+    >>> extreme("max", [S, w])
+    Expr('S + w - min(S, w)')
+    """
     opposite = "max" if function == "min" else "min"
     for sign, kind in ((1, function), (-1, opposite)):
         forms = [form(sign * arg) for arg in args]
@@ -152,7 +177,12 @@ def _sum(lists: Form) -> Expr:
 
 
 def _crossing(args: list[Expr]) -> Expr:
-    """The least of arguments none of which is never below another, with what they share taken out."""
+    """The least of arguments none of which is never below another, with what they share taken out.
+
+    >>> S, T, w = map(Expr.of, "STw")
+    >>> _crossing([2 * S * T + 1, 2 * w * T + 1])
+    Expr('2·T·min(S, w) + 1')
+    """
     if len(args) == 1:
         return args[0]
     shared, most = _side(args, min), _side(args, max)
