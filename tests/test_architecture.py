@@ -11,7 +11,8 @@ errors files plugins schemas published
 symbols keys
 expr layer_order tensor
 ir lang blocks models
-fold analysis analyses wiring quotient quantity tally column report comparison nets
+fold analysis analyses wiring quotient quantity tally column report comparison
+wording figure page nets
 tracing testing frontends renderers claims verify train cli
 """
 ORDER = LEFT_TO_RIGHT.split()

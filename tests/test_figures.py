@@ -11,7 +11,7 @@ import pytest
 
 import shapeviz
 from shapeviz.errors import InputError, MissingToolError
-from shapeviz.renderers._themes import THEMES
+from shapeviz.figure.themes import THEMES
 
 SIZES = {
     "default": {},

@@ -115,6 +115,6 @@ def test_an_unknown_column_is_answered_with_the_nearest() -> None:
 
 
 def test_a_view_that_a_format_does_not_have_is_refused() -> None:
-    assert "are for tables" in refused("params", "gpt2", "--by-kind", "-f", "dot")
+    assert "there is none of this page: use one of csv" in refused("params", "gpt2", "--by-kind", "-f", "dot")
     with pytest.raises(InputError, match="no active parameters were measured"):
         shapeviz.render(shapeviz.measure(shapeviz.read("gpt2"), ["params"]), "table", verb="params", active=True)

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 import shapeviz
-from shapeviz.renderers._tables import branches
-from shapeviz.renderers._text import humanize, share
+from shapeviz.renderers.to_table import branches
+from shapeviz.wording import humanize, share
 
 
 @pytest.fixture(scope="module")

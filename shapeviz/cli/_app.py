@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from shapeviz import __version__, plugins
 from shapeviz.cli._frame import say
@@ -28,8 +28,26 @@ class Verbs(TyperGroup):
             say(f"Error: unknown verb {name!r}; {nearest(name, known)}")
             raise typer.Exit(2)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        single.command(name=name)(command(plugins.load("shapeviz.cli", name)))
+        single.command(name=name, cls=Verb)(command(plugins.load("shapeviz.cli", name)))
         return typer.main.get_command(single)
+
+
+class Verb(TyperCommand):
+    """One verb; its help ends with the formats that it can be written in, each as it describes itself."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        if not any(option.name == "format" for option in self.params):
+            return
+        from shapeviz.renderers import renderers
+
+        with formatter.section("Formats, -f or the suffix of -o"):
+            formatter.write_dl([(_names(name, made), made.help) for name, made in renderers().items()])
+
+
+def _names(name: str, made: Any) -> str:
+    """`markdown, md (.md)`"""
+    suffixes = f" ({', '.join(made.suffixes)})" if made.suffixes else ""
+    return ", ".join((name, *made.aliases)) + suffixes
 
 
 app = typer.Typer(

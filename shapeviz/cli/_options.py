@@ -45,7 +45,6 @@ WAYS = {
 
 MODEL = "A bundled model (gpt2), a config.json, a TOML file of sizes, or file.py:factory. Default: the 6 + 8 model."
 OUTPUT = "Write to a file; its suffix tells the format. Repeatable."
-FIGURE = "What dot, svg, png and pdf draw: model, a kind of block (multi_head, attention, …), or a block's path."
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _common(verb: ModuleType) -> list[Parameter]:
         common.append(_option(name, kind, f"--{name}", metavar=metavar, help=text))
     common += [
         _option("strict", bool, "--strict", default=False, help="Exit 1 if something cannot be counted."),
-        _option("format", str | None, "--format", "-f", help="table, md, json, csv, dot, svg, png or pdf."),
+        _option("format", str | None, "--format", "-f", metavar="FORMAT", help="How it is written, see below."),
         _option("json", bool, "--json", default=False, help="The same as --format json."),
         _option(
             "output",
@@ -112,9 +111,9 @@ def _common(verb: ModuleType) -> list[Parameter]:
             str,
             "--figure",
             default="model",
-            help=FIGURE,
+            help="What is drawn: model, a kind of block (multi_head, attention, …), or a block's path.",
         ),
-        _option("theme", str, "--theme", default="light", help="light, dark or colorblind."),
+        _option("theme", str, "--theme", default="light", help="Of what is drawn: light, dark or colorblind."),
         _option("debug", bool, "--debug", default=False, help="Show the traceback of an error."),
     ]
     return common

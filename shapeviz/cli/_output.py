@@ -3,75 +3,36 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from inspect import Parameter
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import typer
 
 from shapeviz.cli._frame import say
-from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.errors import CheckFailedError, InputError, MissingToolError, TraceError
+from shapeviz.errors import InputError, MissingToolError
 from shapeviz.files import write_all
-from shapeviz.renderers import SUFFIXES, View, by_suffix, render
-from shapeviz.report import Check, Report, measure
-
-if TYPE_CHECKING:
-    from shapeviz.renderers.listing import Listing
-
-BY_KIND = Parameter(
-    "by_kind",
-    Parameter.KEYWORD_ONLY,
-    default=typer.Option(False, "--by-kind", help="By kind of module: embedding, attention, feed-forward, norm, head."),
-    annotation=bool,
-)
-DRAWN = {"dot", "svg", "png", "pdf"}
+from shapeviz.page import Page
+from shapeviz.renderers import View, by_suffix, check_drawn, drawing, drawn, render, renderer, suffixes
 
 
-def show(request: Request, columns: Sequence[str] = (), more: Sequence[str] = (), **choices: Any) -> Report:
-    """Reads, measures and puts out one view of a model: the whole of most verbs. Gives the report.
-
-    The columns are those named, or those of the model and more.
-    """
-    view = View(request.verb, "", request.figure, request.theme, **choices)
-    try:
-        model = model_of(request)
-    except TraceError as error:
-        if request.verb == "trace" and error.model is not None:
-            emit(measure(error.model), replace(request, strict=False), view)
-            sys.stdout.flush()
-        raise
-    report = measure(model, columns or dict.fromkeys((*model.columns, *more)))
-    emit(report, request, view)
-    return report
-
-
-def emit(report: Report, request: Request, view: View) -> None:
+def emit(page: Page, request: Request) -> None:
     """Files for every -o; standard output if there is none, or if -f asks for a format of its own.
 
     Raises InputError before anything is written. Without Graphviz a figure's DOT is written instead, then comes the
-    MissingToolError. With --strict, what is not counted is a CheckFailedError at the end.
+    MissingToolError.
     """
-    prove(report, view)
-    kinds = [by_suffix(name) or request.format for name in request.output] or [request.format]
-    chosen = (request.figure, request.theme) not in ((View.figure, View.theme), (view.path, View.theme))
-    if chosen and not DRAWN & {*kinds, request.format}:
-        say("note: --figure and --theme have no effect here; they are for -f dot, svg, png and pdf")
-    own = request.format is not None and all(map(by_suffix, request.output)) and request.format not in kinds
-    to_screen = not request.output or own
-    finish = _on_screen(report, "table" if request.format is None else request.format, view) if to_screen else None
+    view = _view(page, request)
+    kinds = [by_suffix(name) for name in request.output]
+    own = request.format is not None and all(kinds) and request.format not in kinds
+    finish = _on_screen(page, _screen_format(request), view) if own or not request.output else None
     contents: dict[Path, str | bytes] = {}
     absent: MissingToolError | None = None
-    for name, kind in [(name, _kind(name, request.format)) for name in request.output]:
-        path = Path(name)
+    for name in request.output:
+        path, kind = Path(name), _kind(name, request.format)
         try:
-            contents[path] = render(report, kind, view)
+            contents[path] = render(page, kind, view)
         except MissingToolError as error:
             path = path.with_suffix(".dot")
-            contents[path] = render(report, "dot", view)
+            contents[path] = render(page, "dot", view)
             absent = MissingToolError(f"{error}; {path} is written and can be drawn later")
     _keep_the_model(request, contents)
     write_all(contents)
@@ -81,8 +42,39 @@ def emit(report: Report, request: Request, view: View) -> None:
         say(f"wrote {path}")
     if finish:
         finish()
-    if request.strict:
-        check_counted(report)
+
+
+def check_targets(request: Request) -> None:
+    """Raises InputError for what a page of tables could not be written to, before long work is done for it."""
+    for kind in (_screen_format(request), *(_kind(name, request.format) for name in request.output)):
+        check_drawn(kind, None)
+    for path in map(Path, request.output):
+        if not path.parent.is_dir():
+            raise InputError(f"cannot write {path}: make its directory first: mkdir -p {path.parent}")
+
+
+def _view(page: Page, request: Request) -> View:
+    """The figure and theme that are asked for, proved also where nothing is drawn, with a note that they are idle."""
+    view = View(request.figure, request.theme)
+    if view == View():
+        return view
+    check_figure(page, view)
+    kinds = [by_suffix(name) or request.format for name in request.output] or [request.format]
+    if not any(renderer(kind)[1].draws for kind in {*kinds, request.format} if kind):
+        say(f"note: --figure and --theme have no effect here; they are for -f {listed(drawing())}")
+    return view
+
+
+def check_figure(page: Page, view: View) -> None:
+    """Raises InputError for an unknown figure or theme, also where nothing is drawn."""
+    if page.figure is not None:
+        drawn(page, view)
+
+
+def listed(names: Iterable[str]) -> str:
+    """`dot, svg and png`"""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _keep_the_model(request: Request, targets: Iterable[Path]) -> None:
@@ -93,66 +85,29 @@ def _keep_the_model(request: Request, targets: Iterable[Path]) -> None:
             raise InputError(f"-o {path}: that is the model's own file: write to another one")
 
 
-def put(title: str, listings: Sequence[Listing], request: Request) -> None:
-    """Lists in files for every -o, else on standard output. Raises InputError before anything is written."""
-    from shapeviz.renderers.listing import render_listings
-
-    kinds = {Path(name): _kind(name, request.format) for name in request.output}
-    contents: dict[Path, str | bytes] = {path: render_listings(title, listings, kind) for path, kind in kinds.items()}
-    text = render_listings(title, listings, request.format or "table")
-    write_all(contents)
-    for path in contents:
-        say(f"wrote {path}")
-    if not contents:
-        _puts(text)
-
-
-def check_targets(request: Request) -> None:
-    """Raises InputError for what `put` could not write, before long work is done for it."""
-    from shapeviz.renderers.listing import render_listings
-
-    for kind in (request.format or "table", *(_kind(name, request.format) for name in request.output)):
-        render_listings("", [], kind)
-    for path in map(Path, request.output):
-        if not path.parent.is_dir():
-            raise InputError(f"cannot write {path}: make its directory first: mkdir -p {path.parent}")
-
-
-def check_counted(report: Report) -> None:
-    """Raises CheckFailedError if a column leaves something out, with the amount and the reason."""
-    lines = []
-    for column, amount in report.not_counted.items():
-        reasons = [report.reasons[name] for name in sorted(amount.names) if name in report.reasons]
-        lines.append(f"  {column}: {amount}" + (f": {'; '.join(reasons)}" if reasons else ""))
-    if lines:
-        raise CheckFailedError("\n".join(["not everything is counted:", *lines]))
-
-
-def prove(report: Report, view: View) -> None:
-    """Refuses an unknown figure or theme, also where nothing is drawn."""
-    if (view.figure, view.theme) != (View.figure, View.theme):
-        render(report, "dot", view)
-
-
 def _kind(name: str, format: str | None) -> str:
     kind = by_suffix(name) or format
     if not name or kind is None:
-        known = ", ".join(SUFFIXES)
+        known = ", ".join(suffixes())
         raise InputError(f"-o {name or repr(name)}: the suffix tells no format; use one of {known}, or give -f")
     return kind
 
 
-def _on_screen(report: Report, kind: str, view: View) -> Callable[[], None]:
-    """The result alone, ready to be written; drawn by rich only on a terminal."""
-    if kind == "table" and sys.stdout.isatty():
-        from shapeviz.renderers.to_table import draw
+def _screen_format(request: Request) -> str:
+    return "table" if request.format is None else request.format
 
-        return lambda: draw(report, view)
-    content = render(report, kind, view)
+
+def _on_screen(page: Page, kind: str, view: View) -> Callable[[], None]:
+    """The result alone, ready to be written; some formats draw on a terminal by themselves."""
+    name, format = renderer(kind)
+    if format.on_terminal is not None and sys.stdout.isatty():
+        on_terminal = format.on_terminal
+        return lambda: on_terminal(page)
+    content = render(page, name, view)
     if isinstance(content, str):
         return lambda: _puts(content)
     if sys.stdout.isatty():
-        raise InputError(f"{kind} is no text for a terminal: write it to a file, -o figure.{kind}")
+        raise InputError(f"{name} is no text for a terminal: write it to a file, -o figure{format.suffixes[0]}")
     return lambda: _puts_bytes(content)
 
 
@@ -165,8 +120,3 @@ def _puts(text: str) -> None:
 
 def _puts_bytes(content: bytes) -> None:
     sys.stdout.buffer.write(content)
-
-
-def told(check: Check) -> str:
-    """A failed check in words."""
-    return f"{check.path or 'the model'}: {check.quantity} {check.expected}, found {check.found}"

@@ -10,11 +10,11 @@ import typer
 
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import put
+from shapeviz.cli._output import emit
 from shapeviz.comparison import Difference, at_one_length, compare
 from shapeviz.errors import InputError
 from shapeviz.frontends.numbers import assigned
-from shapeviz.renderers.listing import Column, Listing
+from shapeviz.page.listing import Column, Listing, listed
 from shapeviz.report import Report, measure
 from shapeviz.symbols import DIMENSIONS, LETTERS
 
@@ -58,7 +58,7 @@ def run(request: Request) -> None:
     at = ", ".join(f"{name} = {size}" for name, size in lengths.items())
     said = "what differs" if found else "no difference in shapes or costs"
     head = f"{one.title} → {other.title}: {said}; at {at}"
-    put(head, listings, request)
+    emit(listed(head, *listings), request)
     if found:
         raise typer.Exit(1)
 

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import typer
 
-from shapeviz.cli._model import model_of
+from shapeviz.cli._measured import show
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import emit
 from shapeviz.frontends import from_torch, is_configuration
-from shapeviz.renderers import View
-from shapeviz.report import measure
+from shapeviz.page.views import explain_page
 
 PARAMETERS = [
     Parameter(
@@ -29,12 +27,7 @@ def run(request: Request) -> None:
     path, model = request.extra["block"] or "", request.model
     if _is_model(path) and not (model and _is_model(model)):
         path, model = model or "", path
-    request = replace(request, model=model)
-    report = measure(model_of(request))
-    block = report.row(path) if path else None
-    if block and not block.step and request.figure == View.figure:
-        request = replace(request, figure=path)
-    emit(report, request, View("explain", path, request.figure, request.theme))
+    show(replace(request, model=model), lambda report: explain_page(report, path))
 
 
 def _is_model(text: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from shapeviz.cli._measured import BY_KIND, show
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import BY_KIND, show
+from shapeviz.page.views import cost_page, kind_page
 
 PARAMETERS = [BY_KIND]
 
 
 def run(request: Request) -> None:
-    show(request, by_kind=request.extra["by_kind"])
+    page = kind_page if request.extra["by_kind"] else cost_page
+    show(request, lambda report: page(report, "flops"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import import_module
 
+from shapeviz.cli._measured import put
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import emit
 from shapeviz.errors import requiring
 from shapeviz.ir import Door, Model, Origin
-from shapeviz.renderers import View
+from shapeviz.page.views import memory_page
 from shapeviz.report import measure
 
 COLUMNS = ("saved", "weights", "gradients", "largest")
@@ -19,7 +19,8 @@ COLUMNS = ("saved", "weights", "gradients", "largest")
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
     traced = _twin(model, model.origin, request) if model.origin else model
-    emit(measure(traced, COLUMNS), request, View("memory", "", request.figure, request.theme))
+    report = measure(traced, COLUMNS)
+    put(memory_page(report), report, request)
 
 
 def _twin(model: Model, origin: Origin, request: Request) -> Model:

@@ -8,10 +8,10 @@ import typer
 
 from shapeviz import published
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import put
+from shapeviz.cli._output import emit
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import read
-from shapeviz.renderers.listing import Column, Listing
+from shapeviz.page.listing import Column, Listing, listed
 from shapeviz.report import measure
 
 ONLY = ("format", "json", "output", "debug")
@@ -37,7 +37,7 @@ def run(request: Request) -> None:
         Column("params", "parameters", number=True), Column("active", "active", number=True),
         Column("kv_cache", "KV B/token", number=True), Column("source", "source"),
     )  # fmt: skip
-    put(f"{len(rows)} bundled models", [Listing("models", "", columns, tuple(rows))], request)
+    emit(listed(f"{len(rows)} bundled models", Listing("models", "", columns, tuple(rows))), request)
 
 
 def _row(name: str) -> dict[str, str | int]:

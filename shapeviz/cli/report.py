@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from inspect import Parameter
 from pathlib import Path
@@ -12,23 +14,20 @@ from shlex import join
 import typer
 
 from shapeviz.cli._frame import say
+from shapeviz.cli._measured import check_counted, disagreement
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import SWITCHES, Request
-from shapeviz.cli._output import check_counted, emit, prove, told
+from shapeviz.cli._output import check_figure, emit
 from shapeviz.errors import CheckFailedError, InputError, MissingToolError
+from shapeviz.figure.drawing import own_figures
 from shapeviz.files import reason, write_all
 from shapeviz.ir import Model
+from shapeviz.page import Page
+from shapeviz.page.views import report_page
 from shapeviz.renderers import View, by_suffix, render
 from shapeviz.report import Check, Report, measure
 
 OUTPUT = "The folder to write, or a file whose suffix tells the format. Repeatable. Default: reports/NAME."
-FIGURES = {
-    "model": "The model",
-    "multi_head": "Multi-head attention",
-    "latent_attention": "Multi-head latent attention",
-    "attention": "Scaled dot-product attention",
-    "mixture_of_experts": "Mixture of experts",
-}
 PARAMETERS = [
     Parameter(
         "checks",
@@ -42,22 +41,22 @@ PARAMETERS = [
 def run(request: Request) -> None:
     model = model_of(request)
     report = measure(model)
-    prove(report, View(figure=request.figure, theme=request.theme))
+    check_figure(report_page(report), View(request.figure, request.theme))
     if "" in request.output:
         raise InputError("-o '': name a folder or a file")
     checks = _checks(model) if request.extra["checks"] else ()
     report = replace(report, checks=checks)
-    view = View("all", "", request.figure, request.theme, (), _command(request), _versions(bool(checks)))
+    page = partial(report_page, command=_command(request), versions=_versions(bool(checks)))
     folders = [Path(name) for name in request.output if by_suffix(name) is None]
     files = tuple(name for name in request.output if by_suffix(name) is not None)
     if request.format or files:
-        emit(report, replace(request, output=files), view)
+        emit(page(report), replace(request, output=files))
     for folder in folders if request.output or request.format else [Path("reports") / _as_folder(report.name)]:
-        _write(report, folder, view)
+        _write(report, folder, request.theme, page)
     if request.strict:
         check_counted(report)
     if wrong := [check for check in checks if not check.ok]:
-        raise CheckFailedError(f"{len(wrong)} of {len(checks)} checks disagree, first of all {told(wrong[0])}")
+        raise CheckFailedError(f"{len(wrong)} of {len(checks)} checks disagree, first of all {disagreement(wrong[0])}")
 
 
 def _as_folder(name: str) -> str:
@@ -75,23 +74,25 @@ def _checks(model: Model) -> tuple[Check, ...]:
         return ()
 
 
-def _write(report: Report, folder: Path, view: View) -> None:
+def _write(report: Report, folder: Path, theme: str, page: Callable[..., Page]) -> None:
     """The folder's files, each whole or not at all. Without Graphviz all but the drawn figures, then the error."""
     figures = folder / "figures"
     contents: dict[Path, str | bytes] = {}
     absent: MissingToolError | None = None
-    links = []
-    for name, title in _figures(report):
-        drawing = replace(view, figure=name)
-        contents[figures / f"{name}.dot"] = render(report, "dot", drawing)
+    links: dict[str, str] = {}
+    drawn = page(report)
+    for name in own_figures(report):
+        view = View(name, theme)
+        contents[figures / f"{name}.dot"] = render(drawn, "dot", view)
         try:
             for kind in ("svg", "png"):
-                contents[figures / f"{name}.{kind}"] = render(report, kind, drawing)
-            links.append((title, f"figures/{name}.svg"))
+                contents[figures / f"{name}.{kind}"] = render(drawn, kind, view)
+            links[name] = f"figures/{name}.svg"
         except MissingToolError as error:
             absent = error
-    contents[folder / "report.md"] = render(report, "markdown", replace(view, figures=tuple(links)))
-    contents[folder / "report.json"] = render(report, "json", view)
+    whole = page(report, links)
+    contents[folder / "report.md"] = render(whole, "markdown")
+    contents[folder / "report.json"] = render(whole, "json")
     try:
         figures.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,13 +100,7 @@ def _write(report: Report, folder: Path, view: View) -> None:
     write_all(contents)
     if absent:
         raise MissingToolError(f"{absent}; {folder} has everything else, the figures as .dot")
-    say(f"wrote {folder}/report.md, report.json and {len(_figures(report))} figures")
-
-
-def _figures(report: Report) -> list[tuple[str, str]]:
-    """The figures that the model has, with their titles."""
-    blocks = {row.block for row in report.rows if not row.step}
-    return [(name, title) for name, title in FIGURES.items() if name == "model" or name in blocks]
+    say(f"wrote {folder}/report.md, report.json and {len(own_figures(report))} figures")
 
 
 def _command(request: Request) -> str:

@@ -10,16 +10,15 @@ import typer
 
 from shapeviz.cli._frame import say
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import check_targets, put
+from shapeviz.cli._output import check_targets, emit
 from shapeviz.errors import InputError, requiring
+from shapeviz.page.listing import Column, Listing, listed
 from shapeviz.train import PACKAGES
 
 if TYPE_CHECKING:
-    from shapeviz.renderers.listing import Listing
     from shapeviz.train.comparison import Row
 
 ONLY = ("format", "json", "output", "debug")
-OUTPUT = "Write to a file; its suffix tells the format: md, csv, json, txt. Repeatable."
 KIND = "char, word, word:N, bpe:N or a tokenizer.json. Repeatable. Default: char, word, bpe:512, bpe:2000."
 STEPS = "Steps of training with each, for the bits per character; 0 for none. Default: 300."
 
@@ -58,13 +57,11 @@ def run(request: Request) -> None:
     title = f"{text.source}: {text.rows:,} rows, {text.characters:,} characters, sha256 {text.sha256[:16]}"
     if text.entropy_bits is not None and how:
         title += f"; no model needs fewer than {text.entropy_bits:.4f} bits per character"
-    put(title, [_listing(rows, steps, how.tokens_per_step if how else 0)], request)
+    emit(listed(title, _listing(rows, steps, how.tokens_per_step if how else 0)), request)
 
 
 def _listing(rows: list[Row], steps: int, tokens: int) -> Listing:
     """The rows, each figure rounded to what it means; without training its columns are left out."""
-    from shapeviz.renderers.listing import Column, Listing
-
     columns = [
         Column("tokenizer", "tokenizer"), Column("vocabulary", "vocabulary", number=True),
         Column("unknown", "unknown share", number=True),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from shapeviz.cli._measured import show
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import show
+from shapeviz.page.views import trace_page
 
 
 def run(request: Request) -> None:
-    show(request)
+    show(request, trace_page)

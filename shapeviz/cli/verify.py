@@ -8,11 +8,11 @@ from pathlib import Path
 
 import typer
 
+from shapeviz.cli._measured import disagreement, put
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.cli._output import emit, told
 from shapeviz.errors import CheckFailedError
-from shapeviz.renderers import View
+from shapeviz.page.views import verify_page
 from shapeviz.report import Check, measure
 
 PARAMETERS = [
@@ -37,7 +37,7 @@ def run(request: Request) -> None:
         from shapeviz.verify import verify
 
         checks = verify(model)
-    emit(replace(report, checks=checks), request, View("verify", "", request.figure, request.theme))
+    put(verify_page(replace(report, checks=checks)), report, request)
     wrong = [check for check in checks if not check.ok]
     if wrong:
         raise CheckFailedError(f"{len(wrong)} of {len(checks)} disagree, first of all {_named(wrong, claims)}")
@@ -49,4 +49,4 @@ def _named(wrong: list[Check], claims: str | None) -> str:
         from shapeviz.verify import first_disagreement
 
         first = first_disagreement(wrong) or first
-    return told(first)
+    return disagreement(first)

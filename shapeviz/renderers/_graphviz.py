@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from shapeviz.errors import MissingToolError, ShapevizError
+from shapeviz.page import Page
 from shapeviz.renderers import View
 from shapeviz.renderers.to_dot import render as to_dot
-from shapeviz.report import Report
 
 
-def draw(report: Report, view: View, format: str) -> bytes:
-    """The figure of the view as svg, png or pdf. Raises MissingToolError if Graphviz is not installed."""
+def draw(page: Page, view: View, format: str) -> bytes:
+    """The figure of a page as svg, png or pdf. Raises MissingToolError if Graphviz is not installed."""
     import graphviz
 
     try:
-        drawn: bytes = graphviz.Source(to_dot(report, view)).pipe(format=format)
+        drawn: bytes = graphviz.Source(to_dot(page, view)).pipe(format=format)
     except graphviz.ExecutableNotFound:
         raise MissingToolError(
             "the `dot` program of Graphviz is not installed, which draws the figures: "

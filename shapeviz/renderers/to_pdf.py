@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from shapeviz.renderers import View
+from shapeviz.page import Page
+from shapeviz.renderers import Renderer, View
 from shapeviz.renderers._graphviz import draw
-from shapeviz.report import Report
 
 
-def render(report: Report, view: View) -> bytes:
-    """The figure of the view, drawn by Graphviz."""
-    return draw(report, view, "pdf")
+def render(page: Page, view: View) -> bytes:
+    """The figure of the page, drawn by Graphviz."""
+    return draw(page, view, "pdf")
+
+
+renderer = Renderer(render, "The figure as PDF.", suffixes=(".pdf",), draws=True, binary=True)

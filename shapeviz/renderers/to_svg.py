@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from shapeviz.renderers import View
+from shapeviz.page import Page
+from shapeviz.renderers import Renderer, View
 from shapeviz.renderers._graphviz import draw
-from shapeviz.report import Report
 
 
-def render(report: Report, view: View) -> str:
-    """The figure of the view, drawn by Graphviz."""
-    return draw(report, view, "svg").decode()
+def render(page: Page, view: View) -> str:
+    """The figure of the page, drawn by Graphviz."""
+    return draw(page, view, "svg").decode()
+
+
+renderer = Renderer(render, "The figure as SVG, with tooltips.", suffixes=(".svg",), draws=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from shapeviz.renderers import View
-from shapeviz.renderers._tables import Table, branches, tables
-from shapeviz.renderers._text import derived, legend, sizes, spoken
-from shapeviz.report import Report
+from shapeviz.page import Cell, Page, Table, Text, plain
+from shapeviz.renderers import Renderer, View
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,24 +17,32 @@ STYLES = {
 }  # fmt: skip
 
 
-def render(report: Report, view: View) -> str:
-    """The view as text, columns padded to their widest cell."""
-    parts = ["\n".join(heading(report, view)), *("\n".join(plain(table)) for table in tables(report, view))]
-    return "\n\n".join(parts) + "\n"
+def render(page: Page, view: View) -> str:
+    """The page as text, columns padded to their widest cell."""
+    parts = [heading(page), *map(lines, shown(page))]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
-def heading(report: Report, view: View) -> list[str]:
-    """Title, sizes, what was derived, and the letters, of those that the view speaks of."""
-    every = view.verb not in ("trace", "params", "flops")
-    names = None if every else spoken(report, {view.verb})
-    lines = [f"{report.title}   ({report.source})"]
-    lines += _folded("sizes:   ", sizes(report, names), ", ")
-    lines += _folded("derived: ", derived(report), ", ")
-    lines += _folded("letters: ", legend(report, names), "; ")
+def shown(page: Page) -> Iterator[Table | Text]:
+    """The parts that a terminal shows: all but pictures, and what only a document has."""
+    for part in page.parts:
+        if isinstance(part, Table | Text) and not part.document:
+            yield part
+
+
+def heading(page: Page) -> list[str]:
+    """Title, sizes, what was derived, and the letters."""
+    header = page.header
+    if header is None:
+        return [page.title]
+    lines = [f"{page.title}   ({header.source})"]
+    lines += _folded("sizes:   ", header.sizes, ", ")
+    lines += _folded("derived: ", header.derived, ", ")
+    lines += _folded("letters: ", header.letters, "; ")
     return lines
 
 
-def _folded(head: str, parts: list[str], comma: str, width: int = 118) -> list[str]:
+def _folded(head: str, parts: Iterable[str], comma: str, width: int = 118) -> list[str]:
     """A list in lines of at most this width, where its parts allow it; no line for an empty one."""
     lines: list[str] = []
     for part in parts:
@@ -46,10 +53,30 @@ def _folded(head: str, parts: list[str], comma: str, width: int = 118) -> list[s
     return lines
 
 
-def plain(table: Table) -> list[str]:
+def lines(part: Table | Text) -> list[str]:
+    """A part as lines of text."""
+    return table_lines(part) if isinstance(part, Table) else text_lines(part)
+
+
+def text_lines(text: Text) -> list[str]:
+    """A section of words."""
+    heading = [plain(text.heading)] if text.heading else []
+    return [*heading, *map(plain, text.lines), *(f"- {plain(item)}" for item in text.items), *text.code.splitlines()]
+
+
+def rows(table: Table) -> list[tuple[str, ...]]:
+    """The cells as text; what is equal to the cell before begins with the sign for that."""
+    return [tuple(_equated(table, number, cell) for number, cell in enumerate(row)) for row in table.rows]
+
+
+def _equated(table: Table, number: int, cell: Cell) -> str:
+    return f"= {plain(cell)}" if table.aligned and number > 1 else plain(cell)
+
+
+def table_lines(table: Table) -> list[str]:
     """A table as lines of text, its columns padded."""
     stems = branches(table.depths)
-    body = [(stem + row[0], *row[1:]) for stem, row in zip(stems, table.rows, strict=True)]
+    body = [(stem + first, *others) for stem, (first, *others) in zip(stems, rows(table), strict=True)]
     widths = [max(map(len, column)) for column in zip(table.columns, *body, strict=True)]
 
     def line(cells: tuple[str, ...]) -> str:
@@ -59,57 +86,76 @@ def plain(table: Table) -> list[str]:
         )
         return "  ".join(aligned).rstrip()
 
-    rule = "  ".join("─" * width for width in widths)
-    head = [table.heading] if table.heading else []
+    above, below = [*map(plain, table.above)], [*map(plain, table.below)]
     return [
-        *table.above,
-        *([""] if table.above else []),
-        *head,
+        *above,
+        *[""] * bool(above),
+        *[table.heading] * bool(table.heading),
         line(table.columns),
-        rule,
+        "  ".join("─" * width for width in widths),
         *map(line, body),
-        *(["", *table.below] if table.below else []),
+        *[""] * bool(below),
+        *below,
     ]
 
 
-def draw(report: Report, view: View) -> None:
-    """The view on a terminal, with colour unless NO_COLOR is set, folded to its width."""
+def branches(depths: tuple[int, ...]) -> list[str]:
+    """The lines of a tree before each entry: `│  └─ `.
+
+    >>> branches((0, 1, 1, 0))
+    ['', '├─ ', '└─ ', '']
+    """
+    found = []
+    for i, depth in enumerate(depths):
+        marks = []
+        for level in range(1, depth + 1):
+            later = next((d for d in depths[i + 1 :] if d <= level), 0)
+            more = later == level
+            marks.append(("├─ " if more else "└─ ") if level == depth else ("│  " if more else "   "))
+        found.append("".join(marks))
+    return found
+
+
+def draw(page: Page) -> None:
+    """The page on a terminal, with colour unless NO_COLOR is set, folded to its width."""
     from rich.console import Console
-    from rich.text import Text
+    from rich.text import Text as Styled
 
     console = Console(highlight=False)
-    title, *rest = heading(report, view)
-    console.print(Text(title, style="bold"))
+    title, *rest = heading(page)
+    console.print(Styled(title, style="bold"))
     for text in rest:
-        console.print(Text(text, style="dim"))
-    for table in tables(report, view):
+        console.print(Styled(text, style="dim"))
+    for part in shown(page):
         console.print()
-        draw_table(console, table)
+        if isinstance(part, Table):
+            draw_table(console, part)
+        else:
+            console.print(Styled("\n".join(text_lines(part))))
 
 
 def draw_table(console: Console, table: Table) -> None:
     """One table on a terminal, its lines above and below."""
     from rich.table import Table as Drawn
-    from rich.text import Text
+    from rich.text import Text as Styled
 
-    for text in table.above:
-        console.print(Text(text))
+    for line in table.above:
+        console.print(Styled(plain(line)))
     if not table.rows:
-        console.print(Text("\n".join([table.heading, *table.below])))
+        console.print(Styled("\n".join([table.heading, *map(plain, table.below)])))
         return
-    drawn = Drawn(title=Text(table.heading, style="bold"), title_justify="left", box=None, pad_edge=False)
+    drawn = Drawn(title=Styled(table.heading, style="bold"), title_justify="left", box=None, pad_edge=False)
     for name in table.columns:
         justify = "right" if name in table.right else "left"
         keep = name in table.right or name == table.columns[0]
-        drawn.add_column(Text(name, style="dim"), justify=justify, no_wrap=keep, overflow="fold")  # type: ignore[arg-type]
-    for stem, row, block in zip(branches(table.depths), table.rows, table.blocks, strict=True):
-        first = Text(stem, style="dim").append(row[0], style="bold" if block else "")
-        rest_cells = (Text(cell, style=_style(name)) for cell, name in zip(row[1:], table.columns[1:], strict=True))
-        drawn.add_row(first, *rest_cells)
+        drawn.add_column(Styled(name, style="dim"), justify=justify, no_wrap=keep, overflow="fold")  # type: ignore[arg-type]
+    for stem, (name, *others), block in zip(branches(table.depths), rows(table), table.blocks, strict=True):
+        first = Styled(stem, style="dim").append(name, style="bold" if block else "")
+        cells = zip(others, table.columns[1:], strict=True)
+        drawn.add_row(first, *(Styled(cell, style=STYLES.get(column, "")) for cell, column in cells))
     console.print(drawn)
-    for number, text in enumerate(table.below):
-        console.print(Text(text, style="bold" if number == 0 else "dim"))
+    for number, line in enumerate(table.below):
+        console.print(Styled(plain(line), style="bold" if number == 0 else "dim"))
 
 
-def _style(column: str) -> str:
-    return STYLES.get(column, "")
+renderer = Renderer(render, "Text, drawn in colour on a terminal.", suffixes=(".txt",), on_terminal=draw)

@@ -165,8 +165,9 @@ def table(rows: Sequence[Row]) -> str:
 
     A rate is rounded: it has no more true digits, and the table is as wide on a slow machine as on a quick one.
     """
-    from shapeviz.renderers._text import humanize
-    from shapeviz.renderers.listing import Column, Listing, render_listings
+    from shapeviz.page.listing import Column, Listing, listed
+    from shapeviz.renderers import render
+    from shapeviz.wording import humanize
 
     done = any(row.measured is not None for row in rows)
     measured = (Column("measured", "measured", number=True), Column("equal", "")) if done else ()
@@ -177,7 +178,7 @@ def table(rows: Sequence[Row]) -> str:
         if entry["what"] == RATE:
             entry |= {name: humanize(int(entry[name] or 0)) for name in ("predicted", "measured")}
     title = "Prediction and measurement" if done else "Prediction"
-    return render_listings(title, [Listing("prediction", "", columns, tuple(entries))], "table")
+    return str(render(listed(title, Listing("prediction", "", columns, tuple(entries)))))
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""What a figure shows, before it is written as DOT: boxes, the shapes on the wires between them, and clusters."""
+"""Which rows of a report a figure shows: taken together in nodes, with the edges between them, in clusters."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from shapeviz.errors import InputError, nearest
 from shapeviz.report import Report, Row
 
-NAMED = ("multi_head", "attention", "latent_attention", "mixture_of_experts")
+CONTAINERS = ("", "stack", "layer")
+PLAIN = ("feed_forward", "embedding", "norm", "linear", "head")
+"""Roles of which a box with title and sizes says all, unless there are blocks within."""
 
 
 @dataclass(frozen=True)
-class Box:
+class Node:
     """One box of the figure: a row, and those drawn with it (the sum before a norm, the scale after a product)."""
 
     rows: tuple[Row, ...]
@@ -45,66 +47,71 @@ class Graph:
     """A figure: `root` is the path of the block it shows, empty for the whole model."""
 
     root: str
-    boxes: tuple[Box, ...]
+    nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     entries: tuple[str, ...]
 
-    def readers(self, box: str) -> list[Edge]:
-        return [edge for edge in self.edges if edge.source == box]
-
-    def cluster_of_shape(self, box: Box) -> str:
-        """Where the shape after a box stands: in the cluster that takes it in, or outside of the one it leaves."""
-        clusters = {b.id: b.cluster for b in self.boxes}
-        read = [clusters[edge.target] for edge in self.readers(box.id) if edge.role != "memory"]
-        if box.cluster in read:
-            return box.cluster
+    def cluster_of_shape(self, node: Node) -> str:
+        """Where the shape after a node stands: in the cluster that takes it in, or outside of the one it leaves."""
+        clusters = {node.id: node.cluster for node in self.nodes}
+        readers = (edge for edge in self.edges if edge.source == node.id and edge.role != "memory")
+        read = [clusters[edge.target] for edge in readers]
+        if node.cluster in read:
+            return node.cluster
         return next((cluster for cluster in read if cluster), "")
 
 
 def graph(report: Report, figure: str) -> Graph:
-    """The graph of `model`, `multi_head`, `attention` or of a block's path. Raises InputError if there is none."""
+    """The graph of `model`, of a kind of block or of a block's path. Raises InputError if there is none."""
     root = _root(report, figure)
-    rows = _alive(list(_visible(report, root, figure)))
-    merged = _merged(rows)
-    boxes: dict[str, list[Row]] = {}
-    for row in rows:
-        boxes.setdefault(merged.get(row.path, row.path), []).append(row)
-    found = tuple(Box(tuple(group), _cluster(report, group[0], root)) for group in boxes.values())
-    home = {row.path: box.id for box in found for row in box.rows}
-    edges: list[Edge] = []
-    entries: list[str] = []
-    for box in found:
-        for row in box.rows:
-            for wire in row.inputs:
-                source = _source(report, wire.source, home)
-                if source is None:
-                    source = wire.source
-                    entries += [source] * (source not in entries)
-                edge = Edge(source, box.id, wire.role)
-                if source != box.id and edge not in edges:
-                    edges.append(edge)
-    return Graph(root, found, tuple(edges), tuple(entries))
+    nodes = tuple(_nodes(report, root))
+    home = {row.path: node.id for node in nodes for row in node.rows}
+    edges: dict[Edge, None] = {}  # in order, each once
+    entries: dict[str, None] = {}
+    for node in nodes:
+        for wire in (wire for row in node.rows for wire in row.inputs):
+            source = _source(wire.source, home)
+            if source is None:
+                source = wire.source
+                entries[source] = None
+            if source != node.id:
+                edges[Edge(source, node.id, wire.role)] = None
+    return Graph(root, nodes, tuple(edges), tuple(entries))
+
+
+def has_own_figure(report: Report, row: Row) -> bool:
+    """True for a block that holds more than its box can say: one that mixes positions, or is made of blocks."""
+    if row.step or row.role in CONTAINERS:
+        return False
+    return row.role not in PLAIN or any(not inner.step for inner in report.children(row.path))
 
 
 def _root(report: Report, figure: str) -> str:
     if figure == "model":
         return ""
-    paths = [row.path for row in report.rows if not row.step]
-    if path := next((row.path for row in report.rows if row.block == figure and not row.step), ""):
+    blocks = [row for row in report.rows if not row.step]
+    if path := next((row.path for row in blocks if figure in (row.block, row.path)), ""):
         return path
-    if figure in NAMED:
-        raise InputError(f"no block {figure!r} in {report.name}; {nearest(figure, ['model', *paths])}")
-    if figure not in paths:
-        raise InputError(f"unknown figure {figure!r}; {nearest(figure, ['model', *NAMED, *paths])}")
-    return figure
+    kinds = dict.fromkeys(row.block for row in blocks if has_own_figure(report, row))
+    raise InputError(f"unknown figure {figure!r}; {nearest(figure, ['model', *kinds, *(b.path for b in blocks)])}")
 
 
-def _visible(report: Report, root: str, figure: str) -> Iterator[Row]:
+def _nodes(report: Report, root: str) -> Iterator[Node]:
+    rows = _alive(list(_visible(report, root)))
+    merged = _merged(rows)
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(merged.get(row.path, row.path), []).append(row)
+    for group in groups.values():
+        yield Node(tuple(group), _cluster(report, group[0], root))
+
+
+def _visible(report: Report, root: str) -> Iterator[Row]:
     """The rows that are boxes: blocks that only hold others are opened."""
     for row in report.children(root):
         blocks = row.role in ("stack", "layer") or (row.block == "attention" and root) or _failed(report, row)
         opened = blocks and not row.step  # one operation, as fused attention is, has nothing inside
-        yield from _visible(report, row.path, figure) if opened else (row,)
+        yield from _visible(report, row.path) if opened else (row,)
 
 
 def _alive(rows: list[Row]) -> list[Row]:
@@ -158,7 +165,7 @@ def _cluster(report: Report, row: Row, root: str) -> str:
     return ""
 
 
-def _source(report: Report, path: str, home: dict[str, str]) -> str | None:
+def _source(path: str, home: dict[str, str]) -> str | None:
     """The box in which a wire starts: of an opened block, the box that comes last in it."""
     if path in home:
         return home[path]

@@ -19,6 +19,14 @@ class Theme:
     border: str
     kinds: dict[str, tuple[str, str]]
 
+    def colours(self, kind: str) -> tuple[str, str]:
+        """The fill and the line of a kind of block; grey for one without colours of its own."""
+        return self.kinds.get(kind, self.kinds[""])
+
+    def line(self, role: str) -> str:
+        """The colour of a wire by its role."""
+        return {"residual": self.residual, "memory": self.memory}.get(role, self.data)
+
 
 LIGHT = Theme(
     background="#FFFFFF",

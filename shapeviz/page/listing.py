@@ -1,0 +1,81 @@
+"""Lists of things that are no model's tree: bundled models, differences, tokenizers; each a table of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shapeviz.page import Cell, Code, Page, Table, worded
+
+
+@dataclass(frozen=True)
+class Column:
+    """A key of the entries, its heading, and whether it holds numbers."""
+
+    key: str
+    heading: str
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Entries under a name, with a title; each entry has the keys of the columns, and may have more for JSON.
+
+    `long` are the numbers of entries that tables leave out: JSON and CSV have them all.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    entries: tuple[Mapping[str, Any], ...]
+    long: frozenset[int] = frozenset()
+
+
+def listed(title: str, *listings: Listing) -> Page:
+    """Lists under one title, as a page; those without entries are left to JSON."""
+    return Page(
+        title,
+        tuple(table(listing) for listing in listings if listing.entries),
+        data=lambda: _data(title, listings),
+        sheet=lambda: _sheet(listings),
+    )
+
+
+def table(listing: Listing) -> Table:
+    """The list as a table: numbers in groups of three, a dash for what there is none of."""
+    entries = [entry for number, entry in enumerate(listing.entries) if number not in listing.long]
+    return Table(
+        tuple(column.heading for column in listing.columns),
+        tuple(tuple(_cells(listing, entry)) for entry in entries),
+        right=frozenset(column.heading for column in listing.columns if column.number),
+        heading=listing.title,
+    )
+
+
+def _cells(listing: Listing, entry: Mapping[str, Any]) -> Iterator[Cell]:
+    first, *others = (_shown(entry[column.key]) for column in listing.columns)
+    yield Code(first)
+    yield from map(worded, others)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _data(title: str, listings: Sequence[Listing]) -> dict[str, Any]:
+    entries = {listing.name: [dict(entry) for entry in listing.entries] for listing in listings}
+    return {"schema": "shapeviz-list/1", "title": title, **entries}
+
+
+def _sheet(listings: Sequence[Listing]) -> Iterator[Sequence[object]]:
+    """All lists as one, the name of each in its first column if there are several."""
+    several = len(listings) > 1
+    for number, listing in enumerate(listings):
+        keys = [column.key for column in listing.columns]
+        if number == 0:
+            yield ["part"] * several + keys
+        for entry in listing.entries:
+            yield [listing.name] * several + [entry[key] for key in keys]

@@ -1,0 +1,162 @@
+"""The tables of a report: which rows and columns, and what stands in them; how pages are made of them say pages.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from shapeviz.page import Cell, Code, Equation, Formula, Shape, Table, plain, worded
+from shapeviz.report import Cell as Cost
+from shapeviz.report import Check, Column, Report, Row
+from shapeviz.wording import label, missing, rounded, share, summed, times
+
+
+def telling(report: Report) -> list[str]:
+    """The columns that tell something: not those of which the model has none, nor active parameters that are all."""
+    total, parts = report.total, report.not_counted
+    same = {"active"} if total.get("active") == total.get("params") else set()
+    return [name for name in report.columns if name not in same and (total[name].terms or name in parts)] or [
+        *report.columns
+    ]
+
+
+def walk(report: Report) -> Table:
+    """Every step with its shape, symbolic and numeric, in the order in which the data takes them."""
+    cells = [(_named(row), output(row), numeric(row), happens(row)) for row in report.rows]
+    return _tree("Shapes", ("step", "shape", "sizes", "what happens"), report.rows, cells)
+
+
+def happens(row: Row) -> Equation:
+    """The equation of a row, and of a stack the order in which its unlike layers stand."""
+    return Equation(f"{row.equation};  layers: {row.order}" if row.order else row.equation)
+
+
+def by_kind(report: Report, name: str) -> Table:
+    """A cost of the whole model by kind of module: embedding, attention, feed-forward, norm, head."""
+    column = report.columns[name]
+    whole, title = column.total.value, column.title
+    rows = tuple(
+        (Code(kind.replace("_", "-")), f"{q.value:,}", share(q.value, whole), Formula(q))
+        for kind, q in column.kinds.items()
+    )
+    sums = " + ".join(plain(row[1]) for row in rows)
+    return Table(
+        ("kind", title, "share of model", "formula"),
+        rows,
+        right=frozenset({title}),
+        heading=f"{capital(title)} by kind of module",
+        below=(f"{title}: {sums} = {whole:,}", f"{name}: {column.convention}"),
+    )
+
+
+def costs(report: Report, name: str, beside: str | None = None) -> Table:
+    """Every block that has a cost, with its formula, value and share of the model; the total below.
+
+    The value of a second column may stand `beside` the first.
+    """
+    rows = [row for row in report.rows if row.cells[name].counts]
+    column = report.columns[name]
+    whole, title = column.total.value, column.title
+    cells: list[tuple[Cell, ...]] = [(_named(row), output(row), *_cost(row.cells[name], whole)) for row in rows]
+    more = (report.columns[beside].title,) if beside else ()
+    if beside:
+        cells = [(*c[:3], f"{row.cells[beside].value:,}", *c[3:]) for c, row in zip(cells, rows, strict=True)]
+    notes = [text for text in (missing(report, name), f"{name}: {column.convention}") if text]
+    return _tree(
+        f"{capital(title)} of one instance of every block, and the share of all its instances",
+        ("block", "output", title, *more, "share of model", "formula of one"),
+        rows,
+        cells,
+        right=frozenset({title, *more}),
+        below=(_total(column), *([_active(report.columns[beside], whole)] if beside else []), *notes),
+    )
+
+
+def _cost(cell: Cost, whole: int) -> tuple[Cell, Cell, Cell]:
+    """Value, share of the whole and formula of a cell."""
+    if not cell.each.terms:
+        return Code("not counted"), "", Formula(cell.not_counted, factored=False)
+    return f"{cell.value:,}", share(cell.in_model, whole), Formula(cell.each)
+
+
+def _total(column: Column) -> str:
+    """`parameters: encoder + decoder = 26,795,520 + 60,936,192 = 87,731,712  (87.73 M)`"""
+    whole, lines = column.total.value, column.derivation
+    names = " + ".join(map(label, lines)) or "nothing"
+    parts = f"{names} = {summed(lines)}" if len(lines) > 1 else names
+    short = f"  ({rounded(whole, column.unit)})" if whole > 9999 else ""
+    return f"{column.title}: {parts} = {whole:,}{short}"
+
+
+def _active(column: Column, whole: int) -> str:
+    """The total of the column beside, and which part of the whole it is."""
+    value = column.total.value
+    return f"{column.title}: {value:,}  ({rounded(value, '')}, {share(value, whole, 0).strip()} of all)"
+
+
+def memory(report: Report) -> Table:
+    """What is held in memory, one line each: formula, bytes, and the same rounded."""
+    rows: list[tuple[Cell, ...]] = []
+    for column in report.columns.values():
+        value = column.total.value
+        short = worded(rounded(value, column.unit))
+        rows.append((Code(column.title), Formula(column.total), f"{value:,}", short))
+    below = tuple(f"{name}: {column.convention}" for name, column in report.columns.items() if name != "saved")
+    columns = ("what", "formula", "bytes", "")
+    return Table(columns, tuple(rows), right=frozenset({"bytes"}), heading="Memory", below=below)
+
+
+def checks(report: Report) -> Table:
+    """Every comparison, with what the formula says and what was found; an explained deviation says why."""
+    rows = tuple(tuple(map(worded, _check(check))) for check in report.checks)
+    return Table(
+        ("", "block", "quantity", "expected", "found", "by", "note"),
+        rows,
+        right=frozenset({"expected", "found"}),
+        heading="Checks",
+        below=(f"{sum(check.ok for check in report.checks)} of {len(report.checks)} checks hold",),
+    )
+
+
+def _check(check: Check) -> tuple[str, ...]:
+    mark = "✓" if check.ok else "✗"
+    explained = " explained" if check.ok and check.expected != check.found else ""
+    expected, found = grouped(check.expected), grouped(check.found)
+    return mark + explained, check.path or "model", check.quantity, expected, found, check.by, check.note
+
+
+def grouped(value: object) -> str:
+    """An integer in groups of three digits, everything else as it is."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def output(row: Row) -> Code | Shape:
+    """The symbolic shape of what a row gives; a dash for what gives nothing."""
+    return Code("–") if row.silent else Shape(row.dims)
+
+
+def numeric(row: Row) -> Code | Shape:
+    """The same with numbers; a size that is not given stays a letter."""
+    return Code("–") if row.silent else Shape(row.dims, row.shape)
+
+
+def capital(title: str) -> str:
+    """With its first letter a capital, all others as they are."""
+    return f"{title[0].upper()}{title[1:]}"
+
+
+def _named(row: Row) -> Code:
+    mark = "✗ " if row.role == "failed" else ""
+    return Code(f"{mark}{row.name} {times(row)}".rstrip())
+
+
+def _tree(
+    heading: str,
+    columns: tuple[str, ...],
+    rows: Iterable[Row],
+    cells: Sequence[tuple[Cell, ...]],
+    right: frozenset[str] = frozenset(),
+    below: tuple[str, ...] = (),
+) -> Table:
+    rows = tuple(rows)
+    depths = tuple(row.depth for row in rows)
+    return Table(columns, tuple(cells), depths, tuple(not row.step for row in rows), right, heading, (), below)

@@ -1,0 +1,119 @@
+"""The pages of a report: the walk of shapes, a cost, a derivation, the memory, the checks, or the whole analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from shapeviz.errors import InputError, nearest
+from shapeviz.figure.drawing import draw
+from shapeviz.page import Header, Page, Part
+from shapeviz.page.data import as_object, check_sheet, report_sheet
+from shapeviz.page.document import document
+from shapeviz.page.explanation import explanation
+from shapeviz.page.tables import by_kind, checks, costs, memory, walk
+from shapeviz.report import Report
+from shapeviz.wording import derived, legend, sizes, spoken
+
+
+def trace_page(report: Report) -> Page:
+    """The walk of shapes, step by step."""
+    return _page(report, (walk(report),), ("trace",))
+
+
+def cost_page(report: Report, *columns: str, beside: str | None = None) -> Page:
+    """Costs block by block, the value of another column beside them if asked; drawn is the last of them.
+
+    Raises InputError if a column was not measured.
+    """
+    _check_measured(report, *columns, *([beside] if beside else []))
+    drawn = None if beside else columns[-1]
+    return _page(report, [costs(report, column, beside) for column in columns], columns, drawn)
+
+
+def kind_page(report: Report, *columns: str) -> Page:
+    """Costs by kind of module. Raises InputError if a column was not measured."""
+    _check_measured(report, *columns)
+    return _page(report, [by_kind(report, column) for column in columns], columns, None)
+
+
+def explain_page(report: Report, path: str = "") -> Page:
+    """Formula, substitution and value of a block, or of the whole model. Raises InputError for an unknown path."""
+    page = _page(report, explanation(report, path))
+    if path and not report.row(path).step:  # the figure is that of the block, unless another one is named
+        page = replace(page, figure=lambda name: draw(report, path if name == "model" else name))
+    return page
+
+
+def memory_page(report: Report) -> Page:
+    """What is saved for backward, block by block, and what is held besides."""
+    return _page(report, (costs(report, "saved"), memory(report)))
+
+
+def verify_page(report: Report) -> Page:
+    """The checks of a report."""
+    return _page(report, (checks(report),), sheet=check_sheet)
+
+
+def report_page(report: Report, links: Mapping[str, str] | None = None, command: str = "", versions: str = "") -> Page:
+    """The whole analysis; `links` are files that have its figures drawn, `command` and `versions` what made it."""
+    return _page(report, document(report, links or {}, command, versions))
+
+
+def page_of(report: Report, verb: str = "all", path: str = "", active: bool = False, by_kind: bool = False) -> Page:
+    """The page of a verb: trace, explain (of a path), memory, cache, verify, all, or of a measured column.
+
+    `active` adds active parameters, `by_kind` shows kinds of module instead of blocks. Raises InputError for others.
+    """
+    makers: dict[str, Callable[[], Page]] = {
+        "trace": lambda: trace_page(report),
+        "explain": lambda: explain_page(report, path),
+        "memory": lambda: memory_page(report),
+        "verify": lambda: verify_page(report),
+        "all": lambda: report_page(report),
+    }
+    if verb in makers:
+        return makers[verb]()
+    columns = (*report.columns,) if verb == "cache" else (verb,)
+    if verb != "cache" and verb not in report.columns:
+        raise InputError(f"unknown view {verb!r}; {nearest(verb, [*makers, 'cache', *report.columns])}")
+    if by_kind:
+        return kind_page(report, *columns, *(["active"] if active else []))
+    return cost_page(report, *columns, beside="active" if active else None)
+
+
+def _check_measured(report: Report, *columns: str) -> None:
+    for column in columns:
+        if column not in report.columns:
+            what = {"active": "active parameters"}.get(column, column)
+            raise InputError(f"no {what} were measured of {report.name}: measure(model, ['params', '{column}'])")
+
+
+def _page(
+    report: Report,
+    parts: Iterable[Part],
+    columns: Iterable[str] | None = None,
+    drawn: str | None = "",
+    sheet: Callable[[Report], Iterable[list[object]]] = report_sheet,
+) -> Page:
+    """A page about one report, its header limited to the letters that some columns speak of.
+
+    Its figure shows the costs of the column `drawn`, of the first one if that is empty; it has none for None.
+    """
+    names = None if columns is None else spoken(report, columns)
+    numbers = report.sizes.numbers
+    return Page(
+        report.title,
+        tuple(parts),
+        Header(
+            report.source,
+            tuple(sizes(report, names)),
+            tuple(derived(report)),
+            tuple(legend(report, names)),
+            tuple((name, meaning, numbers.get(name)) for name, meaning in report.legend.items()),
+        ),
+        data=partial(as_object, report),
+        sheet=partial(sheet, report),
+        figure=None if drawn is None else partial(draw, report, column=drawn),
+    )
