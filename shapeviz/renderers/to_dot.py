@@ -69,9 +69,9 @@ class Writer:
     def header(self) -> str:
         lines = [f'<FONT POINT-SIZE="19"><B>{html(self.figure.heading)}</B></FONT>']
         lines += [self.muted(html(text), 11) for text in self.figure.settings]
-        for sum in self.figure.sums:
-            first, *more = sum.parts
-            value = f'<FONT POINT-SIZE="12"><B>{html(sum.value)}</B></FONT>'
+        for cost in self.figure.sums:
+            first, *more = cost.parts
+            value = f'<FONT POINT-SIZE="12"><B>{html(cost.value)}</B></FONT>'
             lines.append(value + self.muted(f"  =  {html(first)}", 11))
             lines += [self.muted(f"      +  {html(text)}", 11) for text in more]
         if self.figure.missing:
