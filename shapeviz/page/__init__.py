@@ -157,12 +157,15 @@ class Text:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure under its title: as a `link` to a file that has it drawn, or as data, to be drawn in place."""
+    """A figure under its title: as a `link` to a file that has it drawn, or as data, to be drawn in place.
+
+    A `minor` one stands within a section, without a heading of its own.
+    """
 
     title: str
     link: str = ""
     figure: Figure | None = None
-    document: bool = True
+    minor: bool = False
 
 
 @dataclass(frozen=True)

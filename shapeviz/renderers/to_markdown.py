@@ -56,7 +56,7 @@ def _part(part: Part) -> Iterator[str]:
         case Table():
             yield from _table(part)
         case Picture() if part.link:
-            yield f"## Figure: {escape(part.title)}"
+            yield from [] if part.minor else [f"## Figure: {escape(part.title)}"]
             yield f"![{escape(part.title)}]({part.link})"
         case Text():
             yield from _text(part)

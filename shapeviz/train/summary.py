@@ -6,13 +6,14 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from shapeviz import files
-from shapeviz.renderers.to_markdown import code, escape
+from shapeviz.page import Cell, Code, Page, Part, Picture, Span, Strong, Table, Text
+from shapeviz.renderers import render
 from shapeviz.train.expected import LEGEND
 from shapeviz.train.log import Line, Log
 from shapeviz.train.plot import best
@@ -72,105 +73,99 @@ def write(
     """
     folder = Path(folder)
     machine = environment() if machine is None else machine
-    lines = Log.read(folder)
-    parts = [f"# {escape(folder.resolve().name)}"]
-    if command:
-        parts.append(f"```\n{command}\n```")
-    parts += _result(lines, entropy_bits, chars_per_token * math.log(2))
-    parts += _section("Outcome", _pairs(outcome or {}))
-    parts += _section("Prediction and measurement", _predictions(predictions))
-    parts += _section("Temperature", _temperatures(temperatures))
-    for how, text in samples:
-        parts += [f"## Sample: {escape(how)}", _fenced(text)]
-    parts += _section("Data", _pairs(data or {}))
-    parts += _section("Recipe", _pairs(recipe or {}))
-    parts += _section("Evaluations", _evaluations(lines, chars_per_token * math.log(2)))
-    parts += _section("Environment", _pairs(machine))
-    files.write(folder / "report.md", "\n\n".join(parts) + "\n")
+    lines, nats_per_bit = Log.read(folder), chars_per_token * math.log(2)
+    parts = (
+        *([Text(code=command)] if command else []),
+        *_result(lines, entropy_bits, nats_per_bit),
+        *_pairs("Outcome", outcome or {}),
+        *_predictions(predictions),
+        *_temperatures(temperatures),
+        *(Text(f"Sample: {how}", code=_visible(text)) for how, text in samples),
+        *_pairs("Data", data or {}),
+        *_pairs("Recipe", recipe or {}),
+        *_evaluations(lines, nats_per_bit),
+        *_pairs("Environment", machine),
+    )
+    files.write(folder / "report.md", render(Page(folder.resolve().name, parts), "markdown"))
 
 
-def _result(lines: Sequence[Line], entropy_bits: float | None, nats_per_bit: float) -> list[str]:
+def _result(lines: Sequence[Line], entropy_bits: float | None, nats_per_bit: float) -> Iterator[Part]:
     """The best loss in a sentence, and the plot."""
     lowest = best(lines)
     if lowest is None:
-        return []
+        return
     bits = lowest["val_loss"] / nats_per_bit
-    text = (
-        f"Best loss on the validation split: **{lowest['val_loss']:.4f} nats per token**, "
-        f"{bits:.4f} bits per character, at step {lowest['step']:,}."
-    )
+    text = f", {bits:.4f} bits per character, at step {lowest['step']:,}."
     if entropy_bits:
         text += (
             f" The entropy of the source is {entropy_bits:.4f} bits per character: this is {bits - entropy_bits:.4f} "
             f"bits above it, {bits / entropy_bits:.3f} times as much."
         )
-    return [text, "![loss](loss.svg)"]
+    loss = Strong(f"{lowest['val_loss']:.4f} nats per token")
+    yield Text(lines=(("Best loss on the validation split: ", loss, text),))
+    yield Picture("loss", "loss.svg", minor=True)
 
 
-def _section(title: str, grid: str) -> list[str]:
-    return [f"## {title}", grid] if grid else []
+def _pairs(title: str, values: Mapping[str, Any]) -> Iterator[Table]:
+    rows = tuple(
+        (str(name).replace("_", " "), _shown(value)) for name, value in values.items() if value not in (None, [], ())
+    )
+    if rows:
+        yield Table(("", ""), rows, heading=title)
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
-    rows = [
-        [escape(str(name).replace("_", " ")), _shown(value)]
-        for name, value in values.items()
-        if value not in (None, [], ())
-    ]
-    return _grid(["", ""], rows) if rows else ""
-
-
-def _predictions(rows: Iterable[Any]) -> str:
-    shown = [
-        [
-            escape(row.what),
-            *(code(text) if text else "–" for text in (row.formula, row.substituted)),
+def _predictions(rows: Iterable[Any]) -> Iterator[Part]:
+    cells: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            row.what,
+            *(Code(text) if text else "–" for text in (row.formula, row.substituted)),
             _shown(row.predicted),
             _shown(row.measured),
-            escape(row.note),
-        ]
+            row.note,
+        )
         for row in rows
-    ]
-    if not shown:
-        return ""
-    letters = ", ".join(f"{code(letter)} {meaning}" for letter, meaning in LEGEND.items())
-    grid = _grid(["what", "formula", "with numbers", "predicted", "measured", ""], shown, right=(3, 4))
-    return f"{grid}\n\nLetters are those of config.json and: {letters}."
+    )
+    if not cells:
+        return
+    names = ("what", "formula", "with numbers", "predicted", "measured", "")
+    yield Table(names, cells, right=frozenset({"predicted", "measured"}), heading="Prediction and measurement")
+    letters: list[Span] = []
+    for letter, meaning in LEGEND.items():
+        letters += [", " if letters else "Letters are those of config.json and: ", Code(letter), f" {meaning}"]
+    yield Text(lines=((*letters, "."),))
 
 
-def _temperatures(rows: Iterable[Any]) -> str:
-    cells = [
-        ["the text itself" if row.temperature is None else f"{row.temperature:g}", _loss(row.entropy),
-         _loss(row.surprise), *("–" if share is None else f"{share:.1%}" for share in (row.known, row.distinct))]
+def _temperatures(rows: Iterable[Any]) -> Iterator[Part]:
+    cells = tuple(
+        ("the text itself" if row.temperature is None else f"{row.temperature:g}", _loss(row.entropy),
+         _loss(row.surprise), *("–" if share is None else f"{share:.1%}" for share in (row.known, row.distinct)))
         for row in rows
-    ]  # fmt: skip
-    names = ["temperature", "entropy, bits/character", "surprise, bits/character", "known words", "different words"]
-    return f"{SAMPLED}\n\n{_grid(names, cells, right=range(1, 5))}" if cells else ""
+    )  # fmt: skip
+    names = ("temperature", "entropy, bits/character", "surprise, bits/character", "known words", "different words")
+    if cells:
+        yield Text("Temperature", (SAMPLED,))
+        yield Table(names, cells, right=frozenset(names[1:]))
 
 
-def _evaluations(lines: Sequence[Line], nats_per_bit: float) -> str:
+def _evaluations(lines: Sequence[Line], nats_per_bit: float) -> Iterator[Table]:
     measured = [line for line in lines if line.get("val_loss") is not None]
     # of many, evenly chosen ones with the first and the last
     count = min(len(measured), EVALUATIONS)
     chosen = [measured[round(i * (len(measured) - 1) / max(1, count - 1))] for i in range(count)]
     rows = [
-        [
+        (
             f"{line['step']:,}", _loss(line.get("train_loss")), _loss(line["val_loss"]),
             _loss(line["val_loss"] / nats_per_bit), _shown(line.get("lr")), _shown(line.get("tokens_per_second")),
             _loss(line.get("val_batch_loss")),
-        ]
+        )
         for line in chosen
     ]  # fmt: skip
     names = ["step", "training loss", "validation loss", "bits per character", "learning rate", "tokens/s"]
     if any("val_batch_loss" in line for line in chosen):
         names.append("on one batch")
-    return _grid(names, [row[: len(names)] for row in rows], right=range(len(names))) if rows else ""
-
-
-def _grid(names: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
-    right = set(right)
-    rule = ["---:" if i in right else "---" for i in range(len(names))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [names, rule, *rows])
+    if rows:
+        cells = tuple(row[: len(names)] for row in rows)
+        yield Table(tuple(names), cells, right=frozenset(names), heading="Evaluations")
 
 
 def _loss(value: float | None) -> str:
@@ -199,18 +194,14 @@ def _shown(value: Any) -> str:
         case list() | tuple():
             return ", ".join(map(_shown, value)) or "–"
         case Mapping():
-            return ", ".join(f"{escape(str(name))} {_shown(one)}" for name, one in value.items()) or "–"
+            return ", ".join(f"{name} {_shown(one)}" for name, one in value.items()) or "–"
         case _:
-            return escape(str(value))
+            return str(value)
 
 
-def _fenced(text: str) -> str:
-    """A text as it is; control characters are shown as numbers, the fence is longer than any of its own."""
-    clean = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
-    fence = "```"
-    while fence in clean:
-        fence += "`"
-    return f"{fence}text\n{clean}\n{fence}"
+def _visible(text: str) -> str:
+    """A text as it is, its control characters shown as numbers."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def _processor() -> str:
