@@ -32,6 +32,8 @@ PREAMBLE = r"""\documentclass[10pt,a4paper,fleqn]{article}
 \setlength{\parindent}{0pt}\setlength{\parskip}{3pt plus 1pt}\setlength{\tabcolsep}{4pt}
 \setlength{\LTpre}{4pt}\setlength{\LTpost}{6pt}\setlength{\emergencystretch}{3em}
 \setlength{\mathindent}{0pt}\binoppenalty=100\relpenalty=50\allowdisplaybreaks
+\raggedbottom
+\newcommand{\room}{\par\vskip0pt plus 7\baselineskip\penalty-250\vskip0pt plus -7\baselineskip}
 \begin{document}\raggedright"""
 WIDTH = 116
 """Characters that stand side by side in a table, at its size of type."""
@@ -70,7 +72,7 @@ def _part(part: Part) -> Iterator[str]:
             yield from map(_paragraph, part.above)
             if part.heading:
                 heading = escape(part.heading)
-                yield rf"\smallskip\textbf{{{heading}}}\par" if part.minor else rf"\section*{{{heading}}}"
+                yield rf"\room\textbf{{{heading}}}\par" if part.minor else rf"\room\section*{{{heading}}}"
             if part.rows:
                 yield from _derivation(part) if part.aligned else _grid(part)
             yield from map(_paragraph, part.below)
@@ -80,7 +82,7 @@ def _part(part: Part) -> Iterator[str]:
 
 def _text(text: Text) -> Iterator[str]:
     if text.heading:
-        yield rf"\{SECTIONS.get(text.level, 'subsection')}*{{{_cell(text.heading)}}}"
+        yield rf"\room\{SECTIONS.get(text.level, 'subsection')}*{{{_cell(text.heading)}}}"
     yield from map(_paragraph, text.lines)
     if text.items:
         yield r"\begin{itemize}"
