@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from shapeviz.expr import Expr
-from shapeviz.quantity import Quantity
+from shapeviz.quantity import Number, Quantity
 from shapeviz.tally import Line
 
 
@@ -53,12 +52,12 @@ class Cell:
     derive: Callable[[], tuple[Line, ...]] = field(repr=False, compare=False)
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Number:
         """The cost of one instance at the model's own sizes."""
         return self.each.value
 
     @property
-    def in_model(self) -> Any:
+    def in_model(self) -> Number:
         """The cost of all instances in the whole model, at its own sizes."""
         return self.each.value * self.instances.value
 

@@ -48,7 +48,7 @@ class Quantity:
             return self.elsewhere({**self.sizes.values, **changed})
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Number:
         """The value at the model's own sizes: an exact integer, of a ratio an exact Fraction where it is none."""
         found = self.formula.at(self.sizes.numbers)
         return found if isinstance(found, Fraction) else int(found)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 from shapeviz.expr import Expr
 from shapeviz.ir import ONE
+from shapeviz.quantity import Number
 from shapeviz.report import Line, Report, Row
 
 PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
 
 
-def humanize(number: int) -> str:
+def humanize(number: Number) -> str:
     """Three or four digits and an SI prefix.
 
     >>> humanize(87_731_712), humanize(999_999), humanize(512)
     ('87.73 M', '1.00 M', '512')
     """
+    if isinstance(number, Fraction):
+        return exact(number) if number < 1000 else humanize(round(number))
     if number < 1000:
         return str(number)
     power = min((len(str(number)) - 1) // 3, len(PREFIXES) - 1)
@@ -26,19 +30,30 @@ def humanize(number: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02d} {PREFIXES[power]}"
 
 
-def rounded(number: int, unit: str) -> str:
+def rounded(number: Number, unit: str) -> str:
     """A number as people say it: SI prefixes for counts, binary ones for bytes.
 
     >>> rounded(3 * 2**30, "B"), rounded(87_731_712, "")
     ('3.00 GiB', '87.73 M')
     """
-    if unit != "B":
-        return humanize(number)
+    if unit != "B" or isinstance(number, Fraction):
+        return f"{humanize(number)} {unit}".rstrip()
     power = min((max(number, 1).bit_length() - 1) // 10, len(PREFIXES) - 1)
     if power == 0:
         return f"{number} B"
     hundredths = (number * 100 + 1024**power // 2) // 1024**power
     return f"{hundredths // 100}.{hundredths % 100:02d} {PREFIXES[power]}iB"
+
+
+def exact(number: Number) -> str:
+    """An integer in groups of three digits; a fraction as a decimal, its exact value being in the JSON.
+
+    >>> exact(87_731_712), exact(Fraction(1000, 3)), exact(Fraction(1, 3000))
+    ('87,731,712', '333.333', '0.000333')
+    """
+    if isinstance(number, int):
+        return f"{number:,}"
+    return f"{float(number):,.3f}" if abs(number) >= 1 else f"{float(number):.3g}"
 
 
 def symbolic(dims: Iterable[Expr]) -> str:
@@ -58,12 +73,12 @@ def numeric(row: Row) -> str:
     return f"({', '.join(str(d if n is None else n) for d, n in zip(row.dims, row.shape, strict=True))})"
 
 
-def share(part: int, whole: int, width: int = 10) -> str:
+def share(part: Number, whole: Number, width: int = 10) -> str:
     """`35.9 % ███▌`, in eighths of a character."""
     if not whole:
         return ""
-    permille = (part * 1000 + whole // 2) // whole
-    eighths = (part * width * 8 + whole // 2) // whole
+    permille = int((part * 1000 + whole // 2) // whole)
+    eighths = int((part * width * 8 + whole // 2) // whole)
     bar = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
     return f"{permille // 10}.{permille % 10} %".rjust(7) + " " + bar
 
@@ -110,7 +125,7 @@ def label(line: Line) -> str:
 
 def summed(lines: Iterable[Line]) -> str:
     """`2,361,600 + 787,456`"""
-    return " + ".join(f"{line.total.value:,}" for line in lines)
+    return " + ".join(exact(line.total.value) for line in lines)
 
 
 def missing(report: Report, column: str) -> str:

@@ -8,11 +8,13 @@ from inspect import Parameter
 
 import typer
 
+from shapeviz import analyses
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit
-from shapeviz.errors import CheckFailedError, TraceError
+from shapeviz.errors import CheckFailedError, InputError, TraceError, nearest
 from shapeviz.page import Page
+from shapeviz.page.views import columns_page, cost_page, kind_page
 from shapeviz.report import Check, Report, measure
 
 BY_KIND = Parameter(
@@ -21,6 +23,47 @@ BY_KIND = Parameter(
     default=typer.Option(False, "--by-kind", help="By kind of module: embedding, attention, feed-forward, norm, head."),
     annotation=bool,
 )
+COLUMNS = Parameter(
+    "columns",
+    Parameter.KEYWORD_ONLY,
+    default=typer.Option(
+        None, "--columns", metavar="A,B,…", help="Any columns side by side: params,flops,bytes_moved,intensity, …."
+    ),
+    annotation=str | None,
+)
+DTYPE = Parameter(
+    "dtype",
+    Parameter.KEYWORD_ONLY,
+    default=typer.Option(
+        None, "--dtype", metavar="DTYPE", help="Of weights, activations and cache: float32, bfloat16, float16, …."
+    ),
+    annotation=str | None,
+)
+
+
+def chosen(request: Request) -> tuple[str, ...]:
+    """The columns that --columns names, each once. Raises InputError for an unknown one, with the nearest name."""
+    text = request.extra.get("columns")
+    names = tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+    if text is not None and not names:
+        raise InputError(f"--columns {text!r}: it names no column; {nearest('', analyses.names())}")
+    for name in names:
+        analyses.load(name)
+    return names
+
+
+def show_costs(request: Request, *usual: str, more: Sequence[str] = (), beside: str | None = None) -> Report:
+    """The costs that --columns names, or the usual ones of a verb, whose second may stand `beside` the first."""
+    names, by_kind = chosen(request), request.extra["by_kind"]
+
+    def page(report: Report) -> Page:
+        if names:
+            return columns_page(report, *names, by_kind=by_kind)
+        if by_kind:
+            return kind_page(report, *usual, *([beside] if beside else []))
+        return cost_page(report, *usual, beside=beside)
+
+    return show(request, page, () if len(usual) == 1 else usual, more)
 
 
 def show(
@@ -28,17 +71,19 @@ def show(
 ) -> Report:
     """Reads and measures a model and puts out a page of it. Gives the report.
 
-    The columns are those named, or those of the model and more. A trace that could not be finished is shown as far as
+    The columns are those of --columns, else those named, else those of the model, and more.
+    A trace that could not be finished is shown as far as
     it came, then comes the TraceError. With --strict, what is not counted is a CheckFailedError at the end.
     """
     try:
         model = model_of(request)
     except TraceError as error:
         if request.verb == "trace" and error.model is not None:
-            emit(page(measure(error.model)), request)
+            emit(page(measure(error.model, chosen(request) or None)), request)
             sys.stdout.flush()
         raise
-    report = measure(model, columns or dict.fromkeys((*model.columns, *more)))
+    measured = dict.fromkeys((*(chosen(request) or columns or model.columns), *more))
+    report = measure(model, measured)
     put(page(report), report, request)
     return report
 

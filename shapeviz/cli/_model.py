@@ -10,8 +10,10 @@ from shapeviz.cli._options import KEYS, SIZES, SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import from_torch, is_configuration, read
 from shapeviz.frontends.numbers import positive
-from shapeviz.ir import Model
+from shapeviz.ir import Door, Model, is_dtype
 from shapeviz.symbols import BY_LETTER, DIMENSIONS, flag
+
+DTYPES = ("float32", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2", "float64")
 
 
 def model_of(request: Request) -> Model:
@@ -27,7 +29,18 @@ def model_of(request: Request) -> Model:
         model = read(request.model, **request.sizes)
     for note in model.notes:
         say(f"note: {note}")
-    return model
+    return _in_dtype(model, request.extra.get("dtype"))
+
+
+def _in_dtype(model: Model, dtype: str | None) -> Model:
+    """The model with weights, activations and cache in a dtype. Raises InputError for none, and for a trace."""
+    if dtype is None:
+        return model
+    if not is_dtype(dtype):
+        raise InputError(f"--dtype {dtype}: no dtype of weights; {nearest(dtype, DTYPES)}")
+    if model.origin and model.origin.door is Door.MODULE:
+        raise InputError(f"--dtype is for models of sizes and configurations: {model.name} is traced in its own dtypes")
+    return replace(model, dtype=dtype)
 
 
 def _configuration_options(request: Request) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from inspect import Parameter
 
 import typer
 
+from shapeviz.cli._measured import COLUMNS, DTYPE, chosen
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit
@@ -37,9 +38,10 @@ PARAMETERS = [
         default=typer.Option(None, "--to-size", metavar="NAME=N", help="A size of OTHER alone, N=16. Repeatable."),
         annotation=list[str] | None,
     ),
+    COLUMNS,
+    DTYPE,
 ]
 WITHOUT = ("model", "figure", "theme", "strict", "input", "name", "training", "input_grad")
-SHOWN = ("params", "block", "equation")
 
 
 def run(request: Request) -> None:
@@ -50,10 +52,11 @@ def run(request: Request) -> None:
     after = replace(request, model=second, torch=replace(request.torch, sizes=changed))
     models = [model_of(replace(request, model=first)), model_of(after)]
     given = {*request.torch.sizes, *(LETTERS[name] for name in request.sizes if name in LETTERS)}
-    one, other = map(measure, at_one_length(models[0], models[1], given))
+    names = chosen(request)
+    one, other = (measure(model, names or None) for model in at_one_length(models[0], models[1], given))
     found = compare(one, other)
     titles = {"sizes": "Sizes", "costs": "Costs of the whole model", "blocks": "Blocks, all instances of each"}
-    listings = [_listing(part, title, found, one, other) for part, title in titles.items()]
+    listings = [_listing(part, title, found, (one, other), names or ("params",)) for part, title in titles.items()]
     lengths = {name: other.sizes.numbers[name] for name in DIMENSIONS.values() if name in other.sizes.numbers}
     at = ", ".join(f"{name} = {size}" for name, size in lengths.items())
     said = "what differs" if found else "no difference in shapes or costs"
@@ -63,12 +66,15 @@ def run(request: Request) -> None:
         raise typer.Exit(1)
 
 
-def _listing(part: str, title: str, found: Iterable[Difference], one: Report, other: Report) -> Listing:
-    """The differences of one part; equations and the costs of blocks other than parameters are for JSON alone."""
+def _listing(
+    part: str, title: str, found: Iterable[Difference], compared: tuple[Report, Report], shown: tuple[str, ...]
+) -> Listing:
+    """The differences of one part; equations, and costs of blocks other than those shown, are for JSON alone."""
+    one, other = compared
     columns = (
         Column("what", "what"), Column("where", "where"), Column("before", one.name, number=True),
         Column("after", other.name, number=True), Column("change", "change", number=True),
     )  # fmt: skip
     entries = tuple({**asdict(d), "change": d.change} for d in found if d.part == part)
-    long = frozenset(i for i, e in enumerate(entries) if part == "blocks" and e["what"] not in ("params", "block"))
+    long = frozenset(i for i, e in enumerate(entries) if part == "blocks" and e["what"] not in (*shown, "block"))
     return Listing(part, title, columns, entries, long)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from shapeviz.cli._measured import show
+from shapeviz.cli._measured import COLUMNS, DTYPE, show
 from shapeviz.cli._options import Request
 from shapeviz.frontends import from_torch, is_configuration
 from shapeviz.page.views import explain_page
@@ -19,7 +19,9 @@ PARAMETERS = [
         Parameter.KEYWORD_ONLY,
         default=typer.Argument(None, metavar="[PATH]", help="A block's path, e.g. encoder.layer. Default: the model."),
         annotation=str | None,
-    )
+    ),
+    COLUMNS,
+    DTYPE,
 ]
 
 

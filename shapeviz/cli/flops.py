@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from shapeviz.cli._measured import BY_KIND, show
+from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, show_costs
 from shapeviz.cli._options import Request
-from shapeviz.page.views import cost_page, kind_page
 
-PARAMETERS = [BY_KIND]
+PARAMETERS = [BY_KIND, COLUMNS, DTYPE]
 
 
 def run(request: Request) -> None:
-    page = kind_page if request.extra["by_kind"] else cost_page
-    show(request, lambda report: page(report, "flops"))
+    show_costs(request, "flops")

@@ -5,28 +5,42 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import import_module
 
-from shapeviz.cli._measured import put
+from shapeviz.analyses import parts
+from shapeviz.cli._measured import COLUMNS, DTYPE, chosen, put
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.errors import requiring
+from shapeviz.errors import InputError, requiring
 from shapeviz.ir import Door, Model, Origin
 from shapeviz.page.views import memory_page
 from shapeviz.report import measure
 
-COLUMNS = ("saved", "weights", "gradients", "largest")
+PARAMETERS = [COLUMNS, DTYPE]
+USUAL = ("saved", "weights", "gradients", "largest")
+COMPUTED = ("float64", "float32", "bfloat16", "float16")  # in others PyTorch stores, and multiplies no matrices
 
 
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
-    traced = _twin(model, model.origin, request) if model.origin else model
-    report = measure(traced, COLUMNS)
-    put(memory_page(report), report, request)
+    names = chosen(request)
+    unknown = any(not part.knows.of(model) for name in names or USUAL for part in parts(name))
+    if unknown and model.origin and model.origin.door is not Door.MODULE:
+        model = _in_words(_twin(model, model.origin, request), model.dtype)
+    report = measure(model, names or USUAL)
+    put(memory_page(report, *names), report, request)
+
+
+def _in_words(twin: Model, dtype: str) -> Model:
+    """The twin, its conventions saying in which dtype it was traced."""
+    said = f", all in {dtype}" if dtype else ", all in float32 since no dtype is named"
+    conventions = {name: parts(name)[0].convention + said for name in USUAL}
+    return replace(twin, conventions={**twin.conventions, **conventions})
 
 
 def _twin(model: Model, origin: Origin, request: Request) -> Model:
     """The PyTorch module of the same sizes, traced: what is saved for backward is not in the formulas of a model."""
-    if origin.door is Door.MODULE:
-        return model
+    if model.dtype and model.dtype not in COMPUTED:
+        known = " or ".join(COMPUTED)
+        raise InputError(f"memory runs the module, which PyTorch cannot in {model.dtype}: give --dtype {known}")
     with requiring("memory", "torch"):
         import_module("torch")
     from shapeviz.verify.twin import twin

@@ -51,6 +51,6 @@ def _row(name: str) -> dict[str, str | int]:
         "family": model.origin.family,
         "class": model.origin.class_name,
         "layers": layers,
-        **{column: cell.value for column, cell in report.total.items()},
+        **{column: int(cell.value) for column, cell in report.total.items()},
         "source": model.source,
     }

@@ -14,7 +14,7 @@ from shlex import join
 import typer
 
 from shapeviz.cli._frame import say
-from shapeviz.cli._measured import check_counted, disagreement
+from shapeviz.cli._measured import COLUMNS, DTYPE, check_counted, chosen, disagreement
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import SWITCHES, Request
 from shapeviz.cli._output import check_figure, emit
@@ -34,13 +34,15 @@ PARAMETERS = [
         Parameter.KEYWORD_ONLY,
         default=typer.Option(True, "--checks/--no-checks", show_default=False, help="Compare with PyTorch as well."),
         annotation=bool,
-    )
+    ),
+    COLUMNS,
+    DTYPE,
 ]
 
 
 def run(request: Request) -> None:
     model = model_of(request)
-    report = measure(model)
+    report = measure(model, chosen(request) or None)
     check_figure(report_page(report), View(request.figure, request.theme))
     if "" in request.output:
         raise InputError("-o '': name a folder or a file")
@@ -120,6 +122,7 @@ def _command(request: Request) -> str:
     words += ["--figure", request.figure] if request.figure != View.figure else []
     words += ["--format", request.format] if request.format else []
     words += ["--no-checks"] if not request.extra["checks"] else []
+    words += [word for name in ("columns", "dtype") if (text := request.extra[name]) for word in (f"--{name}", text)]
     return join([*words, *(word for name in request.output for word in ("-o", name))])
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from shapeviz.cli._measured import show
+from shapeviz.cli._measured import COLUMNS, DTYPE, chosen, show
 from shapeviz.cli._options import Request
 from shapeviz.page.views import trace_page
 
+PARAMETERS = [COLUMNS, DTYPE]
+
 
 def run(request: Request) -> None:
-    show(request, trace_page)
+    show(request, lambda report: trace_page(report, *chosen(request)))

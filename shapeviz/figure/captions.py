@@ -9,7 +9,7 @@ from shapeviz.expr.notation import TEXT
 from shapeviz.figure import Sum
 from shapeviz.figure.graph import Graph
 from shapeviz.report import Report
-from shapeviz.wording import derived, humanize, missing, sizes
+from shapeviz.wording import derived, exact, humanize, missing, sizes
 
 SEQUENCES = ("B", "S", "T", "V")
 
@@ -70,7 +70,7 @@ class Captions:
             return
         for name, cell in self.report.row(self.graph.root).cells.items():
             if cell.each.terms:
-                value = f"{cell.value:,}" if name == "params" else humanize(cell.value)
+                value = exact(cell.value) if name == "params" else humanize(cell.value)
                 formula = cell.each.written(TEXT, factored=True)
                 yield Sum(f"{value} {self.report.columns[name].title}", (formula,))
 

@@ -10,7 +10,7 @@ from shapeviz.figure import Box, Chip, Cluster, Figure, Wire
 from shapeviz.figure.captions import Captions
 from shapeviz.figure.graph import Edge, Graph, Node, graph, has_own_figure
 from shapeviz.report import Report, Row
-from shapeviz.wording import humanize, numeric, symbolic, times
+from shapeviz.wording import exact, humanize, numeric, symbolic, times
 
 RESULTS = {"head": "logits", "softmax": "probabilities"}
 
@@ -70,7 +70,7 @@ class Drawing:
 
     def cluster(self, path: str) -> Cluster:
         row = self.report.row(path)
-        return Cluster(path, row.title, row.times.value, self.tooltip(row))
+        return Cluster(path, row.title, int(row.times.value), self.tooltip(row))
 
     # boxes
 
@@ -125,7 +125,7 @@ class Drawing:
 
     def tooltip(self, row: Row) -> str:
         costs = [(self.report.columns[name].title, cell) for name, cell in row.cells.items() if cell.each.terms]
-        cells = [f"{title}: {cell.each} = {cell.value:,}" for title, cell in costs]
+        cells = [f"{title}: {cell.each} = {exact(cell.value)}" for title, cell in costs]
         return "; ".join([f"{row.path}: {row.equation}", f"{symbolic(row.dims)} = {numeric(row)}", *cells])
 
     # shapes

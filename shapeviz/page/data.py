@@ -7,6 +7,7 @@ A cell is the cost of one instance without what cannot be counted; `not_counted`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
 from shapeviz.expr import Expr
@@ -81,7 +82,10 @@ def _order(report: Report, order: LayerOrder) -> dict[str, Any]:
 
 
 def _cell(quantity: Quantity) -> dict[str, Any]:
-    return {"formula": quantity.python, "value": quantity.value}
+    value = quantity.value
+    if isinstance(value, Fraction):  # of a ratio: exact as text, and as people read it
+        return {"formula": quantity.python, "value": str(value), "decimal": float(value)}
+    return {"formula": quantity.python, "value": value}
 
 
 def _uncounted(report: Report, rest: Mapping[str, Expr]) -> dict[str, Any]:

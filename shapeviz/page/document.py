@@ -10,7 +10,7 @@ from shapeviz.page import Cell, Code, Part, Picture, Strong, Table, Text
 from shapeviz.page.explanation import explanation
 from shapeviz.page.tables import costs, grouped, telling, walk
 from shapeviz.report import Check, Report, Row
-from shapeviz.wording import label, missing, summed
+from shapeviz.wording import exact, label, missing, summed
 
 UNCHECKED = (
     "Not run: ",
@@ -41,7 +41,7 @@ def _totals(report: Report) -> Table:
     for name in telling(report):
         column = report.columns[name]
         parts = Code(" + ".join(map(label, column.derivation)))
-        rows.append((column.title, (parts, f" = {summed(column.derivation)}"), Strong(f"{column.total.value:,}")))
+        rows.append((column.title, (parts, f" = {summed(column.derivation)}"), Strong(exact(column.total.value))))
     columns = ("", "formula of the parts", "value")
     return Table(columns, tuple(rows), right=frozenset({"value"}), heading="Totals", document=True)
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from shapeviz.ir import ONE
 from shapeviz.page import Cell, Code, Equation, Formula, Shape, Span, Table, spans
 from shapeviz.page.tables import capital, numeric, output, telling
+from shapeviz.quantity import Number
 from shapeviz.report import Column, Line, Report, Row
-from shapeviz.wording import label, summed
+from shapeviz.wording import exact, label, summed
 
 
 def explanation(report: Report, path: str) -> list[Table]:
@@ -38,6 +39,8 @@ def explanation(report: Report, path: str) -> list[Table]:
 def _summed(column: Column) -> Iterator[Cell]:
     """The formulas of the parts of the model added up, and their values."""
     lines = column.derivation
+    if not column.adds and column.total.terms:
+        yield ("total: ", Formula(column.total), f" = {exact(column.total.value)}")
     if lines:
         yield ("total: ", *_joined([Formula(line.total) for line in lines], " + "))
         yield _values(lines, column.total.value)
@@ -45,17 +48,19 @@ def _summed(column: Column) -> Iterator[Cell]:
 
 def _derived(report: Report, row: Row, name: str) -> tuple[tuple[Line, ...], tuple[Cell, ...]]:
     """The derivation of one cell of a row, and the lines that go below it."""
-    cell, title = row.cells[name], report.columns[name].title
+    cell, title, adds = row.cells[name], report.columns[name].title, report.columns[name].adds
     lines = cell.derivation
     below: list[Cell] = []
     if lines:
         below += [(f"{row.path}: ", Formula(cell.each)), _values(lines, cell.value)]
+    elif not adds and cell.each.terms:
+        below.append((f"{row.path}: ", Formula(cell.each), f" = {exact(cell.value)}"))
     else:
         below.append(f"none: it costs no {title}")
     if lines and row.repeat.value != 1:
         count = cell.instances
         below.append(
-            ("in the whole model: ", Formula(count, factored=False), f" = {count.value} times, {cell.in_model:,}")
+            ("in the whole model: ", Formula(count, factored=False), f" = {count.value} times, {exact(cell.in_model)}")
         )
     if cell.not_counted.terms:
         why = "; ".join(text for size, text in report.reasons.items() if size in cell.not_counted.names)
@@ -65,8 +70,8 @@ def _derived(report: Report, row: Row, name: str) -> tuple[tuple[Line, ...], tup
     return lines, tuple(below)
 
 
-def _values(lines: Sequence[Line], whole: int) -> str:
-    return f"  = {summed(lines)}" + (f" = {whole:,}" if len(lines) > 1 else "")
+def _values(lines: Sequence[Line], whole: Number) -> str:
+    return f"  = {summed(lines)}" + (f" = {exact(whole)}" if len(lines) > 1 else "")
 
 
 def _substitution(line: Line) -> Cell:
@@ -78,7 +83,7 @@ def _substitution(line: Line) -> Cell:
 
 
 def _value(line: Line) -> Cell:
-    return f"{line.total.value:,}"
+    return exact(line.total.value)
 
 
 def _joined(parts: Sequence[Cell], sign: str) -> tuple[Span, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from shapeviz.page import Cell, Code, Page, Table, worded
+from shapeviz.wording import exact
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def _cells(listing: Listing, entry: Mapping[str, Any]) -> Iterator[Cell]:
 def _shown(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return exact(value) if isinstance(value, int | Fraction) else str(value)
 
 
 def _data(title: str, listings: Sequence[Listing]) -> dict[str, Any]:

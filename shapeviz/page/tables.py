@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from shapeviz.page import Cell, Code, Equation, Formula, Shape, Table, plain, worded
+from shapeviz.quantity import Number
 from shapeviz.report import Cell as Cost
 from shapeviz.report import Check, Column, Report, Row
-from shapeviz.wording import label, missing, rounded, share, summed, times
+from shapeviz.wording import exact, label, missing, rounded, share, summed, times
 
 
 def telling(report: Report) -> list[str]:
@@ -19,10 +20,62 @@ def telling(report: Report) -> list[str]:
     ]
 
 
-def walk(report: Report) -> Table:
-    """Every step with its shape, symbolic and numeric, in the order in which the data takes them."""
-    cells = [(_named(row), output(row), numeric(row), happens(row)) for row in report.rows]
-    return _tree("Shapes", ("step", "shape", "sizes", "what happens"), report.rows, cells)
+def walk(report: Report, *names: str) -> Table:
+    """Every step with its shape, symbolic and numeric, in the order in which the data takes them.
+
+    Values of some columns may stand before what happens.
+    """
+    titles = tuple(report.columns[name].title for name in names)
+    cells = [(_named(row), output(row), numeric(row), *_values(row, names), happens(row)) for row in report.rows]
+    headings = ("step", "shape", "sizes", *titles, "what happens")
+    below = tuple(_below(report, names))
+    return _tree("Shapes", headings, report.rows, cells, right=frozenset(titles), below=below)
+
+
+def side_by_side(report: Report, names: Sequence[str]) -> Table:
+    """Every block that has one of several costs, with the value of each; their totals below."""
+    titles = tuple(report.columns[name].title for name in names)
+    rows = [row for row in report.rows if any(row.cells[name].counts for name in names)]
+    return _tree(
+        "Costs of one instance of every block",
+        ("block", "output", *titles),
+        rows,
+        [(_named(row), output(row), *_values(row, names)) for row in rows],
+        right=frozenset(titles),
+        below=tuple(_below(report, names)),
+    )
+
+
+def kinds_side_by_side(report: Report, names: Sequence[str]) -> Table:
+    """Several costs of the whole model by kind of module."""
+    columns = [report.columns[name] for name in names]
+    kinds = dict.fromkeys(kind for column in columns for kind in column.kinds)
+    titles = tuple(column.title for column in columns)
+    rows: list[tuple[Cell, ...]] = []
+    for kind in kinds:
+        values = (exact(column.kinds[kind].value) if kind in column.kinds else "–" for column in columns)
+        rows.append((Code(kind.replace("_", "-")), *values))
+    return Table(
+        ("kind", *titles),
+        tuple(rows),
+        right=frozenset(titles),
+        heading="Costs by kind of module",
+        below=tuple(_below(report, names)),
+    )
+
+
+def _values(row: Row, names: Sequence[str]) -> Iterator[Cell]:
+    """The values of a row; a dash for what has no cost."""
+    for name in names:
+        cell = row.cells[name]
+        yield exact(cell.value) if cell.each.terms else "not counted" if cell.not_counted.terms else "–"
+
+
+def _below(report: Report, names: Sequence[str]) -> Iterator[str]:
+    """The totals of some columns, what they leave out, and their conventions."""
+    yield from (_total(report.columns[name]) for name in names)
+    for name in names:
+        yield from filter(None, (missing(report, name), f"{name}: {report.columns[name].convention}"))
 
 
 def happens(row: Row) -> Equation:
@@ -35,7 +88,7 @@ def by_kind(report: Report, name: str) -> Table:
     column = report.columns[name]
     whole, title = column.total.value, column.title
     rows = tuple(
-        (Code(kind.replace("_", "-")), f"{q.value:,}", share(q.value, whole), Formula(q))
+        (Code(kind.replace("_", "-")), exact(q.value), share(q.value, whole), Formula(q))
         for kind, q in column.kinds.items()
     )
     sums = " + ".join(plain(row[1]) for row in rows)
@@ -44,7 +97,7 @@ def by_kind(report: Report, name: str) -> Table:
         rows,
         right=frozenset({title}),
         heading=f"{capital(title)} by kind of module",
-        below=(f"{title}: {sums} = {whole:,}", f"{name}: {column.convention}"),
+        below=(f"{title}: {sums} = {exact(whole)}", f"{name}: {column.convention}"),
     )
 
 
@@ -56,10 +109,11 @@ def costs(report: Report, name: str, beside: str | None = None) -> Table:
     rows = [row for row in report.rows if row.cells[name].counts]
     column = report.columns[name]
     whole, title = column.total.value, column.title
-    cells: list[tuple[Cell, ...]] = [(_named(row), output(row), *_cost(row.cells[name], whole)) for row in rows]
+    part_of = whole if column.adds else 0  # only what adds up has shares
+    cells: list[tuple[Cell, ...]] = [(_named(row), output(row), *_cost(row.cells[name], part_of)) for row in rows]
     more = (report.columns[beside].title,) if beside else ()
     if beside:
-        cells = [(*c[:3], f"{row.cells[beside].value:,}", *c[3:]) for c, row in zip(cells, rows, strict=True)]
+        cells = [(*c[:3], exact(row.cells[beside].value), *c[3:]) for c, row in zip(cells, rows, strict=True)]
     notes = [text for text in (missing(report, name), f"{name}: {column.convention}") if text]
     return _tree(
         f"{capital(title)} of one instance of every block, and the share of all its instances",
@@ -71,26 +125,28 @@ def costs(report: Report, name: str, beside: str | None = None) -> Table:
     )
 
 
-def _cost(cell: Cost, whole: int) -> tuple[Cell, Cell, Cell]:
+def _cost(cell: Cost, whole: Number) -> tuple[Cell, Cell, Cell]:
     """Value, share of the whole and formula of a cell."""
     if not cell.each.terms:
         return Code("not counted"), "", Formula(cell.not_counted, factored=False)
-    return f"{cell.value:,}", share(cell.in_model, whole), Formula(cell.each)
+    return exact(cell.value), share(cell.in_model, whole), Formula(cell.each)
 
 
 def _total(column: Column) -> str:
     """`parameters: encoder + decoder = 26,795,520 + 60,936,192 = 87,731,712  (87.73 M)`"""
     whole, lines = column.total.value, column.derivation
+    if not column.adds:
+        return f"{column.title}: {exact(whole)} {column.unit}".rstrip()
     names = " + ".join(map(label, lines)) or "nothing"
     parts = f"{names} = {summed(lines)}" if len(lines) > 1 else names
     short = f"  ({rounded(whole, column.unit)})" if whole > 9999 else ""
-    return f"{column.title}: {parts} = {whole:,}{short}"
+    return f"{column.title}: {parts} = {exact(whole)}{short}"
 
 
-def _active(column: Column, whole: int) -> str:
+def _active(column: Column, whole: Number) -> str:
     """The total of the column beside, and which part of the whole it is."""
     value = column.total.value
-    return f"{column.title}: {value:,}  ({rounded(value, '')}, {share(value, whole, 0).strip()} of all)"
+    return f"{column.title}: {exact(value)}  ({rounded(value, '')}, {share(value, whole, 0).strip()} of all)"
 
 
 def memory(report: Report) -> Table:
@@ -99,7 +155,7 @@ def memory(report: Report) -> Table:
     for column in report.columns.values():
         value = column.total.value
         short = worded(rounded(value, column.unit))
-        rows.append((Code(column.title), Formula(column.total), f"{value:,}", short))
+        rows.append((Code(column.title), Formula(column.total), exact(value), short))
     below = tuple(f"{name}: {column.convention}" for name, column in report.columns.items() if name != "saved")
     columns = ("what", "formula", "bytes", "")
     return Table(columns, tuple(rows), right=frozenset({"bytes"}), heading="Memory", below=below)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from shapeviz.errors import InputError, nearest
+from shapeviz.errors import InputError
 from shapeviz.figure.drawing import draw
 from shapeviz.page import Header, Page, Part
 from shapeviz.page.data import as_object, check_sheet, report_sheet
 from shapeviz.page.document import document
 from shapeviz.page.explanation import explanation
-from shapeviz.page.tables import by_kind, checks, costs, memory, walk
+from shapeviz.page.tables import by_kind, checks, costs, kinds_side_by_side, memory, side_by_side, walk
 from shapeviz.report import Report
 from shapeviz.wording import derived, legend, sizes, spoken
 
 
-def trace_page(report: Report) -> Page:
-    """The walk of shapes, step by step."""
-    return _page(report, (walk(report),), ("trace",))
+def trace_page(report: Report, *columns: str) -> Page:
+    """The walk of shapes, step by step, with the values of some columns. Raises InputError for one not measured."""
+    _check_measured(report, *columns)
+    return _page(report, (walk(report, *columns),), ("trace", *columns))
+
+
+def columns_page(report: Report, *columns: str, by_kind: bool = False) -> Page:
+    """Any columns side by side, block by block or by kind of module; of a single one also share and formula.
+
+    Raises InputError if a column was not measured.
+    """
+    if len(columns) == 1 and not by_kind:
+        return cost_page(report, *columns)
+    _check_measured(report, *columns)
+    table = kinds_side_by_side(report, columns) if by_kind else side_by_side(report, columns)
+    return _page(report, (table,), columns, columns[0])
 
 
 def cost_page(report: Report, *columns: str, beside: str | None = None) -> Page:
@@ -46,9 +59,10 @@ def explain_page(report: Report, path: str = "") -> Page:
     return page
 
 
-def memory_page(report: Report) -> Page:
-    """What is saved for backward, block by block, and what is held besides."""
-    return _page(report, (costs(report, "saved"), memory(report)))
+def memory_page(report: Report, *columns: str) -> Page:
+    """What is saved for backward, or any columns, block by block, and what is held besides."""
+    blocks = side_by_side(report, columns) if columns else costs(report, "saved")
+    return _page(report, (blocks, memory(report)))
 
 
 def verify_page(report: Report) -> Page:
@@ -61,26 +75,34 @@ def report_page(report: Report, links: Mapping[str, str] | None = None, command:
     return _page(report, document(report, links or {}, command, versions))
 
 
-def page_of(report: Report, verb: str = "all", path: str = "", active: bool = False, by_kind: bool = False) -> Page:
+def page_of(
+    report: Report,
+    verb: str = "all",
+    path: str = "",
+    active: bool = False,
+    by_kind: bool = False,
+    columns: Sequence[str] = (),
+) -> Page:
     """The page of a verb: trace, explain (of a path), memory, cache, verify, all, or of a measured column.
 
-    `active` adds active parameters, `by_kind` shows kinds of module instead of blocks. Raises InputError for others.
+    `columns` are any that were measured, side by side; a verb that is neither shows all of them. `active` adds active
+    parameters, `by_kind` shows kinds of module instead of blocks. Raises InputError for a column that was not measured.
     """
     makers: dict[str, Callable[[], Page]] = {
-        "trace": lambda: trace_page(report),
+        "trace": lambda: trace_page(report, *columns),
         "explain": lambda: explain_page(report, path),
-        "memory": lambda: memory_page(report),
+        "memory": lambda: memory_page(report, *columns),
         "verify": lambda: verify_page(report),
         "all": lambda: report_page(report),
     }
     if verb in makers:
         return makers[verb]()
-    columns = (*report.columns,) if verb == "cache" else (verb,)
-    if verb != "cache" and verb not in report.columns:
-        raise InputError(f"unknown view {verb!r}; {nearest(verb, [*makers, 'cache', *report.columns])}")
+    if columns or (verb != "cache" and verb not in report.columns):
+        return columns_page(report, *(columns or report.columns), by_kind=by_kind)
+    names = (*report.columns,) if verb == "cache" else (verb,)
     if by_kind:
-        return kind_page(report, *columns, *(["active"] if active else []))
-    return cost_page(report, *columns, beside="active" if active else None)
+        return kind_page(report, *names, *(["active"] if active else []))
+    return cost_page(report, *names, beside="active" if active else None)
 
 
 def _check_measured(report: Report, *columns: str) -> None:

@@ -96,7 +96,7 @@ def render(shown: Report | Page, format: str = "table", view: View | None = None
     """
     name, found = renderer(format)
     looks = View.__dataclass_fields__
-    pages = () if isinstance(shown, Page) else ("verb", "path", "active", "by_kind")
+    pages = () if isinstance(shown, Page) else ("verb", "path", "active", "by_kind", "columns")
     if wrong := next((choice for choice in choices if choice not in looks and choice not in pages), None):
         raise InputError(f"unknown choice {wrong!r}; {nearest(wrong, [*pages, *looks])}")
     view = view or View(**{choice: value for choice, value in choices.items() if choice in looks})

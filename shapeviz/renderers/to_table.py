@@ -153,9 +153,21 @@ def draw_table(console: Console, table: Table) -> None:
         first = Styled(stem, style="dim").append(name, style="bold" if block else "")
         cells = zip(others, table.columns[1:], strict=True)
         drawn.add_row(first, *(Styled(cell, style=STYLES.get(column, "")) for cell, column in cells))
+    own = console.width
+    console.width = max(own, _least(table))
     console.print(drawn)
+    console.width = own
     for number, line in enumerate(table.below):
         console.print(Styled(plain(line), style="bold" if number == 0 else "dim"))
+
+
+def _least(table: Table) -> int:
+    """The width below which names or digits would be cut off; on a narrower terminal its own lines go on below."""
+    body = [(stem + first, *others) for stem, (first, *others) in zip(branches(table.depths), rows(table), strict=True)]
+    widths = [max(map(len, column)) for column in zip(table.columns, *body, strict=True)]
+    kept = {table.columns[0], *table.right}
+    least = [width if name in kept else min(width, 8) for name, width in zip(table.columns, widths, strict=True)]
+    return sum(least) + 2 * (len(least) - 1)
 
 
 renderer = Renderer(render, "Text, drawn in colour on a terminal.", suffixes=(".txt",), on_terminal=draw)

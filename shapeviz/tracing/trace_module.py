@@ -92,7 +92,7 @@ def _at_other_branches(setting: Setting, run: FakeRun, unmet: list[Condition], n
 def _costs(model: Model) -> tuple[list[int], list[Expr]]:
     """What a model comes to at its own sizes."""
     report = measure(model, ["params", "flops", *["saved"] * model.saves])
-    return [total.value for total in report.total.values()], [*report.not_counted.values()]
+    return [int(total.value) for total in report.total.values()], [*report.not_counted.values()]
 
 
 # runs

@@ -53,7 +53,7 @@ class Row:
     @property
     def predicted(self) -> int | None:
         """The value of the formula, or else what the figure is compared with."""
-        return self.expected.value if self.expected else self.reference
+        return int(self.expected.value) if self.expected else self.reference
 
     @property
     def formula(self) -> str:

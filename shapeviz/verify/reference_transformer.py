@@ -56,7 +56,7 @@ class Rotary(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # [… S k]
         half = x.size(-1) // 2
-        angle = _angles(x.size(-2), x.size(-1), x.device)  # [S k/2]
+        angle = _angles(x.size(-2), x.size(-1), x.device).to(x.dtype)  # [S k/2]
         one, other = x[..., :half], x[..., half:]
         return torch.cat((one * angle.cos() - other * angle.sin(), other * angle.cos() + one * angle.sin()), -1)
 
@@ -177,7 +177,7 @@ class Sinusoidal(nn.Module):
         length, width = x.size(-2), x.size(-1)
         angle = _angles(length, width, x.device)
         waves = torch.stack((angle.sin(), angle.cos()), -1).flatten(-2)  # [S D], one feature more if D is odd
-        return x + waves[:, :width]
+        return x + waves[:, :width].to(x.dtype)
 
 
 class Learned(nn.Module):

@@ -87,7 +87,7 @@ def _parameter_checks(report: Report, blocks: list[tuple[Block, Row]], traced: T
         weights = [weight for path in paths for weight in module.get_submodule(path).parameters()]
         if paths and row.repeat.value and not _ties(block) and not any(uses[id(weight)] > 1 for weight in weights):
             counts = {measured[path] for path in paths}
-            yield _check(row.path, "params", row.cells["params"].value, counts, "PyTorch", "")
+            yield _check(row.path, "params", int(row.cells["params"].value), counts, "PyTorch", "")
     whole = sum(weight.numel() for weight in module.parameters())
     yield Check("model", "params", report.total["params"].value, whole, "PyTorch", "unique nn.Parameter elements")
 

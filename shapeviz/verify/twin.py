@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from shapeviz.ir import Door, Model, Origin
@@ -20,20 +21,24 @@ LENGTHS = tuple(DIMENSIONS.values())  # B, S, T: what stays a variable of a conf
 def twin(model: Model, origin: Origin, *, input_grad: bool = True) -> Model:
     """A model that was built from sizes or from a configuration, traced with what is saved for the backward pass.
 
+    Its parameters are in the dtype of the model, float32 if it names none.
+
     input_grad: the vectors that go in require gradients, as the outputs of an embedding would; so all layers save the
     same. It has no effect on a model built from sizes.
     """
     if origin.door is Door.SIZES:
         return twin_of_sizes(model, origin.config)
-    return twin_of_configuration(model, module_of(model, origin), saved=True, input_grad=input_grad)
+    module = module_of(model, origin).to(getattr(torch, model.dtype or "float32"))
+    return twin_of_configuration(model, module, saved=True, input_grad=input_grad)
 
 
 def twin_of_sizes(model: Model, config: Config) -> Model:
     """The reference transformer of a configuration, traced at its sizes; vectors that go in require gradients."""
     _, *lengths = variables(config)
-    inputs = [f"int64[B,{length}]" if config.vocab else f"float32[B,{length},{config.d_model}]" for length in lengths]
+    dtype = model.dtype or "float32"
+    inputs = [f"int64[B,{length}]" if config.vocab else f"{dtype}[B,{length},{config.d_model}]" for length in lengths]
     return trace(
-        build(config),
+        build(config).to(getattr(torch, dtype)),
         *inputs,
         sizes={name: symbols(config)[name] for name in ("B", *lengths)},
         saved=True,
