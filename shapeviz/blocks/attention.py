@@ -28,6 +28,7 @@ from shapeviz.lang import (
     softmax,
     split_heads,
     sqrt,
+    state,
     where,
     write,
     written,
@@ -96,8 +97,7 @@ def attention(Q: Variable, K: Variable, V: Variable, scores: Scores = Scores(), 
     Q [B h S d_k], K [B h T d_k], V [B h T d_v] → [B h S d_v]; b [h S T] is added to the scores.
     """
     y = matmul(scores.weights(Q, K, b), V, name="weighted_values")
-    restate(f"Attention(Q, K, V) = {written(y)}", scores.citation(b))
-    return y
+    return state("Attention(Q, K, V)", y, scores.citation(b))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from shapeviz.blocks.activation import written_as
 from shapeviz.blocks.linear import linear
 from shapeviz.blocks.sublayer import Feed
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, restate, write, written
+from shapeviz.lang import Variable, block, state, write, written
 
 MANY = 3  # hidden layers, up to which the equation shows each of them
 WITH_BIASES = {
@@ -42,8 +42,9 @@ class FeedForward(Feed):
         for i, width in enumerate(self.widths, 1):
             y = activate(self.activation, linear(y, width, self.bias, f"{i}", name=f"linear_{i}"))
         y = linear(y, x.shape[-1], self.bias, f"{last}", name=f"linear_{last}")
-        restate(f"FFN(x) = {written(y) if last <= MANY + 1 else self._shortened()}", self._citation())
-        return y
+        if last > MANY + 1:
+            write(y, self._shortened())
+        return state("FFN(x)", y, self._citation())
 
     def _shortened(self) -> str:
         """The equation of many layers, the first and the last of which it shows."""
@@ -79,8 +80,7 @@ class GatedFeedForward(Feed):
                 steps = f"x ← {written(y)} for every hidden width;  "
                 write(y, "x")
         y = linear(y, x.shape[-1], self.bias, "down", name="down")
-        restate(f"{steps}FFN(x) = {written(y)}", self._citation())
-        return y
+        return state(f"{steps}FFN(x)", y, self._citation())
 
     def _citation(self) -> str:
         changes = ["with biases"] * self.bias + ["for any number of layers"] * (len(self.widths) > 1)

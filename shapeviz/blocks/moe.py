@@ -20,6 +20,7 @@ from shapeviz.lang import (
     repeat,
     reshape,
     restate,
+    state,
     write,
     written,
 )
@@ -128,5 +129,4 @@ class MixtureOfExperts(Feed):
         write(y, "Σ_{i ∈ TopK} p_i·Expert_i({0})", x)
         if self.shared:
             y = y + self.shared(x)
-        restate(f"MoE(x) = {written(y)}", "Shazeer et al. 2017, eq. 1")
-        return y
+        return state("MoE(x)", y, "Shazeer et al. 2017, eq. 1")

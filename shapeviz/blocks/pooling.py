@@ -6,7 +6,7 @@ from shapeviz.blocks.activation import activation as activate
 from shapeviz.blocks.linear import linear
 from shapeviz.blocks.norm import layer_norm
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, apply, block, first, param, reshape, restate, written
+from shapeviz.lang import Variable, apply, block, first, param, reshape, state
 
 
 @block(role="head", caption="{x} → {width}", term="Pooler({x})")
@@ -16,9 +16,7 @@ def pooler(x: Variable, width: Expr, activation: str = "tanh", last: bool = Fals
     x [B S d_model] → [B width], of the first token's vector, or of the last one's.
     """
     token = reshape("last", "that of the last token", x, x.axes[0], x.axes[-1]) if last else first(x)
-    p = activate(activation, linear(token, width))
-    restate(f"p = {written(p)}")
-    return p
+    return state("p", activate(activation, linear(token, width)))
 
 
 @block(role="head", caption="{x} → {width}", term="Transform({x})")
@@ -27,9 +25,7 @@ def transform(x: Variable, width: Expr, activation: str = "gelu") -> Variable:
 
     x [B S d_model] → [B S width], the width of the token table.
     """
-    y = layer_norm(activate(activation, linear(x, width)), name="norm")
-    restate(f"y = {written(y)}")
-    return y
+    return state("y", layer_norm(activate(activation, linear(x, width)), name="norm"))
 
 
 @block(role="embedding", step=True, term="{x}")

@@ -8,7 +8,7 @@ from shapeviz.blocks.embedding import embedding
 from shapeviz.blocks.linear import classifier, head, linear
 from shapeviz.blocks.sublayer import Norm, Step
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, param, restate, source, write, written
+from shapeviz.lang import Variable, block, param, source, state, write
 from shapeviz.models._letters import B, C, S, V, d_model
 from shapeviz.models._plan import Layers, Stack
 
@@ -64,8 +64,7 @@ def decoder_only(
         x = write(stack.run(first), "DecoderLayer^N({0})", first)
         x = final_norm(x, name="final_norm", title="Final norm") if final_norm else x
         y = x if project is None else linear(x, project, bias=False, letter="out", name="project_out")
-        restate(f"y = {written(y)}")
-        return y
+        return state("y", y)
 
     @block(role="model")
     def language_model() -> Variable:
@@ -74,14 +73,11 @@ def decoder_only(
         y = decoder(write(source("token_ids", B, S, dtype="int64"), "ids"), table)
         match task:
             case "lm":
-                y = head(y, table if tied else param("W_H", V, table.shape[-1]), V, head_bias)
-                restate(f"logits = {written(y)}")
+                return state("logits", head(y, table if tied else param("W_H", V, table.shape[-1]), V, head_bias))
             case "sequence":
-                y = classifier(y, C, bias=False, name="classifier")
-                restate(f"scores = {written(y)}")
+                return state("scores", classifier(y, C, bias=False, name="classifier"))
             case "token" | "questions":
-                y = classifier(y, 2 if task == "questions" else C, name="classifier")
-                restate(f"scores = {written(y)}")
-        return y
+                return state("scores", classifier(y, 2 if task == "questions" else C, name="classifier"))
+        return state("y", y)
 
     return language_model

@@ -15,7 +15,7 @@ from shapeviz.blocks.pooling import pooler, transform, unread
 from shapeviz.blocks.position import learned, token_types
 from shapeviz.blocks.sublayer import Layer, Norm
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, param, repeat, restate, source, state, write, written
+from shapeviz.lang import Variable, block, param, repeat, source, state, write
 from shapeviz.models._letters import B, C, P, S, V, d_ff, d_k, d_model, h
 from shapeviz.models._plan import Layers
 
@@ -151,16 +151,14 @@ def encoder_only(
             y = repeat(some.times, some.layer, y, copies=copies, name=some.name, title=some.title)
         write(y, "EncoderLayer^N({0})", first)
         y = final_norm(y, name="final_norm", title="Final norm") if final_norm else y
-        restate(f"y = {written(y)}")
-        return y
+        return state("y", y)
 
     @block(role="model")
     def encoder_model() -> Variable:
         """y = Encoder(ids)"""
         x, table = take()
         y = read(encoder(x, table), table)
-        restate(f"y = {written(y)}")
-        return y
+        return state("y", y)
 
     return encoder_model
 
