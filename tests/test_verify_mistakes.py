@@ -47,13 +47,13 @@ def altered(model, path, change):
 def wider(block):
     """A weight matrix one column too wide."""
     weight, *others = block.params
-    return replace(block, params=(replace(weight, shape=(weight.shape[0], weight.shape[1] + 1)), *others))
+    return replace(block, params=(replace(weight, dims=(weight.shape[0], weight.shape[1] + 1)), *others))
 
 
 def longer(block):
     """An output one row too long."""
     *batch, rows, width = block.output.shape
-    return replace(block, output=replace(block.output, shape=(*batch, rows + 1, width)))
+    return replace(block, output=replace(block.output, dims=(*batch, rows + 1, width)))
 
 
 MISTAKES = {  # what is changed, how, and which block and quantity should be named
@@ -77,22 +77,22 @@ MISTAKES = {  # what is changed, how, and which block and quantity should be nam
     ),
     "heads that are not split": (
         "encoder.layer.self_attention.query_heads",
-        lambda op: replace(op, output=replace(op.output, shape=op.inputs[0].shape)),
+        lambda op: replace(op, output=replace(op.output, dims=op.inputs[0].shape)),
         "encoder.layer.self_attention.query_heads", "shape",
     ),
     "heads and positions exchanged": (
         "decoder.layer.cross_attention.key_heads",
-        lambda op: replace(op, output=replace(op.output, shape=tuple(op.output.shape[i] for i in (0, 2, 1, 3)))),
+        lambda op: replace(op, output=replace(op.output, dims=tuple(op.output.shape[i] for i in (0, 2, 1, 3)))),
         "decoder.layer.cross_attention.key_heads", "shape",
     ),
     "one head for the concatenation": (
         "decoder.layer.self_attention.concat",
-        lambda op: replace(op, output=replace(op.output, shape=(*op.output.shape[:-1], op.inputs[0].shape[-1]))),
+        lambda op: replace(op, output=replace(op.output, dims=(*op.output.shape[:-1], op.inputs[0].shape[-1]))),
         "decoder.layer.self_attention.concat", "shape",
     ),
     "scores of keys by queries": (
         "decoder.layer.cross_attention.attention.scores",
-        lambda op: replace(op, output=replace(op.output, shape=tuple(op.output.shape[i] for i in (0, 1, 3, 2)))),
+        lambda op: replace(op, output=replace(op.output, dims=tuple(op.output.shape[i] for i in (0, 1, 3, 2)))),
         "decoder.layer.cross_attention.attention.scores", "shape",
     ),
     "a mask too long": (
@@ -152,7 +152,7 @@ def test_a_formula_that_is_right_by_accident_is_caught():
         weight, bias = block.params
         d_model, h, d_k = map(Expr.of, ("d_model", "h", "d_k"))
         assert tuple(size.at(model.sizes.numbers) for size in weight.shape) == (24, 24)
-        return replace(block, params=(replace(weight, shape=(d_model, h * d_k)), replace(bias, shape=(h * d_k,))))
+        return replace(block, params=(replace(weight, dims=(d_model, h * d_k)), replace(bias, dims=(h * d_k,))))
 
     found = first_disagreement(verify(altered(model, "encoder.layer.self_attention.value", confused)))
     assert (found.path, found.quantity) == ("encoder.layer.self_attention.value", "params")
@@ -178,7 +178,7 @@ def test_lengths_confused_in_a_shape_are_caught_where_both_are_equal():
 
     def confused(op):
         *others, rows, columns = op.output.shape
-        return replace(op, output=replace(op.output, shape=(*others, columns, rows)))
+        return replace(op, output=replace(op.output, dims=(*others, columns, rows)))
 
     path = "decoder.layer.cross_attention.attention.scores"
     found = first_disagreement(verify(altered(model, path, confused)))
