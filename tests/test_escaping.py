@@ -1,0 +1,42 @@
+"""Names from outside mean nothing to the format that they are written in, whatever signs they are made of."""
+
+import re
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shapeviz.renderers.to_dot import html, quoted
+from shapeviz.renderers.to_markdown import code, escape
+
+MARKS = r"\`*_{}[]#|~!"
+
+
+@given(st.text())
+def test_a_dot_string_ends_where_it_should_and_is_read_back(name: str) -> None:
+    text = quoted(name)
+    assert re.fullmatch(r'"(?:[^"\\\n]|\\.)*"', text, re.DOTALL)
+    assert name.replace("\n", " ") == re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+
+
+@given(st.text())
+def test_an_html_like_label_is_well_formed_and_is_read_back(name: str) -> None:
+    text = ElementTree.fromstring(f"<TD>{html(name)}</TD>").text or ""
+    assert text == "".join(sign for sign in name if sign.isprintable())
+
+
+@given(st.text())
+def test_no_mark_of_markdown_is_left_bare(name: str) -> None:
+    text = escape(name)
+    assert "\n" not in text
+    assert not re.search("[<>]", text)
+    bare = re.sub(rf"\\[{re.escape(MARKS)}]", "", text)
+    assert not {*bare} & {*MARKS}
+
+
+@given(st.text(alphabet="ab`| ", min_size=1))
+def test_a_code_span_ends_with_its_own_fence_alone(name: str) -> None:
+    fence = re.match("`+", code(name))[0]
+    inside = code(name)[len(fence) : -len(fence)]
+    assert name in inside
+    assert fence not in re.findall("`+", inside)
