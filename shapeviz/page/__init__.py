@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union
 
 from shapeviz.expr import Expr, notation
-from shapeviz.figure import Figure
+
+if TYPE_CHECKING:
+    from shapeviz.figure import Figure
 
 
 class Written(Protocol):

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from shapeviz.errors import InputError
-from shapeviz.figure.drawing import draw
 from shapeviz.page import Header, Page, Part
 from shapeviz.page.data import as_object, check_sheet, report_sheet
-from shapeviz.page.document import document
 from shapeviz.page.explanation import explanation
 from shapeviz.page.tables import by_kind, checks, costs, kinds_side_by_side, memory, side_by_side, walk
 from shapeviz.report import Report
 from shapeviz.wording import derived, legend, sizes, spoken
+
+if TYPE_CHECKING:
+    from shapeviz.figure import Figure
 
 
 def trace_page(report: Report, *columns: str) -> Page:
@@ -55,7 +57,7 @@ def explain_page(report: Report, path: str = "") -> Page:
     """Formula, substitution and value of a block, or of the whole model. Raises InputError for an unknown path."""
     page = _page(report, explanation(report, path))
     if path and not report.row(path).step:  # the figure is that of the block, unless another one is named
-        page = replace(page, figure=lambda name: draw(report, path if name == "model" else name))
+        page = replace(page, figure=lambda name: _draw(report, path if name == "model" else name))
     return page
 
 
@@ -72,6 +74,8 @@ def verify_page(report: Report) -> Page:
 
 def report_page(report: Report, links: Mapping[str, str] | None = None, command: str = "", versions: str = "") -> Page:
     """The whole analysis; `links` are files that have its figures drawn, `command` and `versions` what made it."""
+    from shapeviz.page.document import document  # and with it all figures, which other pages do not need
+
     return _page(report, document(report, links or {}, command, versions))
 
 
@@ -103,6 +107,12 @@ def page_of(
     if by_kind:
         return kind_page(report, *names, *(["active"] if active else []))
     return cost_page(report, *names, beside="active" if active else None)
+
+
+def _draw(report: Report, name: str, column: str = "params") -> Figure:
+    from shapeviz.figure.drawing import draw  # most pages are never drawn
+
+    return draw(report, name, column)
 
 
 def _check_measured(report: Report, *columns: str) -> None:
@@ -137,5 +147,5 @@ def _page(
         ),
         data=partial(as_object, report),
         sheet=partial(sheet, report),
-        figure=None if drawn is None else partial(draw, report, column=drawn),
+        figure=None if drawn is None else partial(_draw, report, column=drawn),
     )

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, ShapevizError, nearest
-from shapeviz.figure import Figure
-from shapeviz.figure.themes import THEMES, Theme
 from shapeviz.page import Page
 from shapeviz.page.views import page_of
 from shapeviz.report import Report
+
+if TYPE_CHECKING:
+    from shapeviz.figure import Figure
+    from shapeviz.figure.themes import Theme
 
 PACKAGE, PREFIX = "shapeviz.renderers", "to_"
 
@@ -116,6 +118,8 @@ def check_drawn(format: str, page: Page | None) -> None:
 
 def drawn(page: Page, view: View) -> tuple[Figure, Theme]:
     """The figure of a page that a view asks for, and its theme. Raises InputError for an unknown one of either."""
+    from shapeviz.figure.themes import THEMES  # only what is drawn needs it: a cold start does not
+
     if view.theme not in THEMES:
         raise InputError(f"unknown theme {view.theme!r}; {nearest(view.theme, THEMES)}")
     if page.figure is None:
