@@ -11,23 +11,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shapeviz import testing
+    from shapeviz import errors, testing
+    from shapeviz.expr import Expr
     from shapeviz.frontends import read
+    from shapeviz.ir import Model
+    from shapeviz.quantity import Quantity
     from shapeviz.renderers import render
-    from shapeviz.report import measure
+    from shapeviz.report import Cell, Check, Column, Report, Row, measure
     from shapeviz.tracing import trace
     from shapeviz.verify import verify
 
 __version__ = "0.2.0"
-__all__ = ["__version__", "measure", "read", "render", "testing", "trace", "verify"]
+__all__ = [
+    "Cell", "Check", "Column", "Expr", "Model", "Quantity", "Report", "Row", "__version__", "errors", "measure", "read",
+    "render", "testing", "trace", "verify",
+]  # fmt: skip
 _HOMES = {
-    "read": "frontends",
-    "measure": "report",
-    "render": "renderers",
-    "testing": "testing",
-    "trace": "tracing",
-    "verify": "verify",
-}
+    "read": "frontends", "measure": "report", "render": "renderers", "testing": "testing", "trace": "tracing",
+    "verify": "verify", "errors": "errors", "Model": "ir", "Expr": "expr", "Quantity": "quantity",
+    **dict.fromkeys(("Report", "Column", "Row", "Cell", "Check"), "report"),
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -80,7 +80,7 @@ def test_a_million_layers_are_the_same_tree_as_six() -> None:
 
 
 def test_everything_in_all_is_there() -> None:
-    assert all(callable(getattr(shapeviz, name)) for name in {*shapeviz.__all__} - {"testing", "__version__"})
+    assert all(callable(getattr(shapeviz, name)) for name in {*shapeviz.__all__} - {"testing", "errors", "__version__"})
     assert callable(shapeviz.testing.check)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = shapeviz.nothing
