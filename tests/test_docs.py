@@ -9,6 +9,7 @@ from ast import literal_eval
 from pathlib import Path
 
 import pytest
+from test_architecture import ORDER
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -91,3 +92,15 @@ def test_the_commands_of_a_page_print_what_stands_there(page: Path, extended: Pa
             for command, output in re.findall(r"^\$ (.*?)\n(.*?)(?=^\$ |\Z)", block["text"], re.S | re.M):
                 folder = extended if "--claims" not in command else ROOT
                 assert output.strip().splitlines() == run(command, folder, extended).strip().splitlines(), command
+
+
+def test_the_order_of_imports_that_the_architecture_shows_is_the_one_that_is_tested() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    shown = re.search(r"```\n(errors .*?)```", text, re.S)
+    assert shown
+    assert shown[1].split() == ORDER
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    assert [page.name for page in PAGES if f"]({page.name})" not in index and page.name != "index.md"] == []
