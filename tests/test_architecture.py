@@ -1,6 +1,7 @@
 """The folders show the architecture: imports go one way, files stay short."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,12 @@ def test_only_the_parts_named_import_torch_and_only_train_numpy_matplotlib_and_t
             for root in {name.split(".")[0] for name in names} & set(HEAVY):
                 found[root].add(part(path))
     assert found == HEAVY
+
+
+def test_what_is_private_in_torch_is_imported_in_one_file_alone() -> None:
+    private = re.compile(r"(from|import) torch[\w.]*\._|from torch[\w.]* import _|torch\.fx\.experimental|torch\._C\b")
+    found = {str(path.relative_to(ROOT)) for path in FILES if private.search(path.read_text())}
+    assert found == {"tracing/torch_private.py"}
 
 
 def test_public_functions_have_docstrings() -> None:

@@ -257,3 +257,11 @@ def test_attention_of_shapes_that_disagree_is_a_failed_trace() -> None:
     message = refused(lambda module, x: F.scaled_dot_product_attention(x, x[..., :4], x), TraceError)
     assert "B S 8" in message
     assert "B S 4" in message
+
+
+def test_a_torch_that_lacks_a_private_part_is_refused_with_the_name_of_the_part() -> None:
+    lacking = "import torch._dispatch.python as p; del p.enable_python_dispatcher; import torch, shapeviz; "
+    code = lacking + "shapeviz.trace(torch.nn.ReLU(), 'float32[B]')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "lacks a part that tracing needs: cannot import name 'enable_python_dispatcher'" in done.stderr
+    assert "MissingToolError" in done.stderr

@@ -20,7 +20,7 @@ from shapeviz.frontends import from_sizes  # noqa: E402
 from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.report import Check, measure  # noqa: E402
 from shapeviz.verify import first_disagreement, verify  # noqa: E402
-from shapeviz.verify.cases import cases  # noqa: E402
+from shapeviz.verify.cases import cases_of  # noqa: E402
 from shapeviz.verify.observation import observe  # noqa: E402
 from shapeviz.verify.sizes import shrink, symbols  # noqa: E402
 from shapeviz.verify.sizes_proof import block_checks  # noqa: E402
@@ -230,7 +230,7 @@ def test_sixty_random_configurations_equal_pytorch_at_every_length():
         # a symbolic run takes its time: depth is left to the variants above and to test_random_flags
         config = replace(config, enc=min(config.enc, 1), dec=min(config.dec, 1))
         model = from_sizes.built(config)
-        checks = block_checks(model, measure(model), cases(model, config)[:1])
+        checks = block_checks(model, measure(model), cases_of(model, config)[:1])
         assert failing(checks) == []
         seen.append(config)
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, TraceError
 from shapeviz.tracing.code_site import code_at, site_of
-from shapeviz.tracing.load import NO_CUDA
 from shapeviz.tracing.log import Call, Step
+from shapeviz.tracing.messages import NO_CUDA
 from shapeviz.tracing.recording import Recording
 
 # Torch's exceptions say what was wrong only in their text.

@@ -9,27 +9,23 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module, invalidate_caches
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shapeviz.errors import InputError, nearest, requiring
 from shapeviz.files import read_text
+from shapeviz.tracing.messages import NO_CUDA, NO_VALUES
 
 if TYPE_CHECKING:
     from torch import nn
 
 FORM = "a PyTorch module is named file.py:factory or package.module:factory"
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-NO_CUDA = re.compile(
-    "compiled with CUDA|NVIDIA driver|No CUDA GPU|CUDA is not|cuda devices|device.*cuda|expected device cpu"
-)
-NO_VALUES = re.compile("meta tensor|meta device|Meta backend|on meta", re.IGNORECASE)
-READ_BY_CONSTRUCTORS = ("arange", "as_tensor", "linspace", "logspace", "tensor")
 
 
 def load(text: str) -> tuple[nn.Module, str]:
@@ -49,7 +45,7 @@ def load(text: str) -> tuple[nn.Module, str]:
         import torch  # noqa: F401
     with redirect_stdout(sys.stderr), _importable(file.parent if file else Path()):
         module = _from_file(file) if file else _from_package(home)
-        return _made(_found(module, path, home), text, path)
+        return _built(_named(module, path, home), text, path)
 
 
 def factories(file: Path) -> list[str]:
@@ -78,8 +74,8 @@ def _instead(text: str) -> str:
     if guess != text and not guess.endswith(":"):
         return f"; did you mean {guess}?"
     home = text.partition(":")[0]
-    known = factories(Path(home)) if home.endswith(".py") else []
-    return f"; in {home} there are: {', '.join(known[:30])}" if known else ""
+    names = factories(Path(home)) if home.endswith(".py") else []
+    return f"; in {home} there are: {', '.join(names[:30])}" if names else ""
 
 
 @contextmanager
@@ -128,62 +124,66 @@ def _no_module(home: str, absent: str) -> str:
     parent, _, last = absent.rpartition(".")
     folders = list(getattr(sys.modules.get(parent), "__path__", ())) if parent else [str(Path().resolve())]
     there = [entry for folder in folders if Path(folder).is_dir() for entry in sorted(Path(folder).iterdir())]
-    known = [entry.stem for entry in there if entry.suffix == ".py" or (entry / "__init__.py").is_file()]
-    close = nearest(last, [name for name in known if not name.startswith("_")])
-    if not close.startswith("did") and not (parent and known):
-        close = f"{parent} is no package" if parent else "install it, or run shapeviz in the folder that has it"
+    modules = [entry.stem for entry in there if entry.suffix == ".py" or (entry / "__init__.py").is_file()]
+    hint = nearest(last, [name for name in modules if not name.startswith("_")])
+    if not hint.startswith("did") and not (parent and modules):
+        hint = f"{parent} is no package" if parent else "install it, or run shapeviz in the folder that has it"
     where = f"in {parent}" if parent else f"installed or in {Path().resolve()}"
-    return f"cannot import {home}: no module {last!r} {where}; {close}"
+    return f"cannot import {home}: no module {last!r} {where}; {hint}"
 
 
-def _found(module: ModuleType, path: str, home: str) -> Any:
-    found: Any = module
-    for step, name in enumerate(path.split(".")):
+def _named(module: ModuleType, path: str, home: str) -> object:
+    """What a path names in a module: attributes one after the other, with the nearest where one is missing."""
+    holder: object = module
+    for depth, name in enumerate(path.split(".")):
         try:
             with _explained(f"{home}:{path} cannot be imported", AttributeError):
-                found = getattr(found, name)
+                holder = getattr(holder, name)
         except AttributeError as error:
-            where = ":".join([home, ".".join(path.split(".")[:step])]).rstrip(":")
-            whole = dir(found) if hasattr(found, "__path__") else []  # a package shows what its parts define
-            own = [key for key, value in getattr(found, "__dict__", {}).items() if _builds(key, value, module)]
-            known = [key for key in whole if not key.startswith("_")] or own
-            hint = nearest(name, known) if known else "write a function there that returns the module"
+            where = ":".join([home, ".".join(path.split(".")[:depth])]).rstrip(":")
+            whole = dir(holder) if hasattr(holder, "__path__") else []  # a package shows what its parts define
+            own = [key for key, value in getattr(holder, "__dict__", {}).items() if _builds(key, value, module)]
+            names = [key for key in whole if not key.startswith("_")] or own
+            hint = nearest(name, names) if names else "write a function there that returns the module"
             raise InputError(f"{where} has no {name!r}; {hint}") from error
-    return found
+    return holder
 
 
-def _builds(name: str, value: Any, home: ModuleType) -> bool:
+def _builds(name: str, value: object, home: ModuleType) -> bool:
+    """True for a module, or a function or class that the file itself defines."""
     from torch import nn
 
     own = getattr(value, "__module__", None) == home.__name__
     return not name.startswith("_") and (isinstance(value, nn.Module) or (callable(value) and own))
 
 
-def _made(found: Any, text: str, path: str) -> tuple[nn.Module, str]:
+def _built(factory: object, text: str, path: str) -> tuple[nn.Module, str]:
     from torch import nn
 
-    if isinstance(found, nn.Module):
-        return found, path.rpartition(".")[2]
-    if not callable(found):
-        raise InputError(f"{text} is {kind(found)}: a function, a class or an nn.Module is needed")
-    if needed := _required(found):
+    from shapeviz.tracing import meta_device
+
+    if isinstance(factory, nn.Module):
+        return factory, path.rpartition(".")[2]
+    if not callable(factory):
+        raise InputError(f"{text} is {kind(factory)}: a function, a class or an nn.Module is needed")
+    if needed := _required(factory):
         arguments = ", ".join(f"{name}=…" for name in needed)
         raise InputError(
             f"{text} needs the argument{'s' * (len(needed) > 1)} {', '.join(needed)}: name a function without "
             f"arguments, for instance  def build(): return {path}({arguments})"
         )
     with _explained(f"{text} cannot be built"):
-        module = _called(found)
+        module = meta_device.called(factory)
     if module is None:
         raise InputError(f"{text} returns None: end it with  return model")
     if not isinstance(module, nn.Module):
         raise InputError(f"{text} returns {kind(module)}: an nn.Module is needed")
-    _on_meta(module)
+    meta_device.move(module)
     plain = type(module).__module__.startswith("torch.nn.modules.container")
     return module, path.rpartition(".")[2] if plain else type(module).__name__
 
 
-def kind(value: Any) -> str:
+def kind(value: object) -> str:
     """What somebody gave in place of a module, in words: `a Tensor`, `the class M, not an instance of it`."""
     if isinstance(value, type):
         return f"the class {value.__name__}, not an instance of it"
@@ -191,7 +191,7 @@ def kind(value: Any) -> str:
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
-def _required(factory: Any) -> list[str]:
+def _required(factory: Callable[..., object]) -> list[str]:
     """The arguments without which it cannot be called."""
     try:
         parameters = inspect.signature(factory).parameters.values()
@@ -199,47 +199,6 @@ def _required(factory: Any) -> list[str]:
         return []
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [p.name for p in parameters if p.default is p.empty and p.kind not in several]
-
-
-def _called(factory: Any) -> Any:
-    """The factory's result on the meta device; if it reads the values of small tensors, these are on the CPU."""
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    class ValuesOnCpu(TorchFunctionMode):
-        readable = frozenset(getattr(torch, name) for name in READ_BY_CONSTRUCTORS)
-
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            given = dict(kwargs or {})
-            if func in self.readable:
-                given.setdefault("device", "cpu")
-            return func(*args, **given)
-
-    try:
-        with torch.device("meta"):
-            return factory()
-    except (RuntimeError, NotImplementedError) as error:
-        if not NO_VALUES.search(str(error)):
-            raise
-    with torch.device("meta"), ValuesOnCpu():
-        return factory()
-
-
-def _on_meta(module: nn.Module) -> None:
-    """Moves the parameters and buffers that a constructor put elsewhere; shared ones stay shared."""
-    from torch.nn import Parameter
-
-    moved: dict[Any, Any] = {}
-    for part in module.modules():
-        for held in (part._parameters, part._buffers):
-            for name, tensor in held.items():
-                if tensor is None or tensor.is_meta:
-                    continue
-                if tensor not in moved:
-                    there = tensor.detach().to("meta")
-                    is_parameter = isinstance(tensor, Parameter)
-                    moved[tensor] = Parameter(there, tensor.requires_grad) if is_parameter else there
-                held[name] = moved[tensor]
 
 
 @contextmanager
@@ -292,7 +251,8 @@ def _mend(error: BaseException, file: Path | None) -> str:
 
 def _place(error: BaseException) -> str:
     """`model.py, line 3:`, the last line of the user's own that was reached."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and f.filename[0] != "<"]
+    ours = (str(Path(__file__).parent), "<")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
     library = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
     own = [frame for frame in frames if not frame.filename.startswith(library)]
     return f"{(own or frames)[-1].filename}, line {(own or frames)[-1].lineno}:" if frames else "there"

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
 
 from shapeviz.tracing.process_state import replaced
 from shapeviz.tracing.recording import Recording
 from shapeviz.tracing.stand_ins import STAND_INS
-from shapeviz.tracing.torch_private import FakeTensorMode, TorchDispatchMode, enable_python_dispatcher
+from shapeviz.tracing.torch_private import FakeTensorMode, OpOverload, TorchDispatchMode, enable_python_dispatcher
 
 # What code asks of a tensor: no operation, and no step.
 QUESTIONS = {

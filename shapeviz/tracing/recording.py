@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, is_dataclass
 from typing import TypeGuard
 
 import torch
-from torch._ops import OpOverload
 
 from shapeviz.expr import Expr, product, total
 from shapeviz.ir import Tensor
@@ -18,7 +17,13 @@ from shapeviz.tracing.labels import described, kind_of
 from shapeviz.tracing.log import Call, Record, Saved, Step
 from shapeviz.tracing.multiply_adds import Products, is_unknown, products
 from shapeviz.tracing.symbolic_sizes import Symbols
-from shapeviz.tracing.torch_private import current_node, is_functorch_wrapped_tensor, sequence_number, tree_leaves
+from shapeviz.tracing.torch_private import (
+    OpOverload,
+    current_node,
+    is_functorch_wrapped_tensor,
+    sequence_number,
+    tree_leaves,
+)
 
 # Operations of whose tensors torch's kernels want one dtype, while its rules for shapes do not ask.
 ONE_DTYPE = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm", "aten::mv", "aten::convolution"}

@@ -33,6 +33,9 @@ try:
     # A symbol must say where it comes from; ours come from a name that the user wrote.
     from torch._dynamo.source import ConstantSource
 
+    # What torch calls an operation once its kernel is chosen: its name, and whether its result is a view.
+    from torch._ops import OpOverload
+
     # Tensors that have a shape, a dtype and a device and no data: the module runs on these.
     from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
@@ -63,7 +66,8 @@ except (ImportError, AttributeError) as error:
     ) from error
 
 __all__ = [
-    "ConstantSource", "Convolution", "DimDynamic", "DisableTorchFunction", "FakeTensor", "FakeTensorMode", "ShapeEnv",
+    "ConstantSource", "Convolution", "DimDynamic", "DisableTorchFunction", "FakeTensor", "FakeTensorMode", "OpOverload",
+    "ShapeEnv",
     "Size", "SymNode", "SympyExpr", "TorchDispatchMode", "TreeSpec", "UninitializedTensorMixin", "backward_pass",
     "current_node", "enable_python_dispatcher", "is_functorch_wrapped_tensor", "sequence_number", "tree_flatten",
     "tree_leaves", "tree_unflatten", "without_modes",

@@ -61,11 +61,16 @@ def _contains(path: str, other: str) -> bool:
     return other != path and (path == "model" or other.startswith(path + "."))
 
 
-class _Package(ModuleType):
-    """Python names this package `shapeviz.verify` as soon as it is imported; as the public verb it must be callable."""
+class _CallablePackage(ModuleType):
+    """This package, callable as the verb that has its name.
+
+    Importing `shapeviz.verify` makes Python bind the package to `shapeviz.verify`, over any function of that name; so
+    for `shapeviz.verify(model)` to work in every order of imports, the package itself must be callable. Python provides
+    for that: a module may be given a class of its own (The Python Language Reference, section 3.3.2.1).
+    """
 
     def __call__(self, model: Model) -> tuple[Check, ...]:
         return verify(model)
 
 
-sys.modules[__name__].__class__ = _Package
+sys.modules[__name__].__class__ = _CallablePackage

@@ -1,4 +1,4 @@
-"""What is compared, and how the answer is told: formulas at one configuration's widths, polynomials in B, S, T."""
+"""What is compared, and how an answer is shown: formulas at one configuration's widths, polynomials in B, S, T."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Case:
         return Expr.at(polynomials, self.sizes)
 
 
-def cases(model: Model, config: Config) -> list[Case]:
+def cases_of(model: Model, config: Config) -> list[Case]:
     """The model's own widths, and tiny ones of the same variant; the stacks as deep as they are."""
     roomy = with_room(config)
     own = "own widths" + f" (P = {roomy.max_len})" * (roomy != config)
-    return [case(model, roomy, own), case(model, shrink(config), "tiny widths")]
+    return [case_of(model, roomy, own), case_of(model, shrink(config), "tiny widths")]
 
 
-def case(model: Model, config: Config, label: str) -> Case:
+def case_of(model: Model, config: Config, label: str) -> Case:
     """The case of a configuration, whose numbers are derived from it and not by the model's rules."""
     return Case(label, config, model.sizes.resolve(**overrides(model, config)))
 
@@ -52,26 +52,26 @@ def case(model: Model, config: Config, label: str) -> Case:
 def as_run(model: Model, whole: Case) -> Case:
     """The case with two layers in place of a stack that is too deep to run."""
     built = shallow(whole.config, SYMBOLIC_DEPTH)
-    return replace(case(model, built, whole.label), cut=built != whole.config)
+    return replace(case_of(model, built, whole.label), cut=built != whole.config)
 
 
-def agreement(path: str, quantity: str, by: str, formula: Polynomials, where: list[Case], note: str = "") -> Check:
+def agreement(path: str, quantity: str, by: str, formula: Polynomials, cases: list[Case], note: str = "") -> Check:
     """A formula that PyTorch confirms in every case, shown as the number that it is in the first."""
-    text = "equal" if quantity == "params" else f"equal as polynomials in {', '.join(variables(where[0].config))}"
-    text += f", with {' and '.join(one.label for one in where)}"
-    number = where[0].number(where[0].formula(formula))
+    text = "equal" if quantity == "params" else f"equal as polynomials in {', '.join(variables(cases[0].config))}"
+    text += f", with {' and '.join(case.label for case in cases)}"
+    number = cases[0].number(cases[0].formula(formula))
     return Check(path, quantity, number, number, by, text + note)
 
 
 def disagreement(
-    path: str, quantity: str, by: str, ours: Polynomials, theirs: Polynomials | None, where: Case, note: str = ""
+    path: str, quantity: str, by: str, ours: Polynomials, theirs: Polynomials | None, case: Case, note: str = ""
 ) -> Check:
     """What the formula and PyTorch say of one case: their numbers, or the polynomials where these agree by accident."""
-    expected, found = where.number(ours), None if theirs is None else where.number(theirs)
+    expected, measured = case.number(ours), None if theirs is None else case.number(theirs)
     differ = f"{_written(ours)} is not {_written(theirs)}"
-    if expected == found:
-        expected, found = _written(ours), _written(theirs)
-    return Check(path, quantity, expected, found, by, f"with {where.label}: {differ}{note}")
+    if expected == measured:
+        expected, measured = _written(ours), _written(theirs)
+    return Check(path, quantity, expected, measured, by, f"with {case.label}: {differ}{note}")
 
 
 def _written(polynomials: Polynomials | None) -> str:

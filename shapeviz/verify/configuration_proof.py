@@ -1,4 +1,4 @@
-"""A configuration's formulas against transformers: its model built on the meta device, counted, run symbolically."""
+"""The proof of a configuration's model: against that of transformers on the meta device, counted, run symbolically."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from shapeviz.expr import Expr
 from shapeviz.ir import Shape
 from shapeviz.models.transformer import Config
 from shapeviz.tracing.symbolic_sizes import Symbols, Unwritable
+from shapeviz.tracing.torch_private import FakeTensorMode
 from shapeviz.verify.forward_pass import Run, RunError, construct, example, parameters, run
 from shapeviz.verify.sizes import table_length, variables
 
@@ -72,11 +72,11 @@ def _written(module: nn.Module, seen: Run[Any], symbols: Symbols) -> Observation
 
 
 def _instances(module: nn.Module) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    instances: dict[str, list[str]] = {}
     for place, submodule in module.named_modules():
         if not isinstance(submodule, nn.ModuleList):
-            found.setdefault(without_numbers(place), []).append(place)
-    return found
+            instances.setdefault(without_numbers(place), []).append(place)
+    return instances
 
 
 def without_numbers(place: str) -> str:

@@ -41,17 +41,17 @@ RULES = {
 class Count:
     """What a peer reports, and what its known rule predicts that it reports. FLOPs are twice its multiply-adds."""
 
-    found: int
+    reported: int
     rule: int
 
     def __add__(self, other: Count) -> Count:
-        return Count(self.found + other.found, self.rule + other.rule)
+        return Count(self.reported + other.reported, self.rule + other.rule)
 
     def __sub__(self, other: Count) -> Count:
         return self + other * -1
 
     def __mul__(self, times: int) -> Count:
-        return Count(self.found * times, self.rule * times)
+        return Count(self.reported * times, self.rule * times)
 
 
 Counts = Mapping[tuple[str, str], Count]

@@ -1,4 +1,4 @@
-"""Formula against PyTorch: for every row of the walk, one check for each quantity, for all batches and lengths."""
+"""The proof of a model built from sizes: for every row, one check for each quantity, for all batches and lengths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shapeviz.expr import Expr
 from shapeviz.ir import Block, Model, Node
 from shapeviz.models.transformer import Config
 from shapeviz.report import Check, Report, Row, measure
-from shapeviz.verify.cases import Case, Polynomials, agreement, as_run, cases, disagreement
+from shapeviz.verify.cases import Case, Polynomials, agreement, as_run, cases_of, disagreement
 from shapeviz.verify.forward_pass import RunError
 from shapeviz.verify.observation import Observation, observe, without_numbers
 from shapeviz.verify.totals import total_checks
@@ -25,20 +25,20 @@ Seen = list[tuple[Case, Observation]]
 
 def prove(model: Model, config: Config) -> tuple[Check, ...]:
     """All checks of a model that was built from a configuration."""
-    report, where, watch = measure(model), cases(model, config), cache(observe)
+    report, cases, watch = measure(model), cases_of(model, config), cache(observe)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        blocks = block_checks(model, report, where, watch)
-        totals = total_checks(model, report, config, where, watch)
+        blocks = block_checks(model, report, cases, watch)
+        totals = total_checks(model, report, config, cases, watch)
         checks = (*blocks, *totals, *trial(model, report, config))
     return (*checks, _coverage(model, report, checks))
 
 
 def block_checks(
-    model: Model, report: Report, where: list[Case], watch: Callable[[Config], Observation] = observe
+    model: Model, report: Report, cases: list[Case], watch: Callable[[Config], Observation] = observe
 ) -> list[Check]:
     """Parameters, shapes and FLOPs of every block, the shape of every step, and whether both sides have the same."""
-    seen, checks = _observe(model, where, watch)
+    seen, checks = _observe(model, cases, watch)
     if not seen:
         return checks
     nodes = {path: node for path, node in _nodes(model.root) if not _why_not(node, model)}
@@ -57,15 +57,15 @@ def _coverage(model: Model, report: Report, checks: tuple[Check, ...]) -> Check:
     return Check("model", "rows compared", len(report.rows) - len(reasons), len(compared), "PyTorch", note)
 
 
-def _observe(model: Model, where: list[Case], watch: Callable[[Config], Observation]) -> tuple[Seen, list[Check]]:
+def _observe(model: Model, cases: list[Case], watch: Callable[[Config], Observation]) -> tuple[Seen, list[Check]]:
     """What PyTorch says in every case, and a failed check for every case in which it raises."""
     seen, failures = [], []
-    for one in (as_run(model, whole) for whole in where):
+    for case in (as_run(model, whole) for whole in cases):
         try:
-            seen.append((one, watch(one.config)))
+            seen.append((case, watch(case.config)))
         except RunError as error:
             path = without_numbers(error.path) or "model"
-            failures.append(Check(path, "forward", "runs", str(error), "PyTorch", f"with {one.label}"))
+            failures.append(Check(path, "forward", "runs", str(error), "PyTorch", f"with {case.label}"))
     return seen, failures
 
 
@@ -82,14 +82,14 @@ def _of_node(path: str, node: Node, report: Report, seen: Seen) -> Iterator[Chec
 def _agree(path: str, quantity: str, formula: Polynomials, seen: Seen) -> Check:
     """One check of all cases and instances; if any disagrees, it shows the first that does."""
     by = MEASURED_BY[quantity]
-    for one, observed in seen:
-        ours = one.formula(formula)
+    for case, observed in seen:
+        ours = case.formula(formula)
         for place in observed.instances[path]:
-            if (theirs := _found(quantity, observed, place)) != ours:
-                return disagreement(path, quantity, by, ours, theirs, one, f"; in {place}{CUT * one.cut}")
+            if (theirs := _measured(quantity, observed, place)) != ours:
+                return disagreement(path, quantity, by, ours, theirs, case, f"; in {place}{CUT * case.cut}")
     alike = len(seen[0][1].instances[path])
     note = CUT * seen[0][0].cut + f"; {alike} instances alike" * (alike > 1)
-    return agreement(path, quantity, by, formula, [one for one, _ in seen], note)
+    return agreement(path, quantity, by, formula, [case for case, _ in seen], note)
 
 
 def _expected(quantity: str, node: Node, row: Row) -> Polynomials:
@@ -102,7 +102,7 @@ def _expected(quantity: str, node: Node, row: Row) -> Polynomials:
     return row.cells[quantity].each.expression
 
 
-def _found(quantity: str, observed: Observation, place: str) -> Polynomials | None:
+def _measured(quantity: str, observed: Observation, place: str) -> Polynomials | None:
     """What PyTorch says of a submodule; None if it did not run."""
     match quantity:
         case "inputs":

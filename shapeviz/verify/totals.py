@@ -13,7 +13,7 @@ from shapeviz.expr import Expr
 from shapeviz.ir import Model
 from shapeviz.models.transformer import Config
 from shapeviz.report import Check, Report
-from shapeviz.verify.cases import Case, agreement, case, disagreement
+from shapeviz.verify.cases import Case, agreement, case_of, disagreement
 from shapeviz.verify.forward_pass import Run, RunError, construct, example, run
 from shapeviz.verify.observation import Observation
 from shapeviz.verify.peers import RULES, Count, Counts, fvcore_counts, installed, torchinfo_counts
@@ -25,19 +25,19 @@ N = TypeVar("N", Expr, Count)
 
 
 def total_checks(
-    model: Model, report: Report, config: Config, where: list[Case], watch: Callable[[Config], Observation]
+    model: Model, report: Report, config: Config, cases: list[Case], watch: Callable[[Config], Observation]
 ) -> Iterator[Check]:
     """Parameters and FLOPs of the model: by PyTorch as polynomials in every case, by the peers at one size."""
     try:
-        counted = [at_full_depth(one.config, SYMBOLIC_DEPTH, partial(_by_torch, watch)) for one in where]
-        reached = case(model, within_reach(config), "within reach")
+        counted = [at_full_depth(case.config, SYMBOLIC_DEPTH, partial(_by_torch, watch)) for case in cases]
+        reached = case_of(model, within_reach(config), "within reach")
         measured = cache(_measured)
         measured(shallow(reached.config, DEEPEST))
     except RunError:  # reported with the blocks already
         return
     for by, quantity in counted[0]:
         yield _agree(
-            quantity, by, report.total[quantity].expression, [counts[by, quantity] for counts in counted], where
+            quantity, by, report.total[quantity].expression, [counts[by, quantity] for counts in counted], cases
         )
     for peer, counter in (("torchinfo", torchinfo_counts), ("fvcore", fvcore_counts)):
         yield from _by_peer(report, reached, peer, counter, measured)
@@ -65,14 +65,14 @@ def _by_torch(watch: Callable[[Config], Observation], config: Config) -> Mapping
     return {("PyTorch", "params"): Expr.of(seen.params[""]), ("FlopCounterMode", "flops"): seen.flops[""]}
 
 
-def _agree(quantity: str, by: str, formula: Expr, found: list[Expr], where: list[Case]) -> Check:
+def _agree(quantity: str, by: str, formula: Expr, measured: list[Expr], cases: list[Case]) -> Check:
     """One check of all cases; if any disagrees, it shows the first that does."""
-    deep = any(shallow(one.config, SYMBOLIC_DEPTH) != one.config for one in where)
+    deep = any(shallow(case.config, SYMBOLIC_DEPTH) != case.config for case in cases)
     note = f"; stacks of more than {SYMBOLIC_DEPTH} layers: from 2 and 3 layers" * deep
-    for one, theirs in zip(where, found, strict=True):
-        if (ours := one.formula(formula)) != theirs:
-            return disagreement("model", quantity, by, ours, theirs, one, note)
-    return agreement("model", quantity, by, formula, where, note)
+    for case, theirs in zip(cases, measured, strict=True):
+        if (ours := case.formula(formula)) != theirs:
+            return disagreement("model", quantity, by, ours, theirs, case, note)
+    return agreement("model", quantity, by, formula, cases, note)
 
 
 def _measured(config: Config) -> PyTorch:
@@ -83,12 +83,12 @@ def _measured(config: Config) -> PyTorch:
 
 
 def _by_peer(
-    report: Report, one: Case, peer: str, counter: Counter, measured: Callable[[Config], PyTorch]
+    report: Report, case: Case, peer: str, counter: Counter, measured: Callable[[Config], PyTorch]
 ) -> Iterator[Check]:
     """A peer's totals at one size; a difference is explained if it is exactly the one that its rule predicts."""
-    expected = {quantity: one.number(total.expression) for quantity, total in report.total.items()}
+    expected = {quantity: case.number(total.expression) for quantity, total in report.total.items()}
     try:
-        counts = at_full_depth(one.config, DEEPEST, lambda c: counter(*measured(c)))
+        counts = at_full_depth(case.config, DEEPEST, lambda c: counter(*measured(c)))
     except Exception as error:  # a peer that raises says nothing about the formula
         for quantity, number in expected.items():
             note = f"not comparable: {peer} raises {type(error).__name__}: {error}".splitlines()[0]
@@ -99,11 +99,11 @@ def _by_peer(
 
 
 def _judged(quantity: str, expected: int, count: Count, peer: str) -> Check:
-    if count.found == expected:
-        return Check("model", quantity, expected, count.found, installed(peer))
+    if count.reported == expected:
+        return Check("model", quantity, expected, count.reported, installed(peer))
     rule = RULES.get((peer, quantity))
-    explained = rule is not None and count.found == count.rule
+    explained = rule is not None and count.reported == count.rule
     note = rule or f"{peer} has no known reason to differ"
     if rule and not explained:
         note = f"unexplained: its known rule gives {count.rule:,} ({rule})"
-    return Check("model", quantity, expected, count.found, installed(peer), note, explained)
+    return Check("model", quantity, expected, count.reported, installed(peer), note, explained)
