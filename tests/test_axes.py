@@ -28,6 +28,7 @@ from shapeviz.blocks.patches import class_token, patches
 from shapeviz.blocks.pooling import pooler, transform, unread
 from shapeviz.blocks.position import learned, relative, rotary, sinusoidal, token_types
 from shapeviz.blocks.sandwich import OutputNorm, Sandwich
+from shapeviz.blocks.selective_scan import Mamba, MixingLayer, selective_scan
 from shapeviz.blocks.sublayer import Attend, Layer
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, product, total
@@ -189,6 +190,10 @@ def related(n: Sizes) -> Variable:
     return to_itself(Shifted(MultiHead(Heads(n.r, n.r, n.d_k, n.d_v)), relative(x, n.V, n.r)), x)
 
 
+def state_space(n: Sizes) -> Variable:
+    return repeat(n.N, MixingLayer(Mamba(n.d_ff, n.d_n, n.r, n.k, cache=n.B), rms_norm), bare(n))
+
+
 def attended(n: Sizes) -> Variable:
     Q = input_("Q", B=n.B, h=n.g, S=n.S, d_k=n.d_k)
     K, V = (input_(name, B=n.B, h=n.g, T=n.T, **{d: getattr(n, d)}) for name, d in (("K", "d_k"), ("V", "d_v")))
@@ -219,6 +224,8 @@ RECIPES: dict[str, Callable[[Sizes], Variable]] = {
     "pooled": lambda n: classifier(pooler(transform(bare(n), n.d_ff), n.d_v, last=True), n.c),
     "biased": lambda n: fixed_bias(unread(linear(bare(n), n.c), n.V, n.d_v), n.c),
     "sinusoidal": lambda n: token_types(sinusoidal(bare(n)), n.c),
+    "state space": state_space,
+    "scan": lambda n: selective_scan(bare(n), n.d_n, n.r),
     "heads' norm": lambda n: heads_layer_norm(heads_of(n)),
 }
 

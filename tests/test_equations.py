@@ -22,14 +22,16 @@ OPERATIONS = GELU | {
     "silu": ("SiLU(", "·σ("), "tanh": "tanh(", "mask": " + M", "normalise": " / √(", "rotate": "R_m", "lookup": "[",
     "top_k": "TopK(", "combine": "Σ_", "clamp": ("min(", "clamp("), "correct": "s + e", "merge_heads": "Concat(",
     "concatenate": "; ", "prepend": "; ", "unfold": "x_p", "slopes": "m_h", "first": "_1", "last": "_S",
-    "input": ("ids", "source", "target", "image"),
+    "input": ("ids", "source", "target", "image"), "exp": "exp(", "softplus": "softplus(", "contract": ("⊗", "Σ_"),
+    "convolution": " ∗ ",
 }  # fmt: skip
 """What an equation has of an operation of each kind; the sign stands there as often as the operation."""
-MOVES = {"split_heads", "part", "expand", "transpose", "keep"}  # elements are moved, nothing is computed
+MOVES = {"split_heads", "part", "expand", "transpose", "keep", "cut", "stack"}  # elements move, nothing is computed
 LINEAR = {
     "query": "_Q", "key": "_K", "value": "_V", "output": "_O", "query_down": "_DQ", "query_up": "_UQ",
     "key_value_down": "_DKV", "key_value_up": "_UKV", "gate_1": "_gate", "up_1": "_up", "gate": "_gate", "up": "_up",
     "down": "_down", "linear_1": "_1", "linear_2": "_2", "shared_expert_gate": "_s", "mapping": "_in",
+    "step_down": "_Δ1", "step_up": "_Δ2", "input_matrix": "_B", "output_matrix": "_C", "input": "_in",
     "project_in": "_in", "project_out": "_out", "linear": "",
 }  # fmt: skip
 """By which index the equation around it knows the weights of a linear layer of this name."""
@@ -37,7 +39,7 @@ BY_NAME = {"expert": "Expert_i(", "shared_expert": "Shared("}
 NORMS = dict.fromkeys(("layer_norm", "rms_norm", "heads_layer_norm"), "Norm(")
 LAYERS = dict.fromkeys(
     ("encoder_layer", "pre_norm_encoder_layer", "parallel_layer", "parallel_layer_of_two_norms", "sandwich_layer",
-     "output_norm_layer"), ("EncoderLayer^N", "DecoderLayer^N"),
+     "output_norm_layer", "mixing_layer"), ("EncoderLayer^N", "DecoderLayer^N"),
 )  # fmt: skip
 FEEDS = dict.fromkeys(("feed_forward", "gated_feed_forward", "mixture_of_experts"), "FFN(")
 BLOCKS = NORMS | LAYERS | FEEDS | {
@@ -45,6 +47,7 @@ BLOCKS = NORMS | LAYERS | FEEDS | {
     "router": "p_i", "embedding": "[ids]", "learned": "W_P", "token_types": "W_T", "sinusoidal": "PE",
     "relative": "W_R", "alibi": "m_h", "patches": "x_p", "class_token": "x_class", "encoder": "Encoder(",
     "decoder": "Decoder(", "decoder_layer": "DecoderLayer^N", "pre_norm_decoder_layer": "DecoderLayer^N",
+    "mamba": "Mamba(", "causal_convolution": "Conv(", "selective_scan": "SSM(", "state_step": "SSM(",
     "pooler": "Pooler(", "transform": "Transform(", "fixed_bias": " + c",
 }  # fmt: skip
 """What an equation has of a block that it calls, as often as it calls it."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from shapeviz.expr import ExprLike
-from shapeviz.lang import Variable, add, block, buffer, matmul, param, restate, term
+from shapeviz.lang import Size, Variable, add, block, buffer, matmul, param, restate, term
 
 TYING = "Press & Wolf 2017, section 2"
 
 
 @block(role="linear", caption="{x} → {d_out}", step=True)
-def linear(x: Variable, d_out: ExprLike, bias: bool = True, letter: str = "") -> Variable:
+def linear(x: Variable, d_out: Size, bias: bool = True, letter: str = "") -> Variable:
     """y = x W + b
 
     x [… d_in] → [… d_out]; W [d_in d_out], b [d_out]. An equation of which it is a step calls them W_Q and b_Q, for a
@@ -17,7 +17,7 @@ def linear(x: Variable, d_out: ExprLike, bias: bool = True, letter: str = "") ->
     """
     index = f"_{letter}" * bool(letter)
     term(f"{{x}} W{index}" + f" + b{index}" * bias)
-    y = matmul(x, param("W", x.shape[-1], d_out))
+    y = matmul(x, param("W", x.axes[-1], d_out))
     if not bias:
         restate("y = x W")
         return y

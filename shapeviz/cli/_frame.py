@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Timer
 
 import typer
 
 from shapeviz.errors import ShapevizError
+
+PATIENCE = 2.0  # seconds after which somebody wants to know that something goes on
 
 
 def guarded(run: Callable[[], None], debug: bool) -> None:
@@ -50,6 +53,18 @@ def say(text: str) -> None:
     with suppress(OSError):
         sys.stderr.write(clean + "\n")
         sys.stderr.flush()
+
+
+@contextmanager
+def progress(text: str, after: float = PATIENCE) -> Iterator[None]:
+    """Says what goes on, on standard error, if it takes longer than a couple of seconds."""
+    timer = Timer(after, say, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def silence() -> None:

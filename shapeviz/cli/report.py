@@ -13,7 +13,7 @@ from shlex import join
 
 import typer
 
-from shapeviz.cli._frame import say
+from shapeviz.cli._frame import progress, say
 from shapeviz.cli._measured import COLUMNS, DTYPE, check_counted, chosen, disagreement
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import SWITCHES, Request
@@ -70,7 +70,8 @@ def _checks(model: Model) -> tuple[Check, ...]:
     from shapeviz.verify import verify
 
     try:
-        return verify(model)
+        with progress(f"{model.name}: every formula is compared with PyTorch …"):
+            return verify(model)
     except MissingToolError as error:
         say(f"note: the report is made without checks: {error}")
         return ()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from shapeviz.cli._frame import progress
 from shapeviz.cli._measured import disagreement, put
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
@@ -36,7 +37,8 @@ def run(request: Request) -> None:
     else:
         from shapeviz.verify import verify
 
-        checks = verify(model)
+        with progress(f"{model.name}: every formula is compared with PyTorch …"):
+            checks = verify(model)
     put(verify_page(replace(report, checks=checks)), report, request)
     wrong = [check for check in checks if not check.ok]
     if wrong:

@@ -1,82 +1,13 @@
 """The language: mathematics that records itself.
 
-A model is a Python function over variables. Run under `record`, it leaves a tree of blocks and operations.
+A model is a Python function over variables. Run under `record`, it leaves a tree of blocks and operations. Each module
+lists in its `__all__` what it adds.
 """
 
-from shapeviz.lang.axes import axis
-from shapeviz.lang.operations import (
-    Variable,
-    add,
-    alias,
-    apply,
-    buffer,
-    concatenate,
-    constant,
-    first,
-    input_,
-    lookup,
-    matmul,
-    merge_heads,
-    multiply,
-    param,
-    part,
-    prepend,
-    reshape,
-    softmax,
-    source,
-    split_heads,
-    sqrt,
-)
-from shapeviz.lang.recorder import (
-    block,
-    cite,
-    entitle,
-    label,
-    record,
-    remember,
-    repeat,
-    restate,
-    take_turns,
-    term,
-    where,
-)
-from shapeviz.lang.writing import state, write, written
-
-__all__ = [
-    "Variable",
-    "add",
-    "alias",
-    "apply",
-    "axis",
-    "block",
-    "buffer",
-    "cite",
-    "concatenate",
-    "constant",
-    "entitle",
-    "first",
-    "input_",
-    "label",
-    "lookup",
-    "matmul",
-    "merge_heads",
-    "multiply",
-    "param",
-    "part",
-    "prepend",
-    "record",
-    "remember",
-    "repeat",
-    "reshape",
-    "restate",
-    "softmax",
-    "source",
-    "split_heads",
-    "sqrt",
-    "state",
-    "take_turns",
-    "term",
-    "where",
-    "write",
-    "written",
-]
+# ruff: noqa: F403
+from shapeviz.lang.axes import *
+from shapeviz.lang.convolution import *
+from shapeviz.lang.operations import *
+from shapeviz.lang.recorder import *
+from shapeviz.lang.recurrence import *
+from shapeviz.lang.writing import *

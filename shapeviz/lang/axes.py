@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from shapeviz.errors import ShapeError
+from shapeviz.errors import ShapeError, nearest
 from shapeviz.expr import Expr, ExprLike
 from shapeviz.ir import Axis, Tensor
 from shapeviz.lang.recorder import running, shown
 
+__all__ = ["Axis", "Size", "axis"]
+
 Size: TypeAlias = ExprLike | Axis
+AxisName: TypeAlias = str | Axis
 Axes: TypeAlias = tuple[Axis, ...]
 
 
@@ -60,6 +63,18 @@ def aligned(symbol: str, a: Tensor, b: Tensor, one: Axes, other: Axes) -> Axes:
             raise ShapeError(f"{shown(a)} {symbol} {shown(b)}: sizes differ, {differing(left, right)}")
     tail = (left if left.name else right for left, right in zip(long[start:], short, strict=True))
     return (*long[:start], *tail)
+
+
+def place(what: str, x: Tensor, axis: AxisName) -> int:
+    """Where x has this axis. Raises ShapeError if it has none, or more than one."""
+    found = [i for i, own in enumerate(x.axes) if axis in (own, own.name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ShapeError(f"{what}: {shown(x)} has two axes {axis}")
+    known = [own.name for own in x.axes if own.name]
+    hint = nearest(str(axis), known) if known else "none of its axes has a name"
+    raise ShapeError(f"{what}: {shown(x)} has no axis {axis}; {hint}")
 
 
 def differing(one: Axis, other: Axis) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shapeviz.errors import ShapeError
 from shapeviz.expr import Expr, ExprLike, product
 from shapeviz.ir import Op, Tensor
-from shapeviz.lang.axes import Axes, Size, aligned, axes, differing, united, width
+from shapeviz.lang.axes import AxisName, Size, aligned, axes, differing, place, united, width
+from shapeviz.lang.axes import axes as axes_of
 from shapeviz.lang.recorder import add_op, label, running, shown
 from shapeviz.lang.writing import write
 
@@ -17,6 +19,12 @@ SIGNS = {
     "concatenate": "[{0}; {1}]", "top_k": "TopK({0})",
 }  # fmt: skip
 """How an equation writes the operation of a kind, over its inputs; what only moves elements has no sign."""
+
+__all__ = [
+    "Variable", "add", "alias", "apply", "buffer", "concatenate", "constant", "contract", "first", "input_", "lookup",
+    "matmul", "merge_heads", "multiply", "operation", "param", "part", "prepend", "reshape", "softmax", "source",
+    "split_heads", "sqrt",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +41,7 @@ class Variable(Tensor):
         return multiply(self, other)
 
     def __truediv__(self, divisor: Root) -> Variable:
-        scaled = record_op("scale", f"{label(self)} / {divisor}", (self,), self.axes)
+        scaled = operation("scale", f"{label(self)} / {divisor}", (self,), self.axes)
         return write(scaled, f"{{0}} / {divisor}", self)
 
     @property
@@ -60,21 +68,26 @@ def sqrt(x: ExprLike) -> Root:
     return Root(Expr.of(x))
 
 
-def record_op(
+def operation(
     kind: str,
     equation: str,
     inputs: tuple[Variable, ...],
-    axes: Axes,
+    axes: Iterable[Size],
     *,
     flops: ExprLike = 0,
     name: str = "",
     dtype: str = "",
     view: bool = False,
 ) -> Variable:
-    """Appends an operation to the running block and gives its result, which has no storage of its own if a `view`."""
+    """An operation of the running block with a shape and a cost of its own; all others are made of it.
+
+    `kind` tells what it is ("fft"), `equation` what it computes; the result has these `axes`, is called `name` (or as
+    its kind) and has the first input's dtype unless told. `flops` follow the convention of the column: 2 for every
+    multiply-add of a product, nothing for what is elementwise. A `view` has no storage of its own.
+    """
     frame = running()
     own_name = frame.unique(name or kind)
-    output = Variable(own_name, axes, dtype or (inputs[0].dtype if inputs else "float32"))
+    output = Variable(own_name, axes_of(*axes), dtype or (inputs[0].dtype if inputs else "float32"))
     read = tuple(frame.views.get(tensor, tensor) for tensor in inputs)
     add_op(Op(own_name, kind, equation, read, output, Expr.of(flops), view=view))
     return write(output, SIGNS[kind], *inputs) if kind in SIGNS else output
@@ -82,7 +95,7 @@ def record_op(
 
 def input_(name: str, /, *sizes: Size, dtype: str = "float32", **named: ExprLike) -> Variable:
     """An input of the model, its axes in order or by name: `input_("x", "B", "S", 512)`, `input_("x", B=4, S=3)`."""
-    return record_op("input", name.replace("_", " "), (), axes(*sizes, **named), name=name, dtype=dtype)
+    return operation("input", name.replace("_", " "), (), axes(*sizes, **named), name=name, dtype=dtype)
 
 
 source = input_  # its earlier name
@@ -123,7 +136,27 @@ def matmul(a: Variable, b: Variable, name: str = "") -> Variable:
         raise ShapeError(f"{what}: inner dimensions differ, {differing(inner, other)}")
     result = (*united(what, tuple(left), tuple(right)), rows, columns)
     flops = 2 * product(map(width, result)) * inner.size
-    return record_op("matmul", f"{label(a)} {label(b)}", (a, b), result, flops=flops, name=name)
+    return operation("matmul", f"{label(a)} {label(b)}", (a, b), result, flops=flops, name=name)
+
+
+def contract(a: Variable, b: Variable, over: AxisName | tuple[AxisName, ...], name: str = "") -> Variable:
+    """Σ a·b over the named axes, which both have; the other axes are united by name: a's, then b's own.
+
+    As einsum: h[B d n] and C[B n] over n give [B d], over nothing the outer product [B d n]. Costs 2 · (elements of the
+    result) · (sizes of the contracted axes); over nothing it is elementwise and costs none. Raises ShapeError.
+    """
+    names = over if isinstance(over, tuple) else (over,)
+    what = f"contract({shown(a)}, {shown(b)})"
+    pairs = [(place(what, a, axis), place(what, b, axis)) for axis in names]
+    for i, j in pairs:
+        if not a.axes[i].fits(b.axes[j]):
+            raise ShapeError(f"{what}: inner dimensions differ, {differing(a.axes[i], b.axes[j])}")
+    left = tuple(axis for i, axis in enumerate(a.axes) if i not in [i for i, _ in pairs])
+    right = tuple(axis for j, axis in enumerate(b.axes) if j not in [j for _, j in pairs])
+    result = united(what, left, right)
+    flops = 2 * product(map(width, result)) * product(a.shape[i] for i, _ in pairs) if pairs else Expr()
+    equation = f"Σ_{','.join(map(str, names))} {label(a)} {label(b)}" if pairs else f"{label(a)} ⊗ {label(b)}"
+    return operation("contract", equation, (a, b), result, flops=flops, name=name)
 
 
 def add(a: Variable, b: Variable, name: str = "add") -> Variable:
@@ -134,27 +167,27 @@ def add(a: Variable, b: Variable, name: str = "add") -> Variable:
     product_before = any(isinstance(n, Op) and n.flops.terms and n.output is a for n in running().body[-1:])
     bias = product_before and b.role != "data" and len(b.axes) == 1
     result = aligned("+", a, b, a.axes, b.axes)
-    return record_op("add", f"{label(a)} + {label(b)}", (a, b), result, name=name, view=bias)
+    return operation("add", f"{label(a)} + {label(b)}", (a, b), result, name=name, view=bias)
 
 
 def multiply(a: Variable, b: Variable, name: str = "multiply") -> Variable:
     """a ⊙ b, elementwise, as `add`."""
-    return record_op("multiply", f"{label(a)} ⊙ {label(b)}", (a, b), aligned("⊙", a, b, a.axes, b.axes), name=name)
+    return operation("multiply", f"{label(a)} ⊙ {label(b)}", (a, b), aligned("⊙", a, b, a.axes, b.axes), name=name)
 
 
 def apply(kind: str, equation: str, x: Variable, *others: Variable) -> Variable:
     """A function that leaves the shape as it is: an activation, a normalisation, a mask."""
-    return record_op(kind, equation, (x, *others), x.axes)
+    return operation(kind, equation, (x, *others), x.axes)
 
 
 def softmax(x: Variable, name: str = "softmax") -> Variable:
     """softmax over the last axis."""
-    return record_op("softmax", f"softmax over {x.shape[-1]}", (x,), x.axes, name=name)
+    return operation("softmax", f"softmax over {x.shape[-1]}", (x,), x.axes, name=name)
 
 
 def lookup(table: Variable, ids: Variable) -> Variable:
     """Row `ids` of the table: [B S] → [B S d]."""
-    return record_op(
+    return operation(
         "lookup", f"{label(table)}[{label(ids)}]", (table, ids), (*ids.axes, table.axes[-1]), dtype=table.dtype
     )
 
@@ -164,7 +197,7 @@ def reshape(kind: str, equation: str, x: Variable, *sizes: Size, name: str = "",
 
     It is a way of reading x unless the elements are `copied`.
     """
-    return record_op(kind, equation, (x,), axes(*sizes), name=name, view=not copied)
+    return operation(kind, equation, (x,), axes(*sizes), name=name, view=not copied)
 
 
 def first(x: Variable, name: str = "first") -> Variable:
@@ -182,14 +215,14 @@ def concatenate(a: Variable, b: Variable, name: str = "concat") -> Variable:
     """Along the last axis: [… d] and [… e] → [… d+e]; the axes before it are as for a sum. Raises ShapeError."""
     leading = aligned("∥", a, b, a.axes[:-1], b.axes[:-1])
     joined = (*leading, *axes(a.shape[-1] + b.shape[-1]))
-    return record_op("concatenate", f"{label(a)} ∥ {label(b)}", (a, b), joined, name=name)
+    return operation("concatenate", f"{label(a)} ∥ {label(b)}", (a, b), joined, name=name)
 
 
 def prepend(x: Variable, token: Variable, name: str = "prepend") -> Variable:
     """One more at the head of the sequence: [B S d] → [B S+1 d]."""
     *leading, rows, last = x.axes
     longer = axes(*leading, rows.size + 1, last)
-    return record_op("prepend", f"{label(token)} ∥ {label(x)}", (x, token), longer, name=name)
+    return operation("prepend", f"{label(token)} ∥ {label(x)}", (x, token), longer, name=name)
 
 
 def split_heads(x: Variable, *heads: Size, name: str = "split_heads") -> Variable:
@@ -200,7 +233,7 @@ def split_heads(x: Variable, *heads: Size, name: str = "split_heads") -> Variabl
     *leading, rows, last = x.axes
     counts = axes(*heads)
     split = axes(*leading, *counts, rows, last.size / product(map(width, counts)))
-    return record_op("split_heads", "split into heads", (x,), split, name=name, view=True)
+    return operation("split_heads", "split into heads", (x,), split, name=name, view=True)
 
 
 def merge_heads(x: Variable, heads: int = 1, name: str = "merge_heads") -> Variable:
@@ -208,4 +241,4 @@ def merge_heads(x: Variable, heads: int = 1, name: str = "merge_heads") -> Varia
     *leading, rows, last = x.axes
     kept, counts = leading[: len(leading) - heads], leading[len(leading) - heads :]
     merged = axes(*kept, rows, product(map(width, counts)) * last.size)
-    return record_op("merge_heads", "concatenate heads", (x,), merged, name=name)
+    return operation("merge_heads", "concatenate heads", (x,), merged, name=name)

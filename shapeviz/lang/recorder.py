@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial, reduce, wraps
+from functools import partial, wraps
 from inspect import signature
 from typing import Any, TypeVar, overload
 
-from shapeviz.errors import ShapeError
+from shapeviz.errors import InputError, ShapeError
 from shapeviz.expr import Expr, ExprLike
 from shapeviz.ir import ONE, Axis, Block, Cached, Node, Op, Tensor
+from shapeviz.lang.described import caption_of, equation_of, title_of
 from shapeviz.layer_order import LayerOrder
 
+__all__ = [
+    "block",
+    "cite",
+    "entitle",
+    "label",
+    "record",
+    "remember",
+    "repeat",
+    "restate",
+    "take_turns",
+    "term",
+    "where",
+]
+
+OF_A_CALL = ("name", "title", "repeat", "copies", "routed")
 T = TypeVar("T", bound=Tensor)
+R = TypeVar("R", bound=Tensor | tuple[Tensor, ...])
 
 
 @dataclass(frozen=True)
@@ -85,13 +101,13 @@ def shown(tensor: Tensor) -> str:
 
 
 @overload
-def block(function: Callable[..., T]) -> Callable[..., T]: ...
+def block(function: Callable[..., R]) -> Callable[..., R]: ...
 @overload
 def block(
     *, kind: str = "", role: str = "", title: str = "", caption: str = "", step: bool = False, term: str = ""
-) -> Callable[[Callable[..., T]], Callable[..., T]]: ...
+) -> Callable[[Callable[..., R]], Callable[..., R]]: ...
 def block(
-    function: Callable[..., T] | None = None,
+    function: Callable[..., R] | None = None,
     *,
     kind: str = "",
     role: str = "",
@@ -105,7 +121,8 @@ def block(
     The first paragraph of its docstring is its equation, a parenthesis at its end the citation. `caption` is a format
     over its arguments, `term` how the equation of a block that calls this one writes the call: "RoPE({x})". The block's
     `kind` is the function's name unless it is said, as it is of a part's `__call__`. A call takes `name=` and `title=`
-    besides; without them they follow from the kind.
+    besides; without them they follow from the kind. Raises InputError for a function with an argument of a name
+    that a call takes for the block itself.
     """
     style = Style(kind, role, title, caption, step, term)
     return partial(_block, style=style) if function is None else _block(function, style)
@@ -123,9 +140,14 @@ class Style:
     term: str
 
 
-def _block(function: Callable[..., T], style: Style) -> Callable[..., T]:
+def _block(function: Callable[..., R], style: Style) -> Callable[..., R]:
     parameters = signature(function)
-    equation, citation = _equation(function.__doc__ or "")
+    if taken := [name for name in OF_A_CALL if name in parameters.parameters]:
+        raise InputError(
+            f"@block {function.__name__}: an argument cannot be called {taken[0]}, for every call of a block takes "
+            f"{', '.join(OF_A_CALL)} for the block itself; give it another name"
+        )
+    equation, citation = equation_of(function.__doc__ or "")
     kind = style.kind or function.__name__
 
     @wraps(function)
@@ -137,7 +159,7 @@ def _block(function: Callable[..., T], style: Style) -> Callable[..., T]:
         copies: Expr | None = None,
         routed: bool = False,
         **settings: Any,
-    ) -> T:
+    ) -> R:
         outer = running()
         bound = parameters.bind(*args, **settings)
         bound.apply_defaults()
@@ -148,12 +170,13 @@ def _block(function: Callable[..., T], style: Style) -> Callable[..., T]:
         own_name = outer.unique(name or kind)
         token = _running.set(frame)
         try:
-            output = function(*args, **settings)
+            result = function(*args, **settings)
         except ShapeError as error:
             error.add_note(f"  in {own_name}:  {frame.equation}")
             raise
         finally:
             _running.reset(token)
+        output, *others = result if isinstance(result, tuple) else (result,)
         outer.labels[output] = own_name
         if frame.term:
             outer.terms[output] = Term(frame.term, named)
@@ -161,11 +184,11 @@ def _block(function: Callable[..., T], style: Style) -> Callable[..., T]:
             Block(
                 name=own_name,
                 kind=kind,
-                title=title or frame.title or _title(own_name),
+                title=title or frame.title or title_of(own_name),
                 role=style.role,
                 equation=",  ".join([frame.equation, *frame.clauses]),
                 citation="; ".join(dict.fromkeys(filter(None, [frame.citation, *frame.cited]))),
-                caption=_caption(frame.caption, bound.arguments),
+                caption=caption_of(frame.caption, bound.arguments),
                 inputs=tuple(dict.fromkeys(outer.views.get(v, v) for v in named.values())),
                 output=output,
                 params=tuple(frame.params),
@@ -178,38 +201,13 @@ def _block(function: Callable[..., T], style: Style) -> Callable[..., T]:
                 cached=tuple(frame.cached),
                 routed=routed,
                 order=frame.order,
+                others=tuple(others),
             )
         )
-        return output
+        return result
 
     call.__name__ = kind
     return call
-
-
-def _equation(docstring: str) -> tuple[str, str]:
-    """`equation      (citation)` from the first paragraph, which may run over several lines."""
-    paragraph = re.sub(r"\s*\n\s*", "  ", docstring.strip().partition("\n\n")[0])
-    found = re.fullmatch(r"(.*?)\s{2,}\(([^()]*\d{4}[^()]*)\)", paragraph)
-    return (found[1], found[2]) if found else (paragraph, "")
-
-
-def _title(name: str) -> str:
-    """`self_attention` is shown as Self-attention, `linear_1` as Linear 1."""
-    return re.sub(r"_(?=\d)", " ", name).replace("_", "-").capitalize()
-
-
-def _caption(template: str, arguments: Mapping[str, Any]) -> tuple[str | Expr, ...]:
-    """The caption in pieces, its expressions left as they are, to be given numbers when it is shown."""
-    pieces: list[str | Expr] = []
-    for text, name in re.findall(r"([^{]*)(?:\{([\w.]+)\})?", template):
-        first, *fields = name.split(".")
-        value = reduce(getattr, fields, arguments.get(first, ()))
-        values = value if isinstance(value, tuple) else (value,)
-        pieces.append(text)
-        for number, item in enumerate(values):
-            size = item.shape[-1] if isinstance(item, Tensor) else item
-            pieces += [" → "] * bool(number) + [size if isinstance(size, Expr) else str(size)]
-    return tuple(piece for piece in pieces if piece != "")
 
 
 def repeat(

@@ -8,6 +8,8 @@ from typing import TypeVar
 from shapeviz.ir import Tensor
 from shapeviz.lang.recorder import Term, label, restate, running
 
+__all__ = ["state", "write", "written"]
+
 T = TypeVar("T", bound=Tensor)
 SUM, RATIO, PRODUCT = range(3)  # how strongly a text's weakest sign binds
 

@@ -12,6 +12,7 @@ from shapeviz.errors import ShapevizError
 from shapeviz.expr import Expr
 from shapeviz.ir import Model, Origin
 from shapeviz.report import Check, Report, measure
+from shapeviz.verify.recurrent import is_recurrent, unrolled
 from shapeviz.verify.trace_proof import COUNTER, UncountedError, observe
 from shapeviz.verify.twin import LENGTHS, module_of, twin_of_configuration
 
@@ -80,6 +81,8 @@ def _flops(model: Model, report: Report, module: nn.Module) -> Check:
     """Ours with the numbers of the architecture put in, and what the traced module costs."""
     numbers: Mapping[str, int] = {n: size for n, size in model.sizes.numbers.items() if n not in LENGTHS}
     ours = report.total["flops"].subs(numbers)
+    if is_recurrent(model.root):
+        return unrolled(ours, module)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

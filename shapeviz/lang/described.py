@@ -1,0 +1,37 @@
+"""What a block says of itself: the equation and the citation of its docstring, its title, the caption's sizes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+from shapeviz.expr import Expr
+from shapeviz.ir import Axis, Tensor
+
+
+def equation_of(docstring: str) -> tuple[str, str]:
+    """`equation      (citation)` from the first paragraph, which may run over several lines."""
+    paragraph = re.sub(r"\s*\n\s*", "  ", docstring.strip().partition("\n\n")[0])
+    found = re.fullmatch(r"(.*?)\s{2,}\(([^()]*\d{4}[^()]*)\)", paragraph)
+    return (found[1], found[2]) if found else (paragraph, "")
+
+
+def title_of(name: str) -> str:
+    """`self_attention` is shown as Self-attention, `linear_1` as Linear 1."""
+    return re.sub(r"_(?=\d)", " ", name).replace("_", "-").capitalize()
+
+
+def caption_of(template: str, arguments: Mapping[str, Any]) -> tuple[str | Expr, ...]:
+    """The caption in pieces, its expressions left as they are, to be given numbers when it is shown."""
+    pieces: list[str | Expr] = []
+    for text, name in re.findall(r"([^{]*)(?:\{([\w.]+)\})?", template):
+        first, *fields = name.split(".")
+        value = reduce(getattr, fields, arguments.get(first, ()))
+        values = value if isinstance(value, tuple) else (value,)
+        pieces.append(text)
+        for number, item in enumerate(values):
+            size = item.shape[-1] if isinstance(item, Tensor) else item.size if isinstance(item, Axis) else item
+            pieces += [" → "] * bool(number) + [size if isinstance(size, Expr) else str(size)]
+    return tuple(piece for piece in pieces if piece != "")
