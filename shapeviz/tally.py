@@ -16,6 +16,9 @@ from shapeviz.quantity import Number, Quantity
 from shapeviz.quotient import Quotient
 
 KINDS = ("embedding", "attention", "feed_forward", "norm", "head")
+"""The kinds of module that come first; any other role of a block is one as well, in the order of the tree."""
+STRUCTURE = ("", "stack", "layer", "model", "linear", "softmax", "cross", "failed", "unreached")
+"""Roles that say where a block stands or what it computes, and leave open what it is part of."""
 OTHER = "other"
 
 
@@ -119,20 +122,21 @@ class Tally:
 
         None where costs do not add up.
         """
-        found: dict[str, list[Expr]] = {kind: [] for kind in (*KINDS, OTHER)}
+        found: dict[str, list[Expr]] = {kind: [] for kind in KINDS}
 
         def walk(node: Node, kind: str, times: Expr) -> None:
             if isinstance(node, Block):
-                kind = node.role if node.role in KINDS else kind
+                kind = kind if node.role in STRUCTURE else node.role
                 times = times * self.times(node)
-            found[kind] += [times * part.cost for part in self.own(node)]
+            found.setdefault(kind, []).extend(times * part.cost for part in self.own(node))
             for child in children(node):
                 if self.total(child).terms:
                     walk(child, kind, times)
 
         if self.adds:
             walk(self.model.root, OTHER, ONE)
-        sums = {kind: total(costs).split(self.names)[0] for kind, costs in found.items()}
+        in_order = sorted(found.items(), key=lambda item: item[0] == OTHER)
+        sums = {kind: total(costs).split(self.names)[0] for kind, costs in in_order}
         return {kind: Quantity(cost, self.model.sizes) for kind, cost in sums.items() if cost.terms}
 
     def lines(self, block: Node) -> tuple[Line, ...]:

@@ -6,7 +6,7 @@ from shapeviz.expr import Expr, ExprLike
 from shapeviz.lang import Variable, block, conv, param, remember, reshape, restate
 
 
-@block(role="convolution", title="Causal convolution", caption="{x}, kernel {K}", step=True, term="Conv({x})")
+@block(role="linear", title="Causal convolution", caption="{x}, kernel {K}", step=True, term="Conv({x})")
 def causal_convolution(x: Variable, K: ExprLike, bias: bool = True, cache: ExprLike | None = None) -> Variable:
     """y = W ∗ x + b
 

@@ -38,7 +38,7 @@ def scan(
     if len(after.axes) != len(state.axes) or not all(map(Axis.fits, after.axes, state.axes)):
         raise ShapeError(f"{name} cannot be repeated: its state {shown(state)} becomes {shown(after)}")
     stacked = (*y.axes[:position], length, *y.axes[position:])
-    return operation("stack", f"{label(y)} of all {over}", (y,), stacked), after
+    return operation("stack", f"y_1 … y_{over}", (y,), stacked), after
 
 
 def _slice(x: Variable, over: AxisName) -> Variable:

@@ -109,6 +109,15 @@ def steps(node: Block) -> list[Block]:
     return [node] if node.kind == "state_step" else [step for child in node.blocks for step in steps(child)]
 
 
+def test_what_it_costs_is_told_by_kind_of_module() -> None:
+    report = measure(shapeviz.read("mamba-130m"))
+    kinds = report.kinds["params"]
+    # a layer has 768·1536·3 + 1536·(4 + 1 + 2·48 + 1 + 3·16 + 1) = 3_770_880 in its mixer and 768 in its norm
+    assert 24 * 3_770_880 == kinds["state_space"].value
+    assert 25 * 768 == kinds["norm"].value
+    assert "other" not in kinds
+
+
 def test_the_rank_of_the_step_is_a_sixteenth_of_the_width_rounded_up() -> None:
     data = {"model_type": "mamba", "hidden_size": 33}
     assert read(data).sizes.numbers["R"] == read(data | {"time_step_rank": "auto"}).sizes.numbers["R"] == 3
