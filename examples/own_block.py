@@ -2,7 +2,7 @@
 
 from shapeviz import measure, render
 from shapeviz.ir import Model, Sizes
-from shapeviz.lang import Variable, block, param, record, source
+from shapeviz.lang import Variable, block, input_, param, record
 
 
 @block(role="linear")
@@ -14,7 +14,7 @@ def lora(x: Variable, d_out: str, r: str) -> Variable:
 
 def adapted() -> Variable:
     """y = LoRA(x)"""
-    return lora(source("x", "B", "S", "d_model"), "d_out", "r")
+    return lora(input_("x", "B", "S", "d_model"), "d_out", "r")
 
 
 sizes = Sizes({"B": 1, "S": 128, "d_model": 4096, "d_out": 4096, "r": 8})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from shapeviz.cli._frame import say
+from shapeviz.cli._frame import progress, say
 from shapeviz.cli._options import KEYS, SIZES, SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import from_torch, is_configuration, read
@@ -19,10 +20,12 @@ DTYPES = ("float32", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2", "flo
 def model_of(request: Request) -> Model:
     """The model that the user named, hints about it on standard error."""
     if is_configuration(request.model):
-        model = read(request.model, **_configuration_options(request))
+        with _traced(request) if request.via else nullcontext():
+            model = read(request.model, **_configuration_options(request))
     elif request.model is not None and from_torch.is_source(request.model):
         _refuse_configuration_options(request)
-        model = from_torch.model(request.model, _torch_options(request, request.model))
+        with _traced(request):
+            model = from_torch.model(request.model, _torch_options(request, request.model))
     else:
         _refuse_configuration_options(request)
         _refuse_torch_options(request)
@@ -41,6 +44,11 @@ def _in_dtype(model: Model, dtype: str | None) -> Model:
     if model.origin and model.origin.door is Door.MODULE:
         raise InputError(f"--dtype is for models of sizes and configurations: {model.name} is traced in its own dtypes")
     return replace(model, dtype=dtype)
+
+
+def _traced(request: Request) -> AbstractContextManager[None]:
+    """Says what goes on if a trace takes long: a loop of the module over its tokens is run step by step."""
+    return progress(f"{request.model}: its PyTorch module runs once, with letters for sizes …")
 
 
 def _configuration_options(request: Request) -> dict[str, Any]:

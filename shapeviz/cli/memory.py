@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from shapeviz.analyses import parts
+from shapeviz.cli._frame import progress
 from shapeviz.cli._measured import COLUMNS, DTYPE, chosen, put
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
@@ -24,7 +25,8 @@ def run(request: Request) -> None:
     names = chosen(request)
     unknown = any(not part.knows.of(model) for name in names or USUAL for part in parts(name))
     if unknown and model.origin and model.origin.door is not Door.MODULE:
-        model = _in_words(_twin(model, model.origin, request), model.dtype)
+        with progress(f"{model.name}: its PyTorch module runs once, forward and backward …"):
+            model = _in_words(_twin(model, model.origin, request), model.dtype)
     report = measure(model, names or USUAL)
     put(memory_page(report, *names), report, request)
 

@@ -47,6 +47,7 @@ def model(
         ),
         columns=COLUMNS,
         dtype=_dtype(data),
+        conventions=plan.conventions,
     )
     for letter in overrides.sizes.keys() & {"S", "T", "C"} - {*made.sizes.names}:
         raise SizeError(f"{where}: {overrides.typed.get(letter, letter)} has no effect: {class_name} has no {letter}")

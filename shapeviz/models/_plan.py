@@ -19,7 +19,7 @@ class Plan:
     `rules` derive sizes that were not given, `aliases` name sizes that are another one, `values` are numbers without a
     key; `legend` explains letters of this family alone, `missing` says of letters without a number how to give it.
     `longest` is the longest sequence that the configuration speaks of, a `limit` on S if `limited`. `conditions` must
-    hold of all sizes.
+    hold of all sizes; `conventions` say of a column what is counted otherwise than in most families.
     """
 
     function: Callable[[], Variable]
@@ -32,6 +32,7 @@ class Plan:
     conditions: tuple[Condition, ...] = ()
     notes: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    conventions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,13 @@ LEGEND = {
     "e": "expansion of the inner width", "d_in": "inner width", "n": "states of a channel", "R": "rank of the step Δ",
     "K": "kernel of the convolution",
 }  # fmt: skip
+CONVENTIONS = {
+    "flops": "2 per multiply-add; matrix products and convolutions only, of the recurrence y_t = h_t C_t for every "
+    "token; the convolution has S + K - 1 places, as PyTorch pads it; one forward pass",
+    "kv_cache": "bytes that one more token adds, b_kv bytes an element: none, for the state has one size for ever",
+    "cache": "bytes kept for B sequences of any length, b_kv bytes an element: the last K inputs of the convolution, "
+    "and the state",
+}
 e, d_in, n, R, K = map(Expr.of, LEGEND)
 
 
@@ -68,4 +75,4 @@ def build(c: Config, task: str) -> Plan:
     layer = MixingLayer(mix, rms_norm)
     function = decoder_only([Layers(N, layer)], rms_norm, task, c.tie_word_embeddings)
     rules = {"d_in": e * d_model} | ({"R": ceil(d_model / 16)} if c.time_step_rank == "auto" else {})
-    return Plan(function, rules, legend=LEGEND)
+    return Plan(function, rules, legend=LEGEND, conventions=CONVENTIONS)
