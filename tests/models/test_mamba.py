@@ -111,7 +111,7 @@ def steps(node: Block) -> list[Block]:
 
 def test_what_it_costs_is_told_by_kind_of_module() -> None:
     report = measure(shapeviz.read("mamba-130m"))
-    kinds = report.kinds["params"]
+    kinds = report.columns["params"].kinds
     # a layer has 768·1536·3 + 1536·(4 + 1 + 2·48 + 1 + 3·16 + 1) = 3_770_880 in its mixer and 768 in its norm
     assert 24 * 3_770_880 == kinds["state_space"].value
     assert 25 * 768 == kinds["norm"].value
