@@ -82,7 +82,7 @@ def _flops(model: Model, report: Report, module: nn.Module) -> Check:
     numbers: Mapping[str, int] = {n: size for n, size in model.sizes.numbers.items() if n not in LENGTHS}
     ours = report.total["flops"].subs(numbers)
     if is_recurrent(model.root):
-        return unrolled(ours, module)
+        return unrolled(report.total["flops"].expression.subs(numbers), module)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
