@@ -8,7 +8,7 @@ from shapeviz.blocks.embedding import embedding
 from shapeviz.blocks.linear import classifier, head, linear
 from shapeviz.blocks.sublayer import Norm, Step
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, param, source, state, write
+from shapeviz.lang import Variable, block, input_, param, state, write
 from shapeviz.models._letters import B, C, S, V, d_model
 from shapeviz.models._plan import Layers, Stack
 
@@ -70,7 +70,7 @@ def decoder_only(
     def language_model() -> Variable:
         """y = Decoder(ids)"""
         table = param("W_E", V, d_model if width is None else width)
-        y = decoder(write(source("token_ids", B, S, dtype="int64"), "ids"), table)
+        y = decoder(write(input_("token_ids", B, S, dtype="int64"), "ids"), table)
         match task:
             case "lm":
                 return state("logits", head(y, table if tied else param("W_H", V, table.shape[-1]), V, head_bias))

@@ -11,7 +11,7 @@ from shapeviz.blocks.position import Relative
 from shapeviz.blocks.sublayer import Attend, Layer, Norm
 from shapeviz.expr import Expr
 from shapeviz.ir import Condition
-from shapeviz.lang import Variable, block, param, repeat, source, state, term, write
+from shapeviz.lang import Variable, block, input_, param, repeat, state, term, write
 from shapeviz.models._letters import B, S, T, V, d_model
 
 ENCODER_ALONE = ("encoder", "token")
@@ -78,10 +78,10 @@ def encoder_decoder(
     def transformer() -> Variable:
         """y = Decoder(target, Encoder(source))"""
         table = param("W_E", V, d_model)
-        y = encoder(write(source("source_ids", B, S, dtype="int64"), "source"), table)
+        y = encoder(write(input_("source_ids", B, S, dtype="int64"), "source"), table)
         if task not in ENCODER_ALONE:
             other = table if shared else param("W_D", V, d_model)
-            y = decoder(write(source("target_ids", B, T, dtype="int64"), "target"), other, y)
+            y = decoder(write(input_("target_ids", B, T, dtype="int64"), "target"), other, y)
         return read(state("y", y), table)
 
     return transformer
@@ -94,7 +94,7 @@ def one_stack(run: Encode, read: Read) -> Callable[[], Variable]:
     def transformer() -> Variable:
         """y = Stack(ids)"""
         table = param("W_E", V, d_model)
-        y = run(write(source("token_ids", B, S, dtype="int64"), "ids"), table)
+        y = run(write(input_("token_ids", B, S, dtype="int64"), "ids"), table)
         return read(state("y", y), table)
 
     return transformer

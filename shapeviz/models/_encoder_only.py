@@ -15,7 +15,7 @@ from shapeviz.blocks.pooling import pooler, transform, unread
 from shapeviz.blocks.position import learned, token_types
 from shapeviz.blocks.sublayer import Layer, Norm
 from shapeviz.expr import Expr
-from shapeviz.lang import Variable, block, param, repeat, source, state, write
+from shapeviz.lang import Variable, block, input_, param, repeat, state, write
 from shapeviz.models._letters import B, C, P, S, V, d_ff, d_k, d_model, h
 from shapeviz.models._plan import Layers
 
@@ -118,7 +118,7 @@ def _words(name: str) -> str:
 
 def token_inputs(width: Expr = d_model) -> Inputs:
     """Token ids [B S], and the table [V width] of their vectors."""
-    return write(source("token_ids", B, S, dtype="int64"), "ids"), param("W_E", V, width)
+    return write(input_("token_ids", B, S, dtype="int64"), "ids"), param("W_E", V, width)
 
 
 def sum_of_tables(ids: Variable, table: Variable | None, types: bool = True) -> Variable:

@@ -16,7 +16,7 @@ from shapeviz.blocks.position import learned
 from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, floor
 from shapeviz.keys import SIDES, key
-from shapeviz.lang import Variable, first, source, write
+from shapeviz.lang import Variable, first, input_, write
 from shapeviz.models._checks import usual_check
 from shapeviz.models._encoder_only import Inputs, encoder_only
 from shapeviz.models._letters import B, C, N, d_ff, d_k, d_model, h
@@ -73,7 +73,7 @@ def build(config: Config, task: str) -> Plan:
     width, patch_width = H if high == wide else W, p if tall == broad else p_w
 
     def pixels() -> Inputs:
-        return write(source("pixel_values", B, c, H, width), "image"), None
+        return write(input_("pixel_values", B, c, H, width), "image"), None
 
     def embed(image: Variable, _: Variable | None) -> Variable:
         x = class_token(patches(image, p, patch_width, c, n, d_model))
