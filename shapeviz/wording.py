@@ -11,6 +11,7 @@ from shapeviz.quantity import Number
 from shapeviz.report import Line, Report, Row
 
 PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
+WIDTH = 118  # of lines of words, which a terminal of 120 columns shows whole
 
 
 def humanize(number: Number) -> str:
@@ -126,6 +127,23 @@ def label(line: Line) -> str:
 def summed(lines: Iterable[Line]) -> str:
     """`2,361,600 + 787,456`"""
     return " + ".join(exact(line.total.value) for line in lines)
+
+
+def folded(parts: Iterable[str], comma: str, head: str = "", width: int = WIDTH) -> list[str]:
+    """A list in lines of at most this width, where its parts allow it; no line for an empty one.
+
+    The comma is not written where a line ends.
+
+    >>> folded(["B = 32", "S = 4096", "V = 1"], ", ", "sizes: ", width=24)
+    ['sizes: B = 32, S = 4096', '       V = 1']
+    """
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(comma) + len(part) <= width:
+            lines[-1] += comma + part
+        else:
+            lines.append((" " * len(head) if lines else head) + part)
+    return lines
 
 
 def missing(report: Report, column: str) -> str:

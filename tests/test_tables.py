@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 import shapeviz
+from shapeviz.page import plain
+from shapeviz.page.explanation import introduction
 from shapeviz.renderers.to_table import branches
 from shapeviz.wording import humanize, share
 
@@ -82,3 +84,41 @@ def test_a_share_is_a_percentage_and_a_bar_in_eighths() -> None:
 
 def test_the_lines_of_a_tree_lead_to_the_next_of_the_same_depth() -> None:
     assert branches((0, 1, 2, 1, 0)) == ["", "├─ ", "│  └─ ", "└─ ", ""]
+
+
+@pytest.mark.parametrize("model", ["deepseek-v3", "gpt-oss-20b", "qwen3-8b", "bloom-560m", "t5-small"])
+def test_an_equation_and_its_sources_are_folded_and_lose_nothing(model: str) -> None:
+    for row in shapeviz.measure(shapeviz.read(model)).rows:
+        lines = [plain(line) for line in introduction(row)]
+        assert max(map(len, lines)) <= 118
+        # the words of title, equation and citation in this order, however the lines are cut
+        expected = f"{row.equation} ({row.citation})" if row.citation else row.equation
+        assert " ".join(expected.split()) in " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize(("form", "expected"), [
+    ("table", """
+MultiHead(x, m) = Concat(head_1, …, head_h) W_O + b_O,
+  head_i = Attention(x W_Q^i + b_Q^i, m W_K^i + b_K^i, m W_V^i + b_V^i)
+  (Vaswani et al. 2017, section 3.2.2, with biases)
+"""),
+    ("markdown", r"""
+MultiHead(x, m) = Concat(head\_1, …, head\_h) W\_O + b\_O,__
+head\_i = Attention(x W\_Q^i + b\_Q^i, m W\_K^i + b\_K^i, m W\_V^i + b\_V^i)__
+(Vaswani et al. 2017, section 3.2.2, with biases)__
+""".replace("__\n", "  \n")),
+])  # fmt: skip
+def test_a_long_equation_ends_its_lines_at_clauses(report, form: str, expected: str) -> None:
+    assert expected in shapeviz.render(report, form, verb="explain", path="encoder.layer.self_attention")
+    short = shapeviz.render(report, form, verb="explain", path="encoder.layer.self_attention.attention")
+    assert "V   (Vaswani et al. 2017, eq. 1)" in short
+
+
+def test_each_line_of_an_equation_is_mathematics_of_its_own_in_latex(report) -> None:
+    text = shapeviz.render(report, "latex", verb="explain", path="encoder.layer.self_attention")
+    lines = text.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(r"$\mathrm{MultiHead}"))
+    assert lines[start].endswith(r"b_{O},\allowbreak $\par")
+    assert lines[start + 1].startswith(r"$\mathrm{head}_{i} = ")
+    assert lines[start + 1].endswith(r"$\par")
+    assert lines[start + 2].startswith("(Vaswani")

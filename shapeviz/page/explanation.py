@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from shapeviz.ir import ONE
@@ -9,7 +10,7 @@ from shapeviz.page import Cell, Code, Equation, Formula, Shape, Span, Table, spa
 from shapeviz.page.tables import capital, numeric, output, telling
 from shapeviz.quantity import Number
 from shapeviz.report import Column, Line, Report, Row
-from shapeviz.wording import exact, label, summed
+from shapeviz.wording import WIDTH, exact, folded, label, summed
 
 
 def explanation(report: Report, path: str) -> list[Table]:
@@ -100,9 +101,25 @@ def introduction(row: Row) -> Iterator[Cell]:
     if row.order:
         yield f"layers: {row.order}"
     if row.equation or row.citation:
-        yield (Equation(row.equation), f"   ({row.citation})" if row.citation else "")
+        yield from _cited(row.equation, row.citation)
     reads = [Shape(dims) for dims in dict.fromkeys(wire.dims for wire in row.inputs)]
     yield ("shapes: ", *(_joined(reads, ", ") or ("–",)), " → ", output(row), " = ", numeric(row))
     if row.weights:
         shapes = [(f"{name} ", Shape(dims)) for name, dims in row.weights.items()]
         yield ("weights: ", *_joined(shapes, " · "))
+
+
+def _cited(equation: str, citation: str) -> Iterator[Cell]:
+    """An equation and where it is from: beside it if there is room, else below, each in lines that end at a clause.
+
+    A block with variants has an equation of several clauses and as many sources, some 330 characters.
+    """
+    first, *clauses = folded(re.split("(?<=[;,])  ", equation), "  ")
+    sources = folded(re.split("(?<=;) ", f"({citation})"), " ") if citation else []
+    beside = f"   {sources[0]}" if len(sources) == 1 else ""
+    if beside and not clauses and len(first) + len(beside) <= WIDTH:
+        yield (Equation(first), beside)
+        return
+    yield Equation(first)
+    yield from (("  ", Equation(clause)) for clause in clauses)
+    yield from (f"  {source}" for source in sources)

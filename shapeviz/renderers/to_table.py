@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from shapeviz.page import Cell, Page, Table, Text, plain
 from shapeviz.renderers import Renderer, View
+from shapeviz.wording import folded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,20 +37,9 @@ def heading(page: Page) -> list[str]:
     if header is None:
         return [page.title]
     lines = [f"{page.title}   ({header.source})"]
-    lines += _folded("sizes:   ", header.sizes, ", ")
-    lines += _folded("derived: ", header.derived, ", ")
-    lines += _folded("letters: ", header.letters, "; ")
-    return lines
-
-
-def _folded(head: str, parts: Iterable[str], comma: str, width: int = 118) -> list[str]:
-    """A list in lines of at most this width, where its parts allow it; no line for an empty one."""
-    lines: list[str] = []
-    for part in parts:
-        if lines and len(lines[-1]) + len(comma) + len(part) <= width:
-            lines[-1] += comma + part
-        else:
-            lines.append((" " * len(head) if lines else head) + part)
+    lines += folded(header.sizes, ", ", "sizes:   ")
+    lines += folded(header.derived, ", ", "derived: ")
+    lines += folded(header.letters, "; ", "letters: ")
     return lines
 
 

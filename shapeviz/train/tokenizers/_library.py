@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 PIECE = 100_000
 
+# How our own tokenizers cut a text before they look for tokens, as their files say it. Both cut at every single space
+# between two words, so that a long text may be encoded in pieces: a file with one of these is as divisible as ours.
+WORDS = r"\w+(?:['’]\w+)*|[^\w\s]|\s"
+OUR_CUTS = (
+    {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Isolated", "invert": False},  # words
+    {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},  # bpe
+)
+
 
 def library() -> ModuleType:
     """The package `tokenizers`. Raises MissingToolError if it is not installed."""
@@ -106,8 +114,6 @@ def pieces(text: str, size: int = PIECE) -> Iterator[str]:
 
 def from_json(content: str, data: dict[str, Any], source: str) -> Library:
     """The tokenizer of a tokenizer.json. Raises InputError if the library refuses it."""
-    from shapeviz.train.tokenizers import bpe, words
-
     try:
         tokenizer = library().Tokenizer.from_str(content)
     except MissingToolError:
@@ -123,5 +129,5 @@ def from_json(content: str, data: dict[str, Any], source: str) -> Library:
     tokenizer.no_padding()
     kind = str(data["model"].get("type") or "file").lower()
     bare = data.get("normalizer") is None and not data.get("added_tokens")
-    ours = bare and data.get("pre_tokenizer") in (words.SPLIT, bpe.SPLIT)
+    ours = bare and data.get("pre_tokenizer") in OUR_CUTS
     return Library(tokenizer, {"wordlevel": "word"}.get(kind, kind), divisible=ours)

@@ -7,7 +7,6 @@ from shapeviz.train.tokenizers._library import Library, library, pieces
 
 VOCAB_SIZE = 512
 BYTES = 256
-SPLIT = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 
 
 def make(text: str, vocab_size: int | None = None) -> Library:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from shapeviz.errors import SizeError
-from shapeviz.train.tokenizers._library import Library, library, pieces
+from shapeviz.train.tokenizers._library import WORDS, Library, library, pieces
 
 UNKNOWN = "<unk>"
-PATTERN = r"\w+(?:['’]\w+)*|[^\w\s]|\s"
-SPLIT = {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Isolated", "invert": False}
 
 
 def make(text: str, vocab_size: int | None = None) -> Library:
@@ -19,7 +17,7 @@ def make(text: str, vocab_size: int | None = None) -> Library:
         raise SizeError(f"a vocabulary of {vocab_size} has no room for a word beside {UNKNOWN}: at least 2 are needed")
     tool = library()
     counts: dict[str, int] = {}
-    splitter = tool.pre_tokenizers.Split(tool.Regex(PATTERN), "isolated")
+    splitter = tool.pre_tokenizers.Split(tool.Regex(WORDS), "isolated")
     for piece in pieces(text):
         for word, _ in splitter.pre_tokenize_str(piece):
             counts[word] = counts.get(word, 0) + 1
