@@ -53,8 +53,8 @@ CAUSAL = Mask("causal", "j ≤ i", "Vaswani et al. 2017, section 3.2.3")
 
 
 def sliding(window: Expr) -> Mask:
-    """A causal mask that also hides what is `window` tokens back, or more."""
-    return Mask(f"causal, {window} wide", f"i - {window} < j ≤ i", "Beltagy et al. 2020, section 3.1")
+    """A causal mask that also hides what is `window` tokens back, or more; the paper's looks both ways."""
+    return Mask(f"causal, {window} wide", f"i - {window} < j ≤ i", "after Beltagy et al. 2020, section 3.1")
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class QKNorm:
 
     def applied(self, q: Variable, k: Variable) -> tuple[Variable, Variable]:
         """Queries and keys, normalised."""
-        cite("norms: " + ("OLMo et al. 2024, section 2.1" if self.wide else "Dehghani et al. 2023, section 2"))
+        cite("norms: " + ("OLMo et al. 2024" if self.wide else "after Dehghani et al. 2023, section 2"))
         return self.norm(q, name="query_norm"), self.norm(k, name="key_norm")
 
 

@@ -41,7 +41,7 @@ class PreNormDecoder(Layer):
     @block(kind="pre_norm_decoder_layer", role="layer")
     def __call__(self, x: Variable, memory: Variable) -> Variable:
         """x ← x + MultiHead(n, n),  n = Norm(x);  x ← x + MultiHead(n, m),  n = Norm(x);  x ← x + FFN(Norm(x))
-        (Xiong et al. 2020, table 1)
+        (Xiong et al. 2020, table 1, with attention to m)
 
         x [B T d_model], memory m [B S d_model] → [B T d_model].
         """

@@ -61,7 +61,7 @@ class LatentAttention(Attend):
     @block(kind="latent_attention", role="attention", term="MultiHead({x}, {memory})", caption=CAPTION)
     def __call__(self, x: Variable, memory: Variable) -> Variable:
         """MultiHead(x, m) = Concat(head_1, …, head_h) W_O,  head_i = Attention([q_n; RoPE(q_r)], [k_n; RoPE(k_r)], v)
-        (DeepSeek-AI 2024, arXiv:2405.04434, eq. 9–19)
+        (DeepSeek-AI 2024, arXiv:2405.04434, eq. 9–19, with norms of the latents)
 
         x [B S d_model] → the same.
         """
@@ -72,7 +72,8 @@ class LatentAttention(Attend):
         merged = write(merge_heads(head), "Concat(head_1, …, head_h)")
         y = linear(merged, x.shape[-1], self.bias, "O", name="output")
         heads = f"MultiHead(x, m) = {written(y)},  head_i = {written(head)}"
-        restate(heads, "DeepSeek-AI 2024, arXiv:2405.04434, eq. 9–19")
+        whole = "norms of the latents" if self.heads.r_q else "a norm of the latent, and queries without one"
+        restate(heads, f"DeepSeek-AI 2024, arXiv:2405.04434, eq. 9–19, with {whole}")
         return y
 
     def _queries(self, x: Variable) -> Variable:

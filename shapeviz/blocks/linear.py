@@ -5,7 +5,7 @@ from __future__ import annotations
 from shapeviz.expr import ExprLike
 from shapeviz.lang import Size, Variable, add, block, buffer, matmul, param, restate, term
 
-TYING = "Press & Wolf 2017, section 2"
+TYING = "Press & Wolf 2017"
 
 
 @block(role="linear", caption="{x} → {d_out}", step=True)
@@ -26,7 +26,7 @@ def linear(x: Variable, d_out: Size, bias: bool = True, letter: str = "") -> Var
 
 @block(role="head", title="Output head", caption="{x} → {vocabulary}", step=True)
 def head(x: Variable, table: Variable, vocabulary: ExprLike, bias: bool = False) -> Variable:
-    """logits = x W_Eᵀ      (Press & Wolf 2017, section 2)
+    """logits = x W_Eᵀ      (Press & Wolf 2017)
 
     x [… d_model] → [… V]. The table [V d_model] is the embedding's own, W_E, if the two are tied. No bias unless asked
     for.

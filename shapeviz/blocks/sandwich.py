@@ -39,7 +39,7 @@ class OutputNorm(Layer):
 
     @block(kind="output_norm_layer", role="layer")
     def __call__(self, x: Variable) -> Variable:
-        """x ← x + Norm(MultiHead(x, x));  x ← x + Norm(FFN(x))      (OLMo et al. 2024, section 2.1)
+        """x ← x + Norm(MultiHead(x, x));  x ← x + Norm(FFN(x))      (OLMo et al. 2024)
 
         x [B S d_model] → the same.
         """

@@ -41,7 +41,7 @@ def state_step(
 @block(role="state_space", title="Selective scan", caption="{x} × {n} states, Δ of rank {R}", term="SSM({x})")
 def selective_scan(x: Variable, n: ExprLike, R: ExprLike, cache: ExprLike | None = None) -> Variable:
     """y = SSM(Δ, A, B, C)(x) + x ⊙ D,  Δ = softplus(x W_Δ1 W_Δ2 + b_Δ2),  B = x W_B,  C = x W_C,  A = -exp(A_log)
-    (Gu & Dao 2023, algorithm 2 and section 3.6)
+    (Gu & Dao 2023, algorithm 2 and section 3.6, with D and A_log as in their code)
 
     x [B S d] → the same, through a state [B d n] that runs along S; A_log [d n], D [d]. Δ is of rank R. Generation
     keeps the state of each of `cache` sequences, however long they are. Of the recurrence only y_t = Σ_n h_t C_t is a

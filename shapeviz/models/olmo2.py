@@ -1,5 +1,5 @@
 """OLMo 2: a decoder that normalises what a sublayer gives, and all heads' queries and keys at once
-(OLMo et al. 2024, section 2.1)."""
+(OLMo et al. 2024)."""
 
 from __future__ import annotations
 

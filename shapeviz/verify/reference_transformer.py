@@ -222,7 +222,7 @@ class Transformer(nn.Module):
             self._tie()
 
     def _tie(self) -> None:
-        """One table for all embeddings and the head (Press & Wolf 2017, section 2)."""
+        """One table for all embeddings and the head (Press & Wolf 2017)."""
         users = [stack.embedding for stack in (self.encoder, self.decoder) if stack] + [self.head]
         tables = [user for user in users if user is not None]
         for user in tables[1:]:
