@@ -62,11 +62,6 @@ def symbolic(dims: Iterable[Expr]) -> str:
     return f"({', '.join(map(str, dims))})"
 
 
-def output(row: Row) -> str:
-    """The symbolic shape of what a row gives; a dash for what gives nothing."""
-    return "–" if row.silent else symbolic(row.dims)
-
-
 def numeric(row: Row) -> str:
     """`(32, 4096, 768)`; a size that is not given stays a letter."""
     if row.silent:

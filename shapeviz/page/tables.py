@@ -1,4 +1,4 @@
-"""The tables of a report: which rows and columns, and what stands in them; how pages are made of them say pages.py."""
+"""The tables of a report: which rows and columns, and what stands in them; views.py makes pages of them."""
 
 from __future__ import annotations
 
