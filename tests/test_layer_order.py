@@ -118,3 +118,11 @@ def test_a_report_says_in_which_order_the_layers_stand() -> None:
     assert row["order"]["depth"] == {"formula": "N", "value": 26}
     assert "layers: 5 × sliding_layer, 1 × full_layer, in turn" in shapeviz.render(report, "table", verb="trace")
     assert "layers: 5 × sliding_layer" in shapeviz.render(report, "table", verb="explain", path="decoder")
+
+
+def test_a_figure_says_in_which_order_layers_stand_that_it_draws_a_kind_at_a_time() -> None:
+    report = shapeviz.measure(shapeviz.read("gemma-3-1b"))
+    said = "order of the layers:  5 × sliding_layer, 1 × full_layer, in turn"
+    assert said in shapeviz.render(report, "dot")
+    assert "order of the layers" not in shapeviz.render(report, "dot", figure="multi_head")
+    assert "order of the layers" not in shapeviz.render(shapeviz.measure(shapeviz.read("gpt2")), "dot")

@@ -43,7 +43,7 @@ class Captions:
         return f"{row.title}   {row.path}"
 
     def settings(self) -> Iterator[str]:
-        """The equation of a block, the sizes in lines of at most eight, and what was derived."""
+        """The equation of a block, the sizes in lines of at most eight, what was derived, the order of unlike layers."""
         if self.graph.root and (equation := self.report.row(self.graph.root).equation):
             yield equation
         parts = sizes(self.report, self.names())
@@ -52,6 +52,10 @@ class Captions:
             yield "   ·   ".join(parts[len(parts) * start // lines : len(parts) * (start + 1) // lines])
         if (rules := derived(self.report)) and not self.graph.root:
             yield "derived:  " + ",  ".join(rules)
+        # layers that take turns are drawn a kind at a time: the picture alone would say that they stand in blocks
+        for row in self.report.rows:
+            if row.order is not None and row.path.startswith(self.graph.root):
+                yield f"order of the layers:  {row.order}"
 
     def names(self) -> frozenset[str] | None:
         """The sizes that a block's figure speaks of; None, all of them, for the model."""
