@@ -43,7 +43,7 @@ class Captions:
         return f"{row.title}   {row.path}"
 
     def settings(self) -> Iterator[str]:
-        """The equation of a block, the sizes in lines of at most eight, what was derived, the order of unlike layers."""
+        """The equation of a block, the sizes in lines of at most eight, what is derived, the order of unlike layers."""
         if self.graph.root and (equation := self.report.row(self.graph.root).equation):
             yield equation
         parts = sizes(self.report, self.names())
