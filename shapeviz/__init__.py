@@ -40,9 +40,9 @@ def __getattr__(name: str) -> Any:
 
     home = import_module(f"shapeviz.{_HOMES[name]}")
     # importing `shapeviz.verify` puts the package under the verb's name, so the package is the verb
-    found = home if _HOMES[name] == name else getattr(home, name)
-    globals()[name] = found
-    return found
+    value = home if _HOMES[name] == name else getattr(home, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

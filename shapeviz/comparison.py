@@ -34,11 +34,11 @@ class Difference:
         return None
 
 
-def at_one_length(one: Model, other: Model, given: Collection[str] = ()) -> tuple[Model, Model]:
-    """Both models at the shorter of their lengths, S and T, but for those that were given."""
-    known = (one.sizes.values, other.sizes.values)
-    both = [name for name in ("S", "T") if name not in given and all(name in values for values in known)]
-    shorter = {name: min(values[name] for values in known) for name in both}
+def at_one_length(one: Model, other: Model, fixed: Collection[str] = ()) -> tuple[Model, Model]:
+    """Both models at the shorter of their lengths, S and T, but for those that were fixed."""
+    numbers = (one.sizes.values, other.sizes.values)
+    both = [name for name in ("S", "T") if name not in fixed and all(name in values for values in numbers)]
+    shorter = {name: min(values[name] for values in numbers) for name in both}
     first, second = (replace(m, sizes=replace(m.sizes, values={**m.sizes.values, **shorter})) for m in (one, other))
     return first, second
 
@@ -48,9 +48,9 @@ def compare(one: Report, other: Report) -> tuple[Difference, ...]:
 
     Active parameters are left out where they are all of them.
     """
-    found = (*_sizes(one, other), *_totals(one, other), *_blocks(one, other))
+    pairs = (*_sizes(one, other), *_totals(one, other), *_blocks(one, other))
     dense = all(r.total.get("active") == r.total.get("params") for r in (one, other))
-    return tuple(d for d in found if d.before != d.after and not (dense and d.what == "active"))
+    return tuple(d for d in pairs if d.before != d.after and not (dense and d.what == "active"))
 
 
 def _sizes(one: Report, other: Report) -> Iterator[Difference]:

@@ -156,8 +156,8 @@ def size(letter: str, *, may_be_zero: bool = False) -> Any:
     return _field(symbol.default, Key(kind, True, letter, _with_default(symbol)))
 
 
-def _field(default: Any, known: Key) -> Any:
-    return field(default=default, metadata={"key": known})
+def _field(default: Any, key: Key) -> Any:
+    return field(default=default, metadata={"key": key})
 
 
 def _kind(default: Any, may_be_zero: bool) -> Kind:
@@ -177,21 +177,21 @@ def _with_default(symbol: symbols.Symbol) -> str:
 
 def keys(config: type) -> Mapping[str, Key]:
     """The keys of a Config, by name. Raises InputError for a field that says not what it may be."""
-    known: dict[str, Key] = {}
+    by_name: dict[str, Key] = {}
     for entry in fields(config):
         if "key" not in entry.metadata:
             raise InputError(f"{config.__module__}: {entry.name} of its Config says not what it may be: write key(…)")
-        known[entry.name] = entry.metadata["key"]
-    return known
+        by_name[entry.name] = entry.metadata["key"]
+    return by_name
 
 
-def read(known: Key, value: Any, label: str, whole: Whole) -> Any:
+def read(key: Key, value: Any, label: str, whole: Whole) -> Any:
     """The value of a key. Raises InputError or SizeError, with the label first."""
     if value is None:
-        if known.null:
+        if key.null:
             return None
-        raise InputError(f"{label}: {known.kind.needed} is needed; leave the key out for its default")
-    return known.kind.take(value, label, whole)
+        raise InputError(f"{label}: {key.kind.needed} is needed; leave the key out for its default")
+    return key.kind.take(value, label, whole)
 
 
 def integer(value: Any, label: str, needed: str, least: int, whole: Whole, largest: int = LARGEST) -> int:

@@ -31,6 +31,6 @@ def load(package: str, name: str, prefix: str = "") -> ModuleType:
     """The module of an entry. Raises InputError with the nearest name if there is none."""
     if not has(package, name, prefix):
         kind = package.rpartition(".")[2]
-        known = names(package, prefix)
-        raise InputError(f"unknown {kind[:-1] if kind.endswith('s') else kind} {name!r}; {nearest(name, known)}")
+        entries = names(package, prefix)
+        raise InputError(f"unknown {kind[:-1] if kind.endswith('s') else kind} {name!r}; {nearest(name, entries)}")
     return import_module(f"{package}.{prefix}{name}")

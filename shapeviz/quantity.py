@@ -50,8 +50,8 @@ class Quantity:
     @property
     def value(self) -> Number:
         """The value at the model's own sizes: an exact integer, of a ratio an exact Fraction where it is none."""
-        found = self.formula.at(self.sizes.numbers)
-        return found if isinstance(found, Fraction) else int(found)
+        value = self.formula.at(self.sizes.numbers)
+        return value if isinstance(value, Fraction) else int(value)
 
     @property
     def expression(self) -> Expr:
@@ -140,8 +140,8 @@ def counted(number: Any, label: str) -> int | None:
     """
     if number is None or (isinstance(number, int) and not isinstance(number, bool)):
         return number
-    found = COUNT.fullmatch(number.strip()) if isinstance(number, str) else None
-    value = Fraction(re.sub("[_,]", "", found[1])) * SUFFIXES[found[2].upper()] if found else Fraction(1, 2)
+    match = COUNT.fullmatch(number.strip()) if isinstance(number, str) else None
+    value = Fraction(re.sub("[_,]", "", match[1])) * SUFFIXES[match[2].upper()] if match else Fraction(1, 2)
     if value.denominator != 1:
         raise InputError(f"{label}={number!r}: a whole number is needed, or a text such as '8M' or '1.5B'")
     return int(value)

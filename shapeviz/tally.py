@@ -113,8 +113,8 @@ class Tally:
 
     def _split(self, node: Node) -> tuple[Quantity, Expr]:
         if node not in self.splits:
-            known, rest = self.total(node).split(self.names)
-            self.splits[node] = Quantity(known, self.model.sizes), rest
+            counted, rest = self.total(node).split(self.names)
+            self.splits[node] = Quantity(counted, self.model.sizes), rest
         return self.splits[node]
 
     def kinds(self) -> dict[str, Quantity]:
@@ -122,20 +122,20 @@ class Tally:
 
         None where costs do not add up.
         """
-        found: dict[str, list[Expr]] = {kind: [] for kind in KINDS}
+        by_kind: dict[str, list[Expr]] = {kind: [] for kind in KINDS}
 
         def walk(node: Node, kind: str, times: Expr) -> None:
             if isinstance(node, Block):
                 kind = kind if node.role in STRUCTURE else node.role
                 times = times * self.times(node)
-            found.setdefault(kind, []).extend(times * part.cost for part in self.own(node))
+            by_kind.setdefault(kind, []).extend(times * part.cost for part in self.own(node))
             for child in children(node):
                 if self.total(child).terms:
                     walk(child, kind, times)
 
         if self.adds:
             walk(self.model.root, OTHER, ONE)
-        in_order = sorted(found.items(), key=lambda item: item[0] == OTHER)
+        in_order = sorted(by_kind.items(), key=lambda item: item[0] == OTHER)
         sums = {kind: total(costs).split(self.names)[0] for kind, costs in in_order}
         return {kind: Quantity(cost, self.model.sizes) for kind, cost in sums.items() if cost.terms}
 
@@ -151,8 +151,8 @@ class Tally:
 
     def _terms(self, node: Node) -> Iterator[tuple[str, tuple[Expr, Expr, bool]]]:
         for part in self.own(node):
-            if (known := part.cost.split(self.names)[0]).terms:
-                yield part.label, (ONE, known, False)
+            if (counted := part.cost.split(self.names)[0]).terms:
+                yield part.label, (ONE, counted, False)
         for child in children(node):
             if (cost := self.total(child).split(self.names)[0]).terms:
                 yield child.name, (self.times(child), cost, isinstance(child, Block) and not child.step)

@@ -58,21 +58,21 @@ def check(
     except TraceError as error:
         raise AssertionError(f"{type(module).__name__} cannot be traced\n  {error}") from error
     report = measure(model)
-    asked = {name: value for name, value in (("returns", wanted), ("flops", formula)) if value is not None}
-    for name, value in asked.items():
+    expected = {name: value for name, value in (("returns", wanted), ("flops", formula)) if value is not None}
+    for name, value in expected.items():
         _check_names(name, value, report)
     missing = [name for name in report.sizes.names if name not in {**(sizes or {}), **report.sizes.fixed}]
     if max_flops is not None and missing:
         raise InputError(
             f"max_flops holds at some sizes only: give sizes={{{', '.join(f'{n!r}: …' for n in missing)}}}"
         )
-    found = [
+    differences = [
         *(_outputs(model, wanted, keys) if wanted is not None else ()),
         *_params(report, exact, most["max_params"]),
         *_flops(report, formula, most["max_flops"]),
     ]
-    if found:
-        raise AssertionError("\n  ".join([f"{report.name} is not as expected", *found]))
+    if differences:
+        raise AssertionError("\n  ".join([f"{report.name} is not as expected", *differences]))
     return report
 
 
@@ -81,44 +81,44 @@ def check(
 
 def _outputs(model: Model, wanted: Any, keys: list[str]) -> Iterator[str]:
     """What differs between the outputs and their specs."""
-    found = [model.root.output, *model.root.others]
-    if len(keys) != len(found):
-        keys = [str(i) for i in range(len(found))] if len(found) > 1 else [""]
-    known, specs = dict(zip(keys, found, strict=True)), dict(_flat(wanted, ""))
-    if not specs.keys() <= known.keys() or not (isinstance(wanted, dict) or len(specs) == len(known)):
-        texts = [{key: _spec(tensor) for key, tensor in known.items()}, {key: str(spec) for key, spec in specs.items()}]
+    tensors = [model.root.output, *model.root.others]
+    if len(keys) != len(tensors):
+        keys = [str(i) for i in range(len(tensors))] if len(tensors) > 1 else [""]
+    by_key, specs = dict(zip(keys, tensors, strict=True)), dict(_flat(wanted, ""))
+    if not specs.keys() <= by_key.keys() or not (isinstance(wanted, dict) or len(specs) == len(by_key)):
+        texts = [{key: _spec(x) for key, x in by_key.items()}, {key: str(spec) for key, spec in specs.items()}]
         returned, expected = (", ".join(f"{key} {spec}".strip() for key, spec in each.items()) for each in texts)
         yield f"it returns {returned}, expected {expected or 'nothing'}"
         return
     for key, spec in specs.items():
-        yield from _output(f"output {key}".strip(), known[key], spec, _own(model.sizes))
+        yield from _output(f"output {key}".strip(), by_key[key], spec, _own(model.sizes))
 
 
-def _output(label: str, found: Tensor, wanted: TensorSpec, own: Mapping[str, int]) -> Iterator[str]:
+def _output(label: str, tensor: Tensor, wanted: TensorSpec, own: Mapping[str, int]) -> Iterator[str]:
     """Both specs, one under the other, and marks under what differs."""
-    axes = range(max(len(found.shape), len(wanted.dims)))
-    wrong = [i for i in axes if not _same_axis(found.shape, wanted.dims, i, own)]
-    if not wrong and found.dtype == wanted.dtype:
+    axes = range(max(len(tensor.shape), len(wanted.dims)))
+    wrong = [i for i in axes if not _same_axis(tensor.shape, wanted.dims, i, own)]
+    if not wrong and tensor.dtype == wanted.dtype:
         return
-    reasons = [f"dtype {found.dtype}, expected {wanted.dtype}"] * (found.dtype != wanted.dtype)
-    if len(found.shape) != len(wanted.dims):
-        reasons.append(f"{len(found.shape)} axes, expected {len(wanted.dims)}")
+    reasons = [f"dtype {tensor.dtype}, expected {wanted.dtype}"] * (tensor.dtype != wanted.dtype)
+    if len(tensor.shape) != len(wanted.dims):
+        reasons.append(f"{len(tensor.shape)} axes, expected {len(wanted.dims)}")
         wrong = []
-    reasons += [f"axis {i} is {_valued(found.shape[i], own)}, expected {_valued(wanted.dims[i], own)}" for i in wrong]
+    reasons += [f"axis {i} is {_valued(tensor.shape[i], own)}, expected {_valued(wanted.dims[i], own)}" for i in wrong]
     yield f"{label}: {'; '.join(reasons)}"
-    texts = [[dtype, *map(str, dims)] for dtype, dims in ((found.dtype, found.shape), (wanted.dtype, wanted.dims))]
+    texts = [[dtype, *map(str, dims)] for dtype, dims in ((tensor.dtype, tensor.shape), (wanted.dtype, wanted.dims))]
     widths = [max(len(row[i]) for row in texts if i < len(row)) for i in range(max(map(len, texts)))]
     for name, row in zip(("returned", "expected"), texts, strict=True):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield f"  {name}  {cells[0]} [{', '.join(cells[1:])}]"
-    marked = {i + 1 for i in wrong} | ({0} if found.dtype != wanted.dtype else set())
+    marked = {i + 1 for i in wrong} | ({0} if tensor.dtype != wanted.dtype else set())
     if marked:
         marks = [("^" if i in marked else " ") * width for i, width in enumerate(widths)]
         yield f"  {'':8}  {marks[0]}  {'  '.join(marks[1:])}".rstrip()
 
 
-def _same_axis(found: Shape, wanted: Shape, i: int, own: Mapping[str, int]) -> bool:
-    return i < min(len(found), len(wanted)) and found[i].subs(own) == wanted[i].subs(own)
+def _same_axis(shape: Shape, wanted: Shape, i: int, own: Mapping[str, int]) -> bool:
+    return i < min(len(shape), len(wanted)) and shape[i].subs(own) == wanted[i].subs(own)
 
 
 def _valued(size: Expr, own: Mapping[str, int]) -> str:
@@ -228,9 +228,9 @@ def _formula(text: str | int | Expr) -> Expr:
         raise InputError(f"formula {text[:200]!r}: {error}; for example 2*B*S*512*64") from None
 
 
-def _check_names(label: str, asked: Any, report: Report) -> None:
+def _check_names(label: str, formula: Any, report: Report) -> None:
     """Refuses a dimension that the trace does not know."""
-    known = [*report.sizes.names, *report.reasons]
-    for name in asked.names if isinstance(asked, Expr) else names(asked):
-        if name not in known:
-            raise InputError(f"{label}: no input has a dimension {name}; {nearest(name, known)}")
+    dimensions = [*report.sizes.names, *report.reasons]
+    for name in formula.names if isinstance(formula, Expr) else names(formula):
+        if name not in dimensions:
+            raise InputError(f"{label}: no input has a dimension {name}; {nearest(name, dimensions)}")

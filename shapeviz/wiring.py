@@ -55,20 +55,20 @@ def _paths(block: Block, prefix: str) -> Iterator[tuple[Node, str]]:
 
 def _carried(block: Block, outside: frozenset[Tensor]) -> dict[Node, frozenset[Tensor]]:
     """For every node in a repeated block: the tensors that come from outside, the same for each repetition."""
-    found: dict[Node, frozenset[Tensor]] = {}
+    carried: dict[Node, frozenset[Tensor]] = {}
     for node in block.body:
-        found[node] = outside
+        carried[node] = outside
         if isinstance(node, Block):
             inside = frozenset(node.inputs[1:]) if node.repeat != ONE else outside
-            found |= _carried(node, inside)
-    return found
+            carried |= _carried(node, inside)
+    return carried
 
 
 def _upstream(root: Block) -> dict[Tensor, set[Tensor]]:
     """For every tensor, all that it was computed from, through the operations of the tree."""
-    found: dict[Tensor, set[Tensor]] = {}
+    sources: dict[Tensor, set[Tensor]] = {}
     ops = [node for node, _ in _paths(root, "") if not isinstance(node, Block)]
     for op in ops:
-        upstream = set(op.inputs).union(*(found.get(tensor, ()) for tensor in op.inputs))
-        found.update(dict.fromkeys((op.output, *op.others), upstream))
-    return found
+        upstream = set(op.inputs).union(*(sources.get(tensor, ()) for tensor in op.inputs))
+        sources.update(dict.fromkeys((op.output, *op.others), upstream))
+    return sources

@@ -20,18 +20,18 @@ def load(name: str) -> Analysis | Ratio:
         raise InputError(f"unknown column {name!r}; {nearest(name, names())}")
     file = f"shapeviz/analyses/{name}.py"
     try:
-        found = getattr(plugins.load(HERE, name), "analysis", None)
+        analysis = getattr(plugins.load(HERE, name), "analysis", None)
     except Exception as error:  # whatever a file of somebody else raises while it is read
         raise InputError(f"{file} cannot be read: {error}") from error
-    if not isinstance(found, Analysis | Ratio):
-        raise InputError(f"{file} must end in analysis = Analysis(…) or Ratio(…); its analysis is {found!r}")
-    return found
+    if not isinstance(analysis, Analysis | Ratio):
+        raise InputError(f"{file} must end in analysis = Analysis(…) or Ratio(…); its analysis is {analysis!r}")
+    return analysis
 
 
 def parts(name: str) -> tuple[Analysis, ...]:
     """What a column is measured by: one analysis, or the two of a ratio. Raises InputError as `load` does."""
-    found = load(name)
-    whole = [load(part) for part in found.over] if isinstance(found, Ratio) else [found]
+    analysis = load(name)
+    whole = [load(part) for part in analysis.over] if isinstance(analysis, Ratio) else [analysis]
     if other := next((part for part in whole if isinstance(part, Ratio)), None):
         raise InputError(f"{name} is a ratio over {other.title}, which is a ratio itself: name two sums")
     return tuple(part for part in whole if isinstance(part, Analysis))

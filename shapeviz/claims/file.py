@@ -97,9 +97,9 @@ def _tables(text: str) -> list[dict[str, Any]]:
 def _explained(error: str, text: str) -> str:
     """What the parser says, the line that it says it of, and how to mend the likeliest cause."""
     message = f"not TOML: {error.partition(';')[0]}"
-    if found := re.search(r"at (?:line (\d+)|end of document)", error):
+    if place := re.search(r"at (?:line (\d+)|end of document)", error):
         lines = text.rstrip("\n").split("\n")
-        number = min(int(found[1] or len(lines)), len(lines))
+        number = min(int(place[1] or len(lines)), len(lines))
         line = lines[number - 1].strip()[:99]
         message += f"\n  {number} | {line if line.isprintable() else ascii(line)}"
         if re.search(r"=\s*[0-9]{1,3}(,[0-9]{3})+", line):
@@ -158,13 +158,13 @@ def _check(claim: Claim, counts: str) -> None:
 def _paths(table: Mapping[str, Any], known: list[str]) -> tuple[str, ...]:
     if "path" in table and "paths" in table:
         raise InputError("path and paths: one of them is enough")
-    given = [table["path"]] if "path" in table else table.get("paths", [])
-    if not isinstance(given, list) or not all(isinstance(path, str) for path in given):
+    paths_given = [table["path"]] if "path" in table else table.get("paths", [])
+    if not isinstance(paths_given, list) or not all(isinstance(path, str) for path in paths_given):
         raise InputError('a path is text, as in path = "encoder.layer" or paths = ["a.query", ".key", ".value"]')
-    if "paths" in table and not given:
+    if "paths" in table and not paths_given:
         raise InputError("paths is empty: name the blocks whose values are added up")
     paths: list[str] = []
-    for path in given:
+    for path in paths_given:
         full = paths[0].rpartition(".")[0] + path if path.startswith(".") and paths else path
         paths.append(_path(full, path, known))
         if paths.count(paths[-1]) > 1:

@@ -73,11 +73,11 @@ class Subject:
     @property
     def shapes(self) -> dict[tuple[int | None, ...], tuple[str, ...]]:
         """The shapes of the rows, each with the paths that have it. Raises InputError if a size is not known."""
-        found: dict[tuple[int | None, ...], tuple[str, ...]] = {}
+        paths: dict[tuple[int | None, ...], tuple[str, ...]] = {}
         for row in self.rows:
             shape = _shape(self.report, row)
-            found[shape] = (*found.get(shape, ()), row.path)
-        return found
+            paths[shape] = (*paths.get(shape, ()), row.path)
+        return paths
 
     def uncounted(self, column: str) -> str:
         """What the value leaves out, for the note of a slip."""
@@ -101,8 +101,8 @@ def findings(report: Report, claim: Claim, path: Path) -> Iterator[Finding]:
         if claim.sum:
             left = claim.sum.value()
             claimed = claim.equals if claim.equals is not None else next(iter(claim.counts.values()))
-            found = left if left == right else claimed  # one wrong value is one slip
-            yield Finding(whole, "sum", left, found, by, claim=claim, paths=claim.paths)
+            compared = left if left == right else claimed  # one wrong value is one slip
+            yield Finding(whole, "sum", left, compared, by, claim=claim, paths=claim.paths)
 
 
 def together(paths: tuple[str, ...], sign: str) -> str:

@@ -192,9 +192,9 @@ def _multiple(right: Finding, finding: Finding) -> str:
 
 def _of_size(parts: list[Part], difference: int) -> str:
     """The parts that have this size, one of them or all together; at most three are named."""
-    found = {p.path + p.name: p.name for p in parts if p.value == difference}
-    found |= {p.path + p.name: f"all {p.times:,} {p.name}" for p in parts if p.value * p.times == difference != p.value}
-    names = list(found.values())
+    texts = {p.path + p.name: p.name for p in parts if p.value == difference}
+    texts |= {p.path + p.name: f"all {p.times:,} {p.name}" for p in parts if p.value * p.times == difference != p.value}
+    names = list(texts.values())
     names = [name for name in names if not any(name.startswith(other + ".") for other in names)]
     more = f" or {len(names) - 3} more" if len(names) > 3 else ""
     return (", ".join(names[:3]) if more else " or ".join(names)) + more

@@ -44,8 +44,8 @@ def _too_many(claimed: Shape, right: Shape, axes: list[str], named: Naming) -> s
 
 
 def _dropped(claimed: Shape, right: Shape, axes: list[str], _: Naming) -> str:
-    found = [axes[i] for i in range(len(right)) if right[:i] + right[i + 1 :] == claimed]
-    return f"the axis {' or '.join(dict.fromkeys(found))} is missing" if found else ""
+    dropped = [axes[i] for i in range(len(right)) if right[:i] + right[i + 1 :] == claimed]
+    return f"the axis {' or '.join(dict.fromkeys(dropped))} is missing" if dropped else ""
 
 
 def _in_place(claimed: Shape, right: Shape, axes: list[str], named: Naming) -> str:

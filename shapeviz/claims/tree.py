@@ -46,14 +46,14 @@ class Tree:
     @cached_property
     def names(self) -> dict[int, list[str]]:
         """The names of a number: sizes with their own number first, then sizes as they stand in shapes, h·d_k."""
-        sizes, found = self.report.sizes, dict[int, list[str]]()
+        sizes, letters = self.report.sizes, dict[int, list[str]]()
         for name in (*sizes.values, *sizes.rules):
-            found.setdefault(sizes.numbers[name], []).append(name)
+            letters.setdefault(sizes.numbers[name], []).append(name)
         for row in self.report.rows:
             for size, number in zip(row.dims, row.shape, strict=True):
-                if number is not None and (len(size.names) > 1 or number not in found):
-                    found.setdefault(number, []).append(str(size))
-        return {number: list(dict.fromkeys(names)) for number, names in found.items()}
+                if number is not None and (len(size.names) > 1 or number not in letters):
+                    letters.setdefault(number, []).append(str(size))
+        return {number: list(dict.fromkeys(names)) for number, names in letters.items()}
 
     def covered(self, finding: Finding) -> int:
         """How many instances of the subject are in the model for each one that the figure is claimed for."""

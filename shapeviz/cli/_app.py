@@ -23,9 +23,9 @@ class Verbs(TyperGroup):
         return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
     def get_command(self, ctx: Any, name: str) -> Any:
-        known = self.list_commands(ctx)
-        if name not in known:
-            say(f"Error: unknown verb {name!r}; {nearest(name, known)}")
+        verbs = self.list_commands(ctx)
+        if name not in verbs:
+            say(f"Error: unknown verb {name!r}; {nearest(name, verbs)}")
             raise typer.Exit(2)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         single.command(name=name, cls=Verb)(command(plugins.load("shapeviz.cli", name)))

@@ -68,8 +68,8 @@ def _configuration_options(request: Request) -> dict[str, Any]:
 def _refuse_configuration_options(request: Request) -> None:
     """Options of published models have no meaning for others."""
     head = "--head" if request.head else "--no-head"
-    given = {"--via": request.via is not None, "--ignore": bool(request.ignore), head: request.head is not None}
-    for option, is_given in given.items():
+    options = {"--via": request.via is not None, "--ignore": bool(request.ignore), head: request.head is not None}
+    for option, is_given in options.items():
         if is_given:
             raise InputError(f"{option} is for a published model: name a bundled one or a config.json as MODEL")
 
@@ -78,12 +78,12 @@ def _torch_options(request: Request, source: str) -> from_torch.TraceOptions:
     """How a module is to be traced: --batch, --seq and --tgt-seq are sizes of it, other sizes are not."""
     sizes = dict(request.torch.sizes)
     for name, value in request.sizes.items():
-        given = _flag(name, value) + (f" {value}" if name in SIZES else "")
+        written = _flag(name, value) + (f" {value}" if name in SIZES else "")
         if name not in DIMENSIONS:
-            raise InputError(f"{given} is for models that are built from sizes; {source} has sizes of its own")
+            raise InputError(f"{written} is for models that are built from sizes; {source} has sizes of its own")
         if (dimension := DIMENSIONS[name]) in sizes:
-            raise InputError(f"{given}: {dimension} is given by --size as well: keep one")
-        sizes[dimension] = positive(value, given)
+            raise InputError(f"{written}: {dimension} is given by --size as well: keep one")
+        sizes[dimension] = positive(value, written)
     return replace(request.torch, sizes=sizes, run=request.verb != "params")
 
 
@@ -99,13 +99,13 @@ def _refuse_torch_options(request: Request) -> None:
 
 def _refuse_module_options(request: Request, why: str) -> None:
     options = request.torch
-    given = {
+    refused = {
         **{f"--input {text}": True for text in options.inputs},
         **{f"--name {name}={number}": True for name, number in options.names.items()},
         "--training": options.training,
         TORCH_SWITCHES["input_grad"][0].split("/")[options.input_grad is False]: options.input_grad is not None,
     }
-    for option, is_given in given.items():
+    for option, is_given in refused.items():
         if is_given:
             raise InputError(f"{option if len(option) <= 60 else option[:60] + '…'} {why}")
 

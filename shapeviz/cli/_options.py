@@ -67,8 +67,8 @@ class Request:
 
 
 def _option(name: str, kind: Any, *flags: str, default: Any = None, **settings: Any) -> Parameter:
-    given = typer.Option(default, *flags, show_default=False, **settings)
-    return Parameter(name, Parameter.KEYWORD_ONLY, default=given, annotation=kind)
+    option = typer.Option(default, *flags, show_default=False, **settings)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 
 
 def _parameters(verb: ModuleType) -> list[Parameter]:
@@ -81,11 +81,11 @@ def _parameters(verb: ModuleType) -> list[Parameter]:
 def _common(verb: ModuleType) -> list[Parameter]:
     model = typer.Argument(None, metavar="[MODEL]", help=MODEL)
     common = [Parameter("model", Parameter.KEYWORD_ONLY, default=model, annotation=str | None)]
-    for name, known in KEYS.items():
+    for name, key in KEYS.items():
         if name in SWITCHES:
-            common.append(_option(name, bool | None, f"{flag(name)}/{flag(f'no_{name}')}", help=known.help))
+            common.append(_option(name, bool | None, f"{flag(name)}/{flag(f'no_{name}')}", help=key.help))
         else:
-            common.append(_option(name, str | None, flag(name), metavar=known.kind.metavar, help=known.help))
+            common.append(_option(name, str | None, flag(name), metavar=key.kind.metavar, help=key.help))
     for name, (metavar, text) in TORCH.items():
         common.append(_option(name, list[str] | None, f"--{name}", metavar=metavar, help=text))
     for name, (flags, text) in TORCH_SWITCHES.items():
@@ -136,8 +136,8 @@ def command(verb: ModuleType) -> Callable[..., None]:
     own = {parameter.name for parameter in getattr(verb, "PARAMETERS", ())}
     absent = {one.name: one.default.default for one in _common(verb)}
 
-    def requested(given: Mapping[str, Any]) -> Request:
-        values = {**absent, **given}
+    def requested(arguments: Mapping[str, Any]) -> Request:
+        values = {**absent, **arguments}
         if values["json"] and values["format"] not in (None, "json"):
             raise InputError(f"--json and -f {values['format']} contradict each other: give one of them")
         return Request(

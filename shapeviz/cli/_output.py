@@ -88,8 +88,8 @@ def _keep_the_model(request: Request, targets: Iterable[Path]) -> None:
 def _kind(name: str, format: str | None) -> str:
     kind = by_suffix(name) or format
     if not name or kind is None:
-        known = ", ".join(suffixes())
-        raise InputError(f"-o {name or repr(name)}: the suffix tells no format; use one of {known}, or give -f")
+        all_suffixes = ", ".join(suffixes())
+        raise InputError(f"-o {name or repr(name)}: the suffix tells no format; use one of {all_suffixes}, or give -f")
     return kind
 
 

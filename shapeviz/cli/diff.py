@@ -51,23 +51,25 @@ def run(request: Request) -> None:
     changed = {**request.torch.sizes, **assigned(request.extra["to_size"] or (), "--to-size")}
     after = replace(request, model=second, torch=replace(request.torch, sizes=changed))
     models = [model_of(replace(request, model=first)), model_of(after)]
-    given = {*request.torch.sizes, *(LETTERS[name] for name in request.sizes if name in LETTERS)}
+    fixed = {*request.torch.sizes, *(LETTERS[name] for name in request.sizes if name in LETTERS)}
     names = chosen(request)
-    one, other = (measure(model, names or None) for model in at_one_length(models[0], models[1], given))
-    found = compare(one, other)
+    one, other = (measure(model, names or None) for model in at_one_length(models[0], models[1], fixed))
+    differences = compare(one, other)
     titles = {"sizes": "Sizes", "costs": "Costs of the whole model", "blocks": "Blocks, all instances of each"}
-    listings = [_listing(part, title, found, (one, other), names or ("params",)) for part, title in titles.items()]
+    listings = [
+        _listing(part, title, differences, (one, other), names or ("params",)) for part, title in titles.items()
+    ]
     lengths = {name: other.sizes.numbers[name] for name in DIMENSIONS.values() if name in other.sizes.numbers}
     at = ", ".join(f"{name} = {size}" for name, size in lengths.items())
-    said = "what differs" if found else "no difference in shapes or costs"
+    said = "what differs" if differences else "no difference in shapes or costs"
     head = f"{one.title} → {other.title}: {said}; at {at}"
     emit(listed(head, *listings), request)
-    if found:
+    if differences:
         raise typer.Exit(1)
 
 
 def _listing(
-    part: str, title: str, found: Iterable[Difference], compared: tuple[Report, Report], shown: tuple[str, ...]
+    part: str, title: str, differences: Iterable[Difference], compared: tuple[Report, Report], shown: tuple[str, ...]
 ) -> Listing:
     """The differences of one part; equations, and costs of blocks other than those shown, are for JSON alone."""
     one, other = compared
@@ -75,6 +77,6 @@ def _listing(
         Column("what", "what"), Column("where", "where"), Column("before", one.name, number=True),
         Column("after", other.name, number=True), Column("change", "change", number=True),
     )  # fmt: skip
-    entries = tuple({**asdict(d), "change": d.change} for d in found if d.part == part)
+    entries = tuple({**asdict(d), "change": d.change} for d in differences if d.part == part)
     long = frozenset(i for i, e in enumerate(entries) if part == "blocks" and e["what"] not in (*shown, "block"))
     return Listing(part, title, columns, entries, long)

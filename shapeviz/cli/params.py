@@ -41,11 +41,11 @@ PARAMETERS = [
 
 
 def run(request: Request) -> None:
-    asked = {"params": "max_params", "active": "max_active"}
-    most = {column: counted(request.extra[flag], f"--{flag.replace('_', '-')}") for column, flag in asked.items()}
+    budgets = {"params": "max_params", "active": "max_active"}
+    most = {column: counted(request.extra[flag], f"--{flag.replace('_', '-')}") for column, flag in budgets.items()}
     more = ("active",) if request.extra["active"] or most["active"] is not None else ()
     report = show_costs(request, "params", more=more, beside="active" if request.extra["active"] else None)
     for column, budget in most.items():
-        if budget is not None and (found := report.total[column].value) > budget:
-            what = f"{report.name} has {found:,} {report.columns[column].title}"
-            raise CheckFailedError(f"{what}, {found - budget:,} over the budget of {budget:,}")
+        if budget is not None and (number := report.total[column].value) > budget:
+            what = f"{report.name} has {number:,} {report.columns[column].title}"
+            raise CheckFailedError(f"{what}, {number - budget:,} over the budget of {budget:,}")

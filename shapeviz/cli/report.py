@@ -129,10 +129,10 @@ def _command(request: Request) -> str:
 
 def _versions(checked: bool) -> str:
     names = ["shapeviz", *(["torch", "torchinfo", "fvcore"] if checked else [])]
-    found = []
+    versions = []
     for name in names:
         try:
-            found.append(f"{name} {version(name)}")
+            versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return ", ".join(versions)

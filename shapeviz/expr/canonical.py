@@ -164,12 +164,12 @@ def _nested(x: Expr) -> Expr | None:
     >>> _nested((Expr.atom("floor", Expr.of("S") / 2) + 1) / 3)  # two strided convolutions are one
     Expr('S/6 + 1/3')
     """
-    unit, found = step(x), []
+    unit, quotients = step(x), []
     for atom in x.atoms:
         parts = linear(x / unit, atom) if atom.function == "floor" else None
         if parts and parts[0].terms == {(): 1}:
-            found.append((atom.args[0], parts[1]))
-    if len(found) != 1:
+            quotients.append((atom.args[0], parts[1]))
+    if len(quotients) != 1:
         return None
-    ((y, n),) = found
+    ((y, n),) = quotients
     return (y + n) * unit if n.is_constant or step((y + n) * unit) == step(y) * unit else None

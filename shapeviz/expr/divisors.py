@@ -35,12 +35,12 @@ def shared_powers(terms: Numbers) -> list[tuple[Powers, list[Powers]]]:
                 having[i, n > 0] = having.get((i, n > 0), 0) | 1 << bit
     everything = (1 << len(order)) - 1
     groups = [everything, *having.values(), *(one & other for one, other in combinations(having.values(), 2))]
-    found = []
+    shared = []
     for group in dict.fromkeys(groups):
         if group.bit_count() > 1:
-            some = [powers for bit, powers in enumerate(order) if group >> bit & 1]
-            found.append((common(some), some))
-    return found
+            sharing = [powers for bit, powers in enumerate(order) if group >> bit & 1]
+            shared.append((common(sharing), sharing))
+    return shared
 
 
 def common(group: Sequence[Powers]) -> Powers:

@@ -103,15 +103,15 @@ class _Reader:
 
     def advance(self) -> None:
         self.before = self.end  # where what has been read so far ends
-        found = self.tokens.match(self.text, self.end)
-        assert found, "the last alternatives match anything"
+        match = self.tokens.match(self.text, self.end)
+        assert match, "the last alternatives match anything"
         self.kind = next(
             kind
             for kind in ("number", "superscript", "name", "sign", "bracket", "end", "other")
-            if found[kind] is not None
+            if match[kind] is not None
         )
-        self.token = found[self.kind]
-        self.start, self.end = found.span(self.kind)
+        self.token = match[self.kind]
+        self.start, self.end = match.span(self.kind)
 
     def take(self, *tokens: str) -> str:
         """The token if it is one of these, and then the next is looked at; otherwise nothing."""
@@ -150,8 +150,8 @@ class _Reader:
             total = self.within_bounds(self.applied(sign, total, right, position), position)
 
     def times(self) -> str:
-        if found := LETTER_X.match(self.text, self.before):
-            self.end = found.end()
+        if match := LETTER_X.match(self.text, self.before):
+            self.end = match.end()
             self.advance()
             return "*"
         return self.take("*")
@@ -248,8 +248,8 @@ class _Reader:
 
     def named(self, name: str, position: int) -> Expr:
         if self.names is not None and name not in self.names:
-            known = nearest(name, self.names) if self.names else "only numbers can stand here"
-            self.refuse(f"{name!r} is not known; {known}", position)
+            hint = nearest(name, self.names) if self.names else "only numbers can stand here"
+            self.refuse(f"{name!r} is not known; {hint}", position)
         try:
             return Expr.symbol(name)
         except ShapevizError as error:

@@ -133,8 +133,8 @@ class Drawing:
     def entry(self, path: str) -> Chip:
         """The shape that comes in from outside, named after where it was made if there are several."""
         wire = next(w for node in self.graph.nodes for row in node.rows for w in row.inputs if w.source == path)
-        known = self.report.sizes.numbers
-        numbers = ", ".join(str(size.at(known) if size.names <= known.keys() else size) for size in wire.dims)
+        values = self.report.sizes.numbers
+        numbers = ", ".join(str(size.at(values) if size.names <= values.keys() else size) for size in wire.dims)
         name = path.rpartition(".")[2].replace("_", " ") if len(self.graph.entries) > 1 else "x"
         symbols = symbolic(wire.dims)
         return Chip(f"in:{path}", "", symbols, f"({numbers})", name, f"input {symbols} = ({numbers})")

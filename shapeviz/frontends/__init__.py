@@ -17,7 +17,7 @@ from shapeviz.ir import Model
 __all__ = ["is_configuration", "read"]
 
 
-def read(model: str | Path | Mapping[str, Any] | None = None, **given: Any) -> Model:
+def read(model: str | Path | Mapping[str, Any] | None = None, **settings: Any) -> Model:
     """The symbolic model of a source: nothing (the default 6 + 8 model), the name of a bundled model, the path of a
     config.json (or of its folder) or of a TOML file, a dict of sizes or of a configuration (it has a `model_type`), or
     a PyTorch module as "file.py:factory" or "package.module:factory".
@@ -32,26 +32,26 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **given: Any) -> M
     64
     """
     if model is None:
-        return from_sizes.model({}, given, "default sizes")
+        return from_sizes.model({}, settings, "default sizes")
     if isinstance(model, Mapping):
         if "model_type" in model or "architectures" in model:
-            return _configured(ConfigFile(model, str(model.get("model_type", "model")), "configuration"), given)
-        return from_sizes.model(model, given, "sizes")
+            return _configured(ConfigFile(model, str(model.get("model_type", "model")), "configuration"), settings)
+        return from_sizes.model(model, settings, "sizes")
     if not isinstance(model, str | Path):
         raise InputError(f"a model is a file's name or a dict of sizes, not {type(model).__name__}")
     if source := _config_files.find(model):
-        return _configured(source, given)
+        return _configured(source, settings)
     if isinstance(model, str) and from_torch.is_source(model):
-        return from_torch.model(model, _options(model, given))
-    return _from_file(Path(model), str(model), given)
+        return from_torch.model(model, _options(model, settings))
+    return _from_file(Path(model), str(model), settings)
 
 
-def _configured(source: ConfigFile, given: Mapping[str, Any]) -> Model:
+def _configured(source: ConfigFile, settings: Mapping[str, Any]) -> Model:
     """The model of a configuration, from its keys alone or, via torch, built and traced."""
-    via = given.get("via")
+    via = settings.get("via")
     if via not in (None, "torch"):
         raise InputError(f"via = {via!r}: the only other way is via torch")
-    rest = {name: value for name, value in given.items() if name != "via"}
+    rest = {name: value for name, value in settings.items() if name != "via"}
     if via:
         return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
     from shapeviz.frontends import from_huggingface
@@ -75,13 +75,13 @@ def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
     raise InputError(f"{shown!r} is neither a file nor a known model; {_others(path)}")
 
 
-def _options(source: str, given: Mapping[str, Any]) -> from_torch.TraceOptions:
+def _options(source: str, settings: Mapping[str, Any]) -> from_torch.TraceOptions:
     known = ("inputs", "sizes", "names", "training", "input_grad", "saved")
-    for name in given:
+    for name in settings:
         if name not in known:
             raise InputError(f"{name} is a size of models that are built from sizes; {source} takes {', '.join(known)}")
-    inputs = given.get("inputs") or ()
-    return from_torch.TraceOptions(**{**given, "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs)})
+    inputs = settings.get("inputs") or ()
+    return from_torch.TraceOptions(**{**settings, "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs)})
 
 
 def _builders(path: Path) -> str:
@@ -99,8 +99,8 @@ def _others(path: Path) -> str:
         files = []
     bundled = published.names() if str(path) == path.name and path.suffix not in (".toml", ".json") else []
     if bundled:
-        some = published.close(path.name)
-        near = f"did you mean {', '.join(some[:6])}{', …' if len(some) > 6 else ''}?" if some else ""
+        names = published.close(path.name)
+        near = f"did you mean {', '.join(names[:6])}{', …' if len(names) > 6 else ''}?" if names else ""
         return f"{near or nearest(path.name, [*bundled, *files])}; `shapeviz models` lists the bundled ones"
     if files:
         return f"TOML files there: {nearest(path.name, files)}"

@@ -52,9 +52,9 @@ def _sizes(family: Family, config: Any, plan: Plan, runs: Mapping[str, int], whe
     Raises SizeError for a sequence that does not fit.
     """
     named = {letter: getattr(config, key) for letter, key in family.symbols.items()}
-    known = {letter: size for letter, size in named.items() if isinstance(size, int) and letter not in plan.aliases}
+    numbers = {letter: size for letter, size in named.items() if isinstance(size, int) and letter not in plan.aliases}
     length = min(plan.longest or LENGTH, LENGTH)
-    values = {"B": 1, "S": length, **known, **plan.values, **runs}
+    values = {"B": 1, "S": length, **numbers, **plan.values, **runs}
     conditions = plan.conditions
     if plan.limited and plan.longest:
         limit = Condition(f"S ≤ {plan.longest}", Expr.of("S"), "≤", Expr.of(plan.longest), rule=True)
@@ -104,8 +104,8 @@ def _hold(sizes: Sizes, where: str) -> None:
     numbers = sizes.resolve()
     for rule in sizes.conditions:
         if not rule.holds(numbers):
-            known = ", ".join(f"{name} = {numbers[name]}" for name in sorted(rule.names))
-            raise SizeError(f"{where}: {known}: {rule.text} is needed")
+            values = ", ".join(f"{name} = {numbers[name]}" for name in sorted(rule.names))
+            raise SizeError(f"{where}: {values}: {rule.text} is needed")
 
 
 def _legend(sizes: Sizes, plan: Plan) -> dict[str, str]:

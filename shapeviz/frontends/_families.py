@@ -85,9 +85,9 @@ def _check(module: ModuleType) -> None:
         raise InputError(f"{module.__file__}: Config is no dataclass: write @dataclass(frozen=True) above it")
     if not module.CLASSES:
         raise InputError(f"{module.__file__}: CLASSES is empty: it needs {PARTS['CLASSES']}")
-    known = [entry.name for entry in fields(module.Config)]
+    keys = [entry.name for entry in fields(module.Config)]
     for letter, key in module.SYMBOLS.items():
-        if key not in known:
+        if key not in keys:
             raise InputError(
-                f"{module.__file__}: SYMBOLS has {letter} for {key!r}, no key of Config; {nearest(key, known)}"
+                f"{module.__file__}: SYMBOLS has {letter} for {key!r}, no key of Config; {nearest(key, keys)}"
             )

@@ -54,12 +54,12 @@ class _TwiceError(ValueError):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in entries:
             raise _TwiceError(key if key.isprintable() and len(key) < 60 else ascii(key)[:60])
-        found[key] = value
-    return found
+        entries[key] = value
+    return entries
 
 
 def _kind(data: Any) -> str:

@@ -22,31 +22,31 @@ class Overrides:
     typed: Mapping[str, str] = field(default_factory=dict)
 
 
-def overrides(given: Mapping[str, Any], class_name: str | None = None) -> Overrides:
+def overrides(settings: Mapping[str, Any], class_name: str | None = None) -> Overrides:
     """The overrides that keywords make: `sizes={"N": 16}`, `batch=8`, `head=False`, `ignore=["key"]`.
 
     Raises InputError for other keywords and for a size that is given twice, SizeError for what is no size.
     """
-    if not isinstance(given.get("sizes") or {}, Mapping) or not all(
-        isinstance(n, str) for n in given.get("sizes") or {}
+    if not isinstance(settings.get("sizes") or {}, Mapping) or not all(
+        isinstance(n, str) for n in settings.get("sizes") or {}
     ):
-        raise InputError(f"sizes = {given['sizes']!r}: a dict of sizes by letter or key is needed, {{'N': 16}}")
-    if not isinstance(given.get("ignore") or (), str | list | tuple):
-        raise InputError(f"ignore = {given['ignore']!r}: a list of keys is needed")
-    sizes = checked(given.get("sizes") or {}, "--size")
+        raise InputError(f"sizes = {settings['sizes']!r}: a dict of sizes by letter or key is needed, {{'N': 16}}")
+    if not isinstance(settings.get("ignore") or (), str | list | tuple):
+        raise InputError(f"ignore = {settings['ignore']!r}: a list of keys is needed")
+    sizes = checked(settings.get("sizes") or {}, "--size")
     typed = {name: f"--size {name}={size}" for name, size in sizes.items()}
-    for name, value in given.items():
+    for name, value in settings.items():
         if name in ("sizes", "head", "ignore"):
             continue
         if name not in LETTERS:
-            known = [*LETTERS, "sizes", "head", "ignore", "via"]
-            raise InputError(f"a configuration takes no {name}; {nearest(name, known)}")
+            choices = [*LETTERS, "sizes", "head", "ignore", "via"]
+            raise InputError(f"a configuration takes no {name}; {nearest(name, choices)}")
         letter, label = LETTERS[name], f"{flag(name)} {value}"
         if letter in sizes:
             raise InputError(f"{label}: {letter} is given by --size as well: keep one")
         sizes[letter] = positive(value, label)
         typed[letter] = label
-    head, ignore = given.get("head"), given.get("ignore") or ()
+    head, ignore = settings.get("head"), settings.get("ignore") or ()
     if head not in (True, False, None):
         raise InputError(f"head = {head!r}: True, False, or None for what the configuration says")
     return Overrides(sizes, head, class_name, (ignore,) if isinstance(ignore, str) else tuple(ignore), typed)

@@ -87,8 +87,8 @@ def _overridden(family: Family, config: Any, overrides: Overrides, task: str) ->
     A size that means another one (key/value heads as many as heads) goes with it.
     """
     runs = {name: size for name, size in overrides.sizes.items() if name in symbols.RUNS}
-    known = [entry.name for entry in fields(config)]
-    named = {**family.symbols, **{key: key for key in known}}
+    own = [entry.name for entry in fields(config)]
+    named = {**family.symbols, **{key: key for key in own}}
     changes: dict[str, Any] = {}
     for name, size in overrides.sizes.items():
         label = overrides.typed.get(name, f"{name} = {size}")
@@ -111,11 +111,11 @@ def _overridden(family: Family, config: Any, overrides: Overrides, task: str) ->
             changes[key] = changes[target]
     depth = family.symbols.get("N")
     if depth in changes:
-        for key in set(known) - set(family.symbols.values()):
+        for key in set(own) - set(family.symbols.values()):
             value = getattr(config, key)
             if isinstance(value, tuple) and len(value) == getattr(config, depth):
                 changes[key] = tuple(islice(cycle(value), changes[depth]))
-    return runs, type(config)(**{key: changes.get(key, getattr(config, key)) for key in known})
+    return runs, type(config)(**{key: changes.get(key, getattr(config, key)) for key in own})
 
 
 def _class(family: Family, data: Mapping[str, Any], overrides: Overrides, source: str) -> str:
@@ -124,15 +124,15 @@ def _class(family: Family, data: Mapping[str, Any], overrides: Overrides, source
     named = data.get("architectures") or [next(iter(classes))]
     if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
         raise InputError(f"{source}: architectures = {keys.shown(named)}: a list of class names is needed")
-    found = overrides.class_name or named[0]
-    if overrides.head is not None and not (overrides.head and classes.get(found)):
+    chosen = overrides.class_name or named[0]
+    if overrides.head is not None and not (overrides.head and classes.get(chosen)):
         return next(name for name, task in classes.items() if bool(task) == overrides.head)
-    if found not in classes:
+    if chosen not in classes:
         raise InputError(
-            f"{source}: architectures = {keys.shown(found)} is no class of {family.name} that is known; "
-            f"{nearest(found, classes)}; --head and --no-head choose {_heads(classes)}"
+            f"{source}: architectures = {keys.shown(chosen)} is no class of {family.name} that is known; "
+            f"{nearest(chosen, classes)}; --head and --no-head choose {_heads(classes)}"
         )
-    return found
+    return chosen
 
 
 def _heads(classes: Mapping[str, str]) -> str:
@@ -165,7 +165,7 @@ def _notes(data: Mapping[str, Any], class_name: str, labels: int) -> tuple[str, 
 def _as_built(data: Mapping[str, Any], config: Any, labels: int) -> dict[str, Any]:
     """The configuration with every key that the family knows, as PyTorch's implementation is to be given it."""
     values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
-    given = {entry.name for entry in fields(config) if (values[entry.name], entry.default) != (None, None)}
-    known = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items() if key in given}
+    stated = {entry.name for entry in fields(config) if (values[entry.name], entry.default) != (None, None)}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items() if key in stated}
     padding = {key: data[key] for key in ("pad_token_id",) if data.get(key) is not None}
-    return {"model_type": data["model_type"], **known, **padding, "num_labels": labels}
+    return {"model_type": data["model_type"], **plain, **padding, "num_labels": labels}

@@ -10,16 +10,16 @@ from shapeviz.frontends._assemble import assemble, check
 from shapeviz.ir import Door, Model, Origin
 
 
-def model(base: Mapping[str, Any], given: Mapping[str, Any], source: str) -> Model:
-    """The model of sizes, those in `given` before those in `base` before the defaults; None is not given.
+def model(base: Mapping[str, Any], settings: Mapping[str, Any], source: str) -> Model:
+    """The model of sizes, those in `settings` before those in `base` before the defaults; None is not given.
 
     Raises InputError for unknown names and SizeError for impossible sizes, with the nearest possible ones.
     """
     family = _families.load(_families.SIZES)
-    sizes = _keys.sizes(family, base, f"{source}: ") | _keys.sizes(family, given)
+    sizes = _keys.sizes(family, base, f"{source}: ") | _keys.sizes(family, settings)
     config = family.config(**{**sizes, **family.implied(sizes)})
     check(family, config, source if base else "")
-    typed = _keys.as_flags(family, given)
+    typed = _keys.as_flags(family, settings)
     return built(config, " + ".join([source, *([typed] if typed else [])]))
 
 

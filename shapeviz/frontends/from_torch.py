@@ -46,10 +46,10 @@ def is_source(text: str) -> bool:
         return False
     if ".py:" in text:
         return True
-    found = SOURCE.fullmatch(text)
-    if not found or found["home"].endswith(DATA) or found["path"].endswith(DATA):
+    match = SOURCE.fullmatch(text)
+    if not match or match["home"].endswith(DATA) or match["path"].endswith(DATA):
         return False
-    return len(found["home"]) > 1 or os.path.lexists(f"{found['home']}.py")  # C: is a drive
+    return len(match["home"]) > 1 or os.path.lexists(f"{match['home']}.py")  # C: is a drive
 
 
 def model(source: str, options: TraceOptions | None = None) -> Model:
@@ -67,16 +67,17 @@ def model(source: str, options: TraceOptions | None = None) -> Model:
 
 
 def configuration(
-    data: Mapping[str, Any], name: str, source: str, class_name: str | None, given: Mapping[str, Any]
+    data: Mapping[str, Any], name: str, source: str, class_name: str | None, settings: Mapping[str, Any]
 ) -> Model:
     """The Model of a configuration's module, built by transformers on the meta device and traced.
 
-    `given` are the keywords of TraceOptions. Raises as `model` does, and InputError for what transformers cannot build.
+    `settings` are the keywords of TraceOptions. Raises as `model` does, and InputError for what
+    transformers cannot build.
     """
-    known = {entry.name for entry in fields(TraceOptions)}
-    if other := next((key for key in given if key not in known), None):
+    allowed = {entry.name for entry in fields(TraceOptions)}
+    if other := next((key for key in settings if key not in allowed), None):
         raise InputError(f"{other} has no effect via torch: {source} is built as its configuration says")
-    options = TraceOptions(**given)
+    options = TraceOptions(**settings)
     positional, by_name = _prepared(options)
     with requiring("tracing", "torch"):
         from shapeviz.tracing.configuration import build

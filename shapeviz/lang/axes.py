@@ -41,14 +41,14 @@ def united(what: str, *operands: Axes) -> Axes:
 
     Raises ShapeError if an axis is not equally long everywhere.
     """
-    found: list[Axis] = []
-    for new in (axis for some in operands for axis in some):
-        known = next((axis for axis in found if axis == new), None)
-        if known is None:
-            found.append(new)
-        elif known.size != new.size:
-            raise ShapeError(f"{what}: the axis {new.name} has two sizes, {known.size} ≠ {new.size}")
-    return tuple(found)
+    axes: list[Axis] = []
+    for new in (axis for operand in operands for axis in operand):
+        same = next((axis for axis in axes if axis == new), None)
+        if same is None:
+            axes.append(new)
+        elif same.size != new.size:
+            raise ShapeError(f"{what}: the axis {new.name} has two sizes, {same.size} ≠ {new.size}")
+    return tuple(axes)
 
 
 def aligned(symbol: str, a: Tensor, b: Tensor, one: Axes, other: Axes) -> Axes:
@@ -67,13 +67,13 @@ def aligned(symbol: str, a: Tensor, b: Tensor, one: Axes, other: Axes) -> Axes:
 
 def place(what: str, x: Tensor, axis: AxisName) -> int:
     """Where x has this axis. Raises ShapeError if it has none, or more than one."""
-    found = [i for i, own in enumerate(x.axes) if axis in (own, own.name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    places = [i for i, own in enumerate(x.axes) if axis in (own, own.name)]
+    if len(places) == 1:
+        return places[0]
+    if places:
         raise ShapeError(f"{what}: {shown(x)} has two axes {axis}")
-    known = [own.name for own in x.axes if own.name]
-    hint = nearest(str(axis), known) if known else "none of its axes has a name"
+    named = [own.name for own in x.axes if own.name]
+    hint = nearest(str(axis), named) if named else "none of its axes has a name"
     raise ShapeError(f"{what}: {shown(x)} has no axis {axis}; {hint}")
 
 

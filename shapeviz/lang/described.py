@@ -14,8 +14,8 @@ from shapeviz.ir import Axis, Tensor
 def equation_of(docstring: str) -> tuple[str, str]:
     """`equation      (citation)` from the first paragraph, which may run over several lines."""
     paragraph = re.sub(r"\s*\n\s*", "  ", docstring.strip().partition("\n\n")[0])
-    found = re.fullmatch(r"(.*?)\s{2,}\(([^()]*\d{4}[^()]*)\)", paragraph)
-    return (found[1], found[2]) if found else (paragraph, "")
+    match = re.fullmatch(r"(.*?)\s{2,}\(([^()]*\d{4}[^()]*)\)", paragraph)
+    return (match[1], match[2]) if match else (paragraph, "")
 
 
 def title_of(name: str) -> str:

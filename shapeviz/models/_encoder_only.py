@@ -147,8 +147,8 @@ def encoder_only(
     def encoder(ids: Variable, table: Variable | None = None) -> Variable:
         """y = EncoderLayer^N(W_E[ids])"""
         y = first = embed(ids, table)
-        for some in stack:
-            y = repeat(some.times, some.layer, y, copies=copies, name=some.name, title=some.title)
+        for layers in stack:
+            y = repeat(layers.times, layers.layer, y, copies=copies, name=layers.name, title=layers.title)
         write(y, "EncoderLayer^N({0})", first)
         y = final_norm(y, name="final_norm", title="Final norm") if final_norm else y
         return state("y", y)

@@ -36,5 +36,5 @@ def nearest_sizes(c: Any, rules: Rules, name: str, below: Sequence[int], above: 
         return set(broken(replace(c, **changes), rules)) <= before
 
     firsts = (next(filter(mends, islice(sizes, WINDOW + 1)), None) for sizes in (below, above))
-    found = dict.fromkeys(str(size) for size in firsts if size)
-    return f"{flag(name)} {' or '.join(found)}" if found else ""
+    sizes = dict.fromkeys(str(size) for size in firsts if size)
+    return f"{flag(name)} {' or '.join(sizes)}" if sizes else ""

@@ -47,8 +47,8 @@ def counted(
         return Stack((Layers(N, layer(*counts)),)), {}, {}
     rest = max(counts, key=lambda kind: counts[kind])
     depth = sum(counts.values())
-    known = {kind: rule for kind, rule in rules.items() if kind != rest and kind in counts}
-    derived = {f"N_{kind}": rule for kind, rule in known.items() if rule.at(N=depth) == counts[kind]}
+    ruled = {kind: rule for kind, rule in rules.items() if kind != rest and kind in counts}
+    derived = {f"N_{kind}": rule for kind, rule in ruled.items() if rule.at(N=depth) == counts[kind]}
     values = {f"N_{kind}": n for kind, n in counts.items() if kind != rest and f"N_{kind}" not in derived}
     derived[f"N_{rest}"] = N - sum((Expr.of(f"N_{kind}") for kind in counts if kind != rest), Expr())
     kinds = (Layers(Expr.of(f"N_{kind}"), layer(kind), f"{kind}_layer", TITLES[kind]) for kind in counts)

@@ -33,8 +33,8 @@ def kinds(c: Any) -> dict[str, Expr]:
     """
     if c.layer_types is not None:
         every = enumerate(c.layer_types)
-        found = Counter(f"{LAYER_TYPES[kind]}_{_feed(c, i)}" for i, kind in every)
-        return {kind: Expr.of(number) for kind, number in found.items()}
+        counts = Counter(f"{LAYER_TYPES[kind]}_{_feed(c, i)}" for i, kind in every)
+        return {kind: Expr.of(number) for kind, number in counts.items()}
     most = c.max_window_layers if c.use_sliding_window else 0
     reach = N if most >= c.num_hidden_layers else Expr.of(most)
     sliding, moe, both = ceil(reach / 2), experts(c), Expr()
@@ -55,9 +55,9 @@ def kinds_pattern(c: Any, layer: Callable[[str], Layer]) -> Pattern:
     names = _names(kind for kind, count in counts.items() if count)
     full = {short: kind for kind, short in names.items()}
     shown = {short: counts[kind] for short, kind in full.items()}
-    known = {short: rules[kind] for short, kind in full.items() if not rules[kind].is_constant}
+    ruled = {short: rules[kind] for short, kind in full.items() if not rules[kind].is_constant}
     order = windowed_order(c)
-    return counted(shown, order and order.renamed(names), lambda short: layer(full[short]), known)
+    return counted(shown, order and order.renamed(names), lambda short: layer(full[short]), ruled)
 
 
 def sparse_order(c: Any) -> LayerOrder | None:
@@ -89,8 +89,8 @@ def _feed(c: Any, layer: int) -> str:
     return "moe" if _has_experts(c, layer) else "dense"
 
 
-def _names(found: Iterable[str]) -> dict[str, str]:
-    parts = {kind: kind.split("_") for kind in found}
+def _names(kinds: Iterable[str]) -> dict[str, str]:
+    parts = {kind: kind.split("_") for kind in kinds}
     differ = [len(set(column)) > 1 for column in zip(*parts.values(), strict=True)]
     return {kind: "_".join(compress(words, differ)) for kind, words in parts.items()}
 

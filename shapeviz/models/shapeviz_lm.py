@@ -68,9 +68,9 @@ class Config:
 def check(c: Config) -> None:
     """Raises SizeError for heads that do not divide the width, or rotary ones of odd width, InputError for choices."""
     divides(c, "num_attention_heads", "hidden_size")
-    for name, known in CHOICES.items():
-        if getattr(c, name) not in known:
-            raise InputError(f"{name} = {getattr(c, name)!r}: {nearest(str(getattr(c, name)), known)}")
+    for name, choices in CHOICES.items():
+        if getattr(c, name) not in choices:
+            raise InputError(f"{name} = {getattr(c, name)!r}: {nearest(str(getattr(c, name)), choices)}")
     if not 0 <= c.dropout < 1:
         raise InputError(f"dropout = {c.dropout}: a number from 0 to below 1 is needed")
     width = c.hidden_size // c.num_attention_heads

@@ -73,14 +73,14 @@ class Config:
 SYMBOLS = letters(entry.name for entry in fields(Config))
 
 
-def implied(given: Mapping[str, Any]) -> dict[str, Any]:
+def implied(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults that sizes change which are given: a head's width follows from a width or heads of one's own, and
     the sequence is no longer than a table of positions."""
     more: dict[str, Any] = {}
-    if "d_k" not in given and given.keys() & {"d_model", "heads"}:
+    if "d_k" not in settings and settings.keys() & {"d_model", "heads"}:
         more["d_k"] = None
-    if given.get("positions") == "learned" and given.get("max_len") and not given.keys() & {"seq", "tgt_seq"}:
-        more["seq"] = min(Config.seq, given["max_len"])
+    if settings.get("positions") == "learned" and settings.get("max_len") and not settings.keys() & {"seq", "tgt_seq"}:
+        more["seq"] = min(Config.seq, settings["max_len"])
     return more
 
 
@@ -165,7 +165,7 @@ def _notes(c: Config) -> tuple[str, ...]:
         "--tgt-seq is the length of the only sequence; --seq has no effect": c.tgt_seq and not c.enc,
         "--max-len has no effect: only learned positions have a table": c.max_len and c.positions != "learned",
     }
-    return tuple(text for text, given in idle.items() if given)
+    return tuple(text for text, applies in idle.items() if applies)
 
 
 def _longest(c: Config) -> int:

@@ -89,8 +89,8 @@ def _checks(report: Report) -> Iterator[Part]:
 
 
 def _check(check: Check) -> tuple[Cell, ...]:
-    expected, found = grouped(check.expected), grouped(check.found)
-    return Code(check.path), check.quantity, expected, found, check.by, _mark(check)
+    expected, actual = grouped(check.expected), grouped(check.found)
+    return Code(check.path), check.quantity, expected, actual, check.by, _mark(check)
 
 
 def _mark(check: Check) -> Cell:

@@ -176,8 +176,8 @@ def checks(report: Report) -> Table:
 def _check(check: Check) -> tuple[str, ...]:
     mark = "✓" if check.ok else "✗"
     explained = " explained" if check.ok and check.expected != check.found else ""
-    expected, found = grouped(check.expected), grouped(check.found)
-    return mark + explained, check.path or "model", check.quantity, expected, found, check.by, check.note
+    expected, actual = grouped(check.expected), grouped(check.found)
+    return mark + explained, check.path or "model", check.quantity, expected, actual, check.by, check.note
 
 
 def grouped(value: object) -> str:

@@ -42,11 +42,11 @@ def alias(name: str) -> str | None:
         return plain
     if "/" not in plain:
         return None
-    return next((known for known in names() if plain in load(known)["source"].lower().split("; ")[0]), None)
+    return next((name for name in names() if plain in load(name)["source"].lower().split("; ")[0]), None)
 
 
 def close(name: str) -> list[str]:
     """The bundled models with that text in their name, in any letters; those that begin with it first."""
     plain = re.sub(r"[\s_-]+", "", name.lower())
-    found = [known for known in names() if plain and plain in known.replace("-", "")]
-    return sorted(found, key=lambda known: not known.replace("-", "").startswith(plain))
+    similar = [name for name in names() if plain and plain in name.replace("-", "")]
+    return sorted(similar, key=lambda name: not name.replace("-", "").startswith(plain))

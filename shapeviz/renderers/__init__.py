@@ -66,21 +66,21 @@ def renderer(format: str) -> tuple[str, Renderer]:
     """A format by its name or another name that it has. Raises InputError with the nearest if there is none."""
     if plugins.has(PACKAGE, format, PREFIX):
         return format, _loaded(format)
-    for name, found in renderers().items():
-        if format in found.aliases:
-            return name, found
-    aliases = [alias for found in renderers().values() for alias in found.aliases]
+    for name, loaded in renderers().items():
+        if format in loaded.aliases:
+            return name, loaded
+    aliases = [alias for loaded in renderers().values() for alias in loaded.aliases]
     raise InputError(f"unknown format {format!r}; {nearest(format, [*formats(), *aliases])}")
 
 
 def drawing() -> list[str]:
     """The names of the formats that draw a figure."""
-    return [name for name, found in renderers().items() if found.draws]
+    return [name for name, loaded in renderers().items() if loaded.draws]
 
 
 def suffixes() -> dict[str, str]:
     """The format of every suffix."""
-    return {suffix: name for name, found in renderers().items() for suffix in found.suffixes}
+    return {suffix: name for name, loaded in renderers().items() for suffix in loaded.suffixes}
 
 
 def by_suffix(file: str) -> str | None:
@@ -96,7 +96,7 @@ def render(shown: Report | Page, format: str = "table", view: View | None = None
     Raises InputError for an unknown format, figure, theme or choice, and for the figure of a page that has none;
     MissingToolError if a figure needs Graphviz and it is not installed.
     """
-    name, found = renderer(format)
+    name, loaded = renderer(format)
     looks = View.__dataclass_fields__
     pages = () if isinstance(shown, Page) else ("verb", "path", "active", "by_kind", "columns")
     if wrong := next((choice for choice in choices if choice not in looks and choice not in pages), None):
@@ -105,14 +105,14 @@ def render(shown: Report | Page, format: str = "table", view: View | None = None
     wanted = {choice: value for choice, value in choices.items() if choice in pages}
     page = shown if isinstance(shown, Page) else page_of(shown, **wanted)
     check_drawn(name, page)
-    return found.render(page, view)
+    return loaded.render(page, view)
 
 
 def check_drawn(format: str, page: Page | None) -> None:
     """Raises InputError for a format that draws if a page, or None for whatever page of tables, has no figure."""
-    name, found = renderer(format)
-    if found.draws and (page is None or page.figure is None):
-        others = ", ".join(other for other, made in renderers().items() if not made.draws)
+    name, loaded = renderer(format)
+    if loaded.draws and (page is None or page.figure is None):
+        others = ", ".join(other for other, each in renderers().items() if not each.draws)
         raise InputError(f"-f {name} draws a figure, and there is none of this page: use one of {others}")
 
 
@@ -129,10 +129,10 @@ def drawn(page: Page, view: View) -> tuple[Figure, Theme]:
 
 def _loaded(name: str) -> Renderer:
     module = plugins.load(PACKAGE, name, PREFIX)
-    found = getattr(module, "renderer", None)
-    if not isinstance(found, Renderer):
+    loaded = getattr(module, "renderer", None)
+    if not isinstance(loaded, Renderer):
         raise ShapevizError(
             f'{module.__file__}: a renderer ends with `renderer = Renderer(render, "What it is.", …)`, '
-            f"and here is {'none' if found is None else repr(found)}"
+            f"and here is {'none' if loaded is None else repr(loaded)}"
         )
-    return found
+    return loaded

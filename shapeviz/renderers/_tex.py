@@ -87,7 +87,7 @@ def equation(text: str) -> str:
 
 def maths(text: str) -> str:
     """Text in mathematical mode."""
-    tokens = [(str(found.lastgroup), found[0]) for found in TOKENS.finditer(text)]
+    tokens = [(str(match.lastgroup), match[0]) for match in TOKENS.finditer(text)]
     return _Reader(tokens).all()
 
 

@@ -227,12 +227,12 @@ def _pieces(text: str) -> Iterator[str]:
 def _cut(text: str, signs: str) -> Iterator[str]:
     """Cut before its signs of operation, but for those in braces and in tall brackets."""
     depth, start = 0, 0
-    for found in re.finditer(rf"\\left\b|\\right\b|\\[{{}}]|[{{}}]| (?={signs})", text):
-        mark = found[0]
+    for match in re.finditer(rf"\\left\b|\\right\b|\\[{{}}]|[{{}}]| (?={signs})", text):
+        mark = match[0]
         depth += (mark in ("{", r"\left")) - (mark in ("}", r"\right"))
         if mark == " " and not depth:
-            yield text[start : found.start()]
-            start = found.start()
+            yield text[start : match.start()]
+            start = match.start()
     yield text[start:]
 
 

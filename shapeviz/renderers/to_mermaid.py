@@ -29,7 +29,7 @@ def escape(text: str) -> str:
     a #34;b#34; #60;i#62; d_k
     """
     clean = "".join(sign for sign in text if sign.isprintable())
-    return RISKY.sub(lambda found: f"#{ord(found[0])};", clean)
+    return RISKY.sub(lambda match: f"#{ord(match[0])};", clean)
 
 
 class Writer:

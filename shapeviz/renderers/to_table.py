@@ -95,15 +95,15 @@ def branches(depths: tuple[int, ...]) -> list[str]:
     >>> branches((0, 1, 1, 0))
     ['', '├─ ', '└─ ', '']
     """
-    found = []
+    stems = []
     for i, depth in enumerate(depths):
         marks = []
         for level in range(1, depth + 1):
             later = next((d for d in depths[i + 1 :] if d <= level), 0)
             more = later == level
             marks.append(("├─ " if more else "└─ ") if level == depth else ("│  " if more else "   "))
-        found.append("".join(marks))
-    return found
+        stems.append("".join(marks))
+    return stems
 
 
 def draw(page: Page) -> None:
