@@ -68,7 +68,9 @@ WRITTEN = Known(
     frozenset({Door.SIZES, Door.CONFIGURATION}), "a trace does not tell; it is known of configurations and sizes"
 )
 SAVED = Known(
-    frozenset({Door.MODULE}), "it is known of traced modules alone: shapeviz.trace(module, …, saved=True)", saved=True
+    frozenset({Door.MODULE}),
+    "it is known of traced modules alone: `shapeviz memory`, or shapeviz.trace(module, …, saved=True)",
+    saved=True,
 )
 
 

@@ -96,5 +96,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     names = [one if one.isprintable() and len(one) <= 80 else ascii(one)[:80] for one in known]
     listing = f"known: {', '.join(names)}" if len(names) <= 30 else f"{len(names)} are known"
+    lower = {one.lower(): one for one in names}  # FLOAT32 is near float32, however many of its letters are capitals
     close = get_close_matches(name, names, n=1, cutoff=0.5)
+    close = close or [lower[one] for one in get_close_matches(name.lower(), lower, n=1, cutoff=0.5)]
+    if name.lower() in lower:
+        close = [lower[name.lower()]]
     return f"did you mean {close[0]!r}?  ({listing})" if close else listing

@@ -19,7 +19,7 @@ TINY = ["--enc", "1", "--dec", "0", "--d-model", "8", "--heads", "2", "--ff", "1
 def run(*arguments: str, code: int = 0) -> str:
     done = CliRunner().invoke(app, list(arguments))
     assert done.exit_code == code, done.output
-    return done.output
+    return done.stdout or done.output
 
 
 @pytest.mark.parametrize("verb", ["params", "flops", "cache", "trace", "memory"])
@@ -104,3 +104,30 @@ def test_a_narrow_terminal_cuts_no_digit_off() -> None:
     for name in ("flops", "bytes_moved"):
         assert f"{report.row('encoder').cells[name].value:,}" in console.file.getvalue()
     assert 60 == console.width
+
+
+def test_ratios_of_two_models_are_exact_in_json_and_have_a_decimal_beside_them() -> None:
+    other = ["--columns", "intensity", "--to-size", "N=2", "--json"]
+    differences = json.loads(run("diff", "gpt2", "gpt2", *other, code=1))
+    (total,) = [d for d in differences["costs"] if d["where"] == "total"]
+    for key in ("before", "after", "change"):
+        assert float(Fraction(total[key])) == total["decimal"][key]
+    assert Fraction(total["before"]) + Fraction(total["change"]) == Fraction(total["after"])
+    two = shapeviz.measure(shapeviz.read("gpt2", sizes={"N": 2}), ["intensity"]).total["intensity"].value
+    assert two == Fraction(total["after"])
+
+
+def test_a_name_in_capitals_is_near_the_one_without() -> None:
+    assert "did you mean 'float32'?" in run("cache", *TINY, "--dtype", "FLOAT32", code=2)
+    assert "did you mean 'params'?" in run("params", *TINY, "--columns", "PARAMS", code=2)
+
+
+def test_what_memory_shows_is_headed_bytes_where_it_is_bytes_and_told_once() -> None:
+    text = run("memory", *TINY, "--columns", "params,intensity")
+    assert 1 == text.count("params: unique trainable elements")
+    assert re.search(r"^Totals\nwhat +formula +value", text, re.M)
+    assert re.search(r"^Memory\nwhat +formula +bytes", run("memory", *TINY, "--columns", "weights"), re.M)
+
+
+def test_a_column_of_a_module_says_which_verb_knows_it() -> None:
+    assert "`shapeviz memory`" in run("params", *TINY, "--columns", "saved", code=2)

@@ -52,6 +52,7 @@ SLIPS = {
     '{"model_type": "gpt2", "n_embd": 64, "hidden_size": 32}': "n_embd = 64 is another name of it",
     '{"model_type": "llama", "attention_bias": 1}': "true or false",
     '{"model_type": "llama", "hidden_act": "geluu"}': "did you mean 'gelu'",
+    '{"model_type": "llama", "hidden_act": "' + "x" * 5000 + '"}': "x…' is known",
     '{"model_type": "llama", "hidden_act": "prelu"}': "no elementwise function 'prelu' is known",
     '{"model_type": "gpt2", "activation_function": "rellu"}': "activation_function: no elementwise function 'rellu'",
     '{"model_type": "t5", "feed_forward_proj": "gated-geluu"}': "did you mean 'gelu'",

@@ -50,7 +50,8 @@ def known_activations(c: Any) -> None:
 def known(key: str, activation: str | None) -> None:
     """Raises SizeError, with the nearest name, for an elementwise function that a key names and nobody knows."""
     if activation is not None and activation not in NAMES:
-        raise SizeError(f"{key}: no elementwise function {activation!r} is known; {nearest(activation, NAMES)}")
+        name = activation if len(activation) <= 80 else f"{activation[:80]}…"
+        raise SizeError(f"{key}: no elementwise function {name!r} is known; {nearest(activation, NAMES)}")
 
 
 def usual_check(c: Any) -> None:

@@ -68,8 +68,15 @@ def _shown(value: Any) -> str:
 
 
 def _data(title: str, listings: Sequence[Listing]) -> dict[str, Any]:
-    entries = {listing.name: [dict(entry) for entry in listing.entries] for listing in listings}
+    entries = {listing.name: [_exact(entry) for entry in listing.entries] for listing in listings}
     return {"schema": "shapeviz-list/1", "title": title, **entries}
+
+
+def _exact(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry for JSON: ratios as exact text `p/q`, and under `decimal` as people read them."""
+    ratios = {key: value for key, value in entry.items() if isinstance(value, Fraction)}
+    decimal = {"decimal": {key: float(value) for key, value in ratios.items()}} if ratios else {}
+    return {**entry, **{key: str(value) for key, value in ratios.items()}, **decimal}
 
 
 def _sheet(listings: Sequence[Listing]) -> Iterator[Sequence[object]]:

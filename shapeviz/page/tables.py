@@ -149,16 +149,20 @@ def _active(column: Column, whole: Number) -> str:
     return f"{column.title}: {exact(value)}  ({rounded(value, '')}, {share(value, whole, 0).strip()} of all)"
 
 
-def memory(report: Report) -> Table:
-    """What is held in memory, one line each: formula, bytes, and the same rounded."""
+def memory(report: Report, explained: Sequence[str] = ("saved",)) -> Table:
+    """What is held in memory, one line each: formula, bytes, and the same rounded.
+
+    explained: columns whose conventions stand above it already.
+    """
     rows: list[tuple[Cell, ...]] = []
     for column in report.columns.values():
         value = column.total.value
         short = worded(rounded(value, column.unit))
         rows.append((Code(column.title), Formula(column.total), exact(value), short))
-    below = tuple(f"{name}: {column.convention}" for name, column in report.columns.items() if name != "saved")
-    columns = ("what", "formula", "bytes", "")
-    return Table(columns, tuple(rows), right=frozenset({"bytes"}), heading="Memory", below=below)
+    below = tuple(f"{name}: {column.convention}" for name, column in report.columns.items() if name not in explained)
+    bytes_alone = all(column.unit == "B" for column in report.columns.values())
+    number, heading = ("bytes", "Memory") if bytes_alone else ("value", "Totals")
+    return Table(("what", "formula", number, ""), tuple(rows), right=frozenset({number}), heading=heading, below=below)
 
 
 def checks(report: Report) -> Table:

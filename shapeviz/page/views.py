@@ -64,7 +64,7 @@ def explain_page(report: Report, path: str = "") -> Page:
 def memory_page(report: Report, *columns: str) -> Page:
     """What is saved for backward, or any columns, block by block, and what is held besides."""
     blocks = side_by_side(report, columns) if columns else costs(report, "saved")
-    return _page(report, (blocks, memory(report)))
+    return _page(report, (blocks, memory(report, columns or ("saved",))))
 
 
 def verify_page(report: Report) -> Page:
