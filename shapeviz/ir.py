@@ -129,7 +129,7 @@ class Condition:
     def names(self) -> frozenset[str]:
         return frozenset().union(*(side.names for side in (self.left, self.right) if side is not None))
 
-    def holds(self, sizes: Mapping[str, Any]) -> bool:
+    def holds(self, sizes: Mapping[str, object]) -> bool:
         """True unless these numbers contradict it; arrays of sizes must all agree with it."""
         if self.left is None or self.right is None:
             return True
@@ -137,7 +137,7 @@ class Condition:
         return bool(met.all() if hasattr(met, "all") else met)
 
 
-_SIGNS: Mapping[str, Any] = {"<": lt, "≤": le, ">": gt, "≥": ge, "=": eq, "≠": ne}
+_SIGNS: Mapping[str, Callable[[Any, Any], Any]] = {"<": lt, "≤": le, ">": gt, "≥": ge, "=": eq, "≠": ne}
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ class Origin:
     door: Door
     family: str = ""
     config: Any = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, object] = field(default_factory=dict)
     class_name: str = ""
     modules: Mapping[str, str] = field(default_factory=dict)
     trace: Any = field(default=None, repr=False)

@@ -46,7 +46,7 @@ def at_least(least: int) -> Kind:
 def plain(types: tuple[type, ...], needed: str) -> Kind:
     """A value of a Python type that is taken as it is: a switch, a text, a number."""
 
-    def take(value: Any, label: str, whole: Whole) -> Any:
+    def take(value: object, label: str, whole: Whole) -> Any:
         # true is an int to Python, and no number to a reader
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise InputError(f"{label}: {needed} is needed")
@@ -58,7 +58,7 @@ def plain(types: tuple[type, ...], needed: str) -> Kind:
 def one_of(*words: str) -> Kind:
     """One of a few words."""
 
-    def take(value: Any, label: str, whole: Whole) -> str:
+    def take(value: object, label: str, whole: Whole) -> str:
         if value not in words:
             raise InputError(f"{label}: not a choice; {nearest(str(value), words)}")
         return str(value)
@@ -69,7 +69,7 @@ def one_of(*words: str) -> Kind:
 def list_of(kind: Kind, needed: str) -> Kind:
     """A list of values of one kind."""
 
-    def take(value: Any, label: str, whole: Whole) -> tuple[Any, ...]:
+    def take(value: object, label: str, whole: Whole) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise InputError(f"{label}: {needed} is needed")
         return tuple(kind.take(item, label, whole) for item in value)
@@ -85,7 +85,7 @@ def integer_or(other: Kind) -> Kind:
     """
     needed = f"{SIZE.needed}, or {other.needed}"
 
-    def take(value: Any, label: str, whole: Whole) -> Any:
+    def take(value: object, label: str, whole: Whole) -> Any:
         if isinstance(whole(value), int):
             return SIZE.take(value, label, whole)
         try:
@@ -96,13 +96,13 @@ def integer_or(other: Kind) -> Kind:
     return Kind(needed, take)
 
 
-def _line(value: Any, label: str, whole: Whole) -> str:
+def _line(value: object, label: str, whole: Whole) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 200 or not value.isprintable():
         raise InputError(f"{label}: {LINE.needed} is needed")
     return value
 
 
-def _widths(value: Any, label: str, whole: Whole) -> tuple[int, ...]:
+def _widths(value: object, label: str, whole: Whole) -> tuple[int, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     parts = [parts] if isinstance(parts, int) and not isinstance(parts, bool) else parts
     if not isinstance(parts, list | tuple) or not 1 <= len(parts) <= MOST_WIDTHS:
@@ -156,11 +156,11 @@ def size(letter: str, *, may_be_zero: bool = False) -> Any:
     return _field(symbol.default, Key(kind, True, letter, _with_default(symbol)))
 
 
-def _field(default: Any, key: Key) -> Any:
+def _field(default: object, key: Key) -> Any:
     return field(default=default, metadata={"key": key})
 
 
-def _kind(default: Any, may_be_zero: bool) -> Kind:
+def _kind(default: object, may_be_zero: bool) -> Kind:
     """The kind of a default; true is an int to Python, so switches come first."""
     for types, kind in ((bool, SWITCH), (str, TEXT), (float, NUMBER)):
         if isinstance(default, types):
@@ -185,7 +185,7 @@ def keys(config: type) -> Mapping[str, Key]:
     return by_name
 
 
-def read(key: Key, value: Any, label: str, whole: Whole) -> Any:
+def read(key: Key, value: object, label: str, whole: Whole) -> Any:
     """The value of a key. Raises InputError or SizeError, with the label first."""
     if value is None:
         if key.null:
@@ -194,7 +194,7 @@ def read(key: Key, value: Any, label: str, whole: Whole) -> Any:
     return key.kind.take(value, label, whole)
 
 
-def integer(value: Any, label: str, needed: str, least: int, whole: Whole, largest: int = LARGEST) -> int:
+def integer(value: object, label: str, needed: str, least: int, whole: Whole, largest: int = LARGEST) -> int:
     """An integer from `least` to `largest`. Raises SizeError."""
     try:
         number = index(whole(value))
@@ -208,24 +208,24 @@ def integer(value: Any, label: str, needed: str, least: int, whole: Whole, large
     return number
 
 
-def as_it_is(value: Any) -> Any:
+def as_it_is(value: object) -> Any:
     """Of a source whose integers are Python's own."""
     return value
 
 
-def from_json(value: Any) -> Any:
+def from_json(value: object) -> Any:
     """JSON knows one kind of numbers: 4096.0 is 4096, as far as every integer is a float."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def from_text(value: Any) -> Any:
+def from_text(value: object) -> Any:
     """Flags are texts, and a TOML file may have texts where numbers are meant: "5_1_2" is 512."""
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]+(_[0-9]+)*\s*", value):
         return int(value) if len(value) < 1000 else LARGEST + 1  # Python converts no more than 4300 digits
     return value
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value for a message: short, and as JSON writes it.
 
     >>> shown(True), shown("silu"), shown([1, 2])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, groupby
-from typing import Any
 
 from shapeviz.expr import Expr, total
 
@@ -45,7 +44,7 @@ class LayerOrder:
         """True if the period is taken once: its runs make up all layers."""
         return total(count for _, count in self.period) == self.depth
 
-    def runs(self, sizes: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    def runs(self, sizes: Mapping[str, object]) -> Iterator[tuple[str, int]]:
         """The layers at these sizes, first to last; neighbours of a kind are one run. As long as the stack is deep."""
         left = int(self.depth.at(sizes))
         period = [(name, int(count.at(sizes))) for name, count in self.period]
@@ -63,7 +62,7 @@ class LayerOrder:
                 if count := sum(count for _, count in alike):
                     yield name, count
 
-    def counts(self, sizes: Mapping[str, Any]) -> dict[str, int]:
+    def counts(self, sizes: Mapping[str, object]) -> dict[str, int]:
         """How many layers of each kind there are at these sizes, at a cost that does not grow with the depth."""
         period = [(name, int(count.at(sizes))) for name, count in self.period]
         length = sum(count for _, count in period)

@@ -32,9 +32,9 @@ class Quantity:
 
     formula: Expr | Quotient
     sizes: Sizes = field(compare=False, repr=False)
-    elsewhere: Callable[[Mapping[str, Any]], Number] | None = field(default=None, compare=False, repr=False)
+    elsewhere: Callable[[Mapping[str, object]], Number] | None = field(default=None, compare=False, repr=False)
 
-    def at(self, sizes: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def at(self, sizes: Mapping[str, object] | None = None, /, **named: Any) -> Any:
         """The value, with some sizes set anew and what derives from them derived again. Raises SizeError.
 
         Where a traced module takes another branch at these sizes it is traced anew.

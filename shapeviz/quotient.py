@@ -42,7 +42,7 @@ class Quotient:
         """The dimensions that occur."""
         return self.above.names | self.below.names
 
-    def at(self, sizes: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def at(self, sizes: Mapping[str, object] | None = None, /, **named: Any) -> Any:
         """The value: an int where it is one, else an exact Fraction; floating point for arrays of sizes.
 
         Raises SizeError if a dimension has no size, or if nothing stands below the line.

@@ -12,7 +12,7 @@ from shapeviz.analysis import Analysis
 from shapeviz.column import Cell, Column
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr
-from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Op, Shape, Sizes, width
+from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Shape, Sizes, Tensor, width
 from shapeviz.layer_order import LayerOrder
 from shapeviz.quantity import Quantity
 from shapeviz.tally import Line, RatioTally, Tally
@@ -189,47 +189,71 @@ class _Rows:
     model: Model
     tallies: Mapping[str, Tally | RatioTally]
     wired: Mapping[Node, tuple[Wire, ...]]
-    owners: dict[Any, str] = field(default_factory=dict)
+    owners: dict[Tensor, str] = field(default_factory=dict)
 
     def within(self, parent: Block, prefix: str, above: _Counts) -> Iterator[Row]:
         """The rows of the nodes in a block, each followed by those within it."""
         for node in parent.body:
             path = prefix + node.name
-            block = node if isinstance(node, Block) else None
+            repeat, copies = (node.repeat, node.copies) if isinstance(node, Block) else (ONE, ONE)
             here = _Counts(
-                above.repeat * (block.repeat if block else ONE),
-                above.copies * (block.copies if block else ONE),
+                above.repeat * repeat,
+                above.copies * copies,
                 {name: tally.instances(above.columns.get(name, ONE), node) for name, tally in self.tallies.items()},
             )
-            self.owners.update(dict.fromkeys(block.params, path) if block else {})
-            yield self._row(path, node, block, here)
-            if block and not block.step:
-                yield from self.within(block, path + ".", here)
+            row = self._row(path, node, here)
+            if not isinstance(node, Block):
+                yield row
+                continue
+            # weights are owned by the first block of the walk that has them: who shares them comes later
+            self.owners.update(dict.fromkeys(node.params, path))
+            yield self._of_block(row, node)
+            if not node.step:
+                yield from self.within(node, path + ".", here)
 
-    def _row(self, path: str, node: Node, block: Block | None, here: _Counts) -> Row:
+    def _row(self, path: str, node: Node, here: _Counts) -> Row:
+        """The row of a node, as of an operation: it runs once, and has no weights."""
         sizes = self.model.sizes
+        once = Quantity(ONE, sizes)
+        failed = not isinstance(node, Block) and node.failed
         return Row(
             path=path,
             name=node.name,
-            title=block.title if block else node.equation,
+            title=node.equation,
             block=node.kind,
-            role=block.role if block else "failed" if isinstance(node, Op) and node.failed else node.kind,
+            role="failed" if failed else node.kind,
             equation=node.equation,
-            citation=block.citation if block else "",
-            caption=_with_numbers(block.caption, sizes) if block else "",
-            step=not block or block.step,
-            times=Quantity(block.repeat if block else ONE, sizes),
-            sets=Quantity(block.copies if block else ONE, sizes),
+            citation="",
+            caption="",
+            step=True,
+            times=once,
+            sets=once,
             repeat=Quantity(here.repeat, sizes),
             copies=Quantity(here.copies, sizes),
             silent=node.output.name == NOTHING,
             dims=node.output.shape,
             shape=tuple(_number(size, sizes) for size in node.output.shape),
             inputs=self.wired[node],
-            weights={weight.name: weight.shape for weight in block.params} if block else {},
-            tied={weight.name: self.owners[weight] for weight in block.tied} if block else {},
+            weights={},
+            tied={},
             cells={name: self._cell(tally, node, here.columns[name]) for name, tally in self.tallies.items()},
-            order=block.order if block else None,
+        )
+
+    def _of_block(self, row: Row, block: Block) -> Row:
+        """The row with what a block has and an operation has not."""
+        sizes = self.model.sizes
+        return replace(
+            row,
+            title=block.title,
+            role=block.role,
+            citation=block.citation,
+            caption=_with_numbers(block.caption, sizes),
+            step=block.step,
+            times=Quantity(block.repeat, sizes),
+            sets=Quantity(block.copies, sizes),
+            weights={weight.name: weight.shape for weight in block.params},
+            tied={weight.name: self.owners[weight] for weight in block.tied},
+            order=block.order,
         )
 
     def _cell(self, tally: Tally | RatioTally, node: Node, instances: Expr) -> Cell:

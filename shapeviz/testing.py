@@ -146,7 +146,7 @@ def _flat(wanted: Any, path: str) -> Iterator[tuple[str, TensorSpec]]:
                 yield from _flat(part, f"{path}.{key}" if path else str(key))
 
 
-def _places(value: Any, path: str) -> Iterator[str]:
+def _places(value: object, path: str) -> Iterator[str]:
     """The place of every tensor of an output, in the order in which they are traced."""
     if hasattr(value, "untyped_storage"):
         yield path

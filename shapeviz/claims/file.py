@@ -107,7 +107,7 @@ def _explained(error: str, text: str) -> str:
     return message
 
 
-def _claim(start: Claim, table: Mapping[str, Any], report: Report) -> Claim:
+def _claim(start: Claim, table: Mapping[str, object], report: Report) -> Claim:
     keys = ["label", "quote", "path", "paths", "all", *report.columns, "shape", "sum", "equals"]
     if unknown := next((key for key in table if key not in keys), None):
         raise InputError(f"unknown key {_shown(unknown)}; {nearest(unknown[:99], keys)}")
@@ -155,7 +155,7 @@ def _check(claim: Claim, counts: str) -> None:
             raise InputError(message)
 
 
-def _paths(table: Mapping[str, Any], known: list[str]) -> tuple[str, ...]:
+def _paths(table: Mapping[str, object], known: list[str]) -> tuple[str, ...]:
     if "path" in table and "paths" in table:
         raise InputError("path and paths: one of them is enough")
     paths_given = [table["path"]] if "path" in table else table.get("paths", [])
@@ -180,7 +180,7 @@ def _path(full: str, written: str, known: list[str]) -> str:
     raise InputError(f"no block {_shown(written)}; {nearest(full[:199], known)}")
 
 
-def _text(table: Mapping[str, Any], key: str) -> str:
+def _text(table: Mapping[str, object], key: str) -> str:
     text = table.get(key, "")
     if not isinstance(text, str):
         raise InputError(f"{key} = {_shown(text)} is not text: put it in quotes")
@@ -190,14 +190,14 @@ def _text(table: Mapping[str, Any], key: str) -> str:
     return text
 
 
-def _switch(table: Mapping[str, Any], key: str) -> bool:
+def _switch(table: Mapping[str, object], key: str) -> bool:
     value = table.get(key, False)
     if not isinstance(value, bool):
         raise InputError(f"{key} = {_shown(value)}: true or false is needed")
     return value
 
 
-def _count(key: str, value: Any) -> int:
+def _count(key: str, value: object) -> int:
     if isinstance(value, str) and len(value) < 999 and arithmetic.NUMBER.fullmatch(value.strip()):
         value = int(arithmetic.digits(value))
     if isinstance(value, bool) or not isinstance(value, int):
@@ -209,7 +209,7 @@ def _count(key: str, value: Any) -> int:
     return value
 
 
-def _shape(value: Any) -> tuple[int, ...]:
+def _shape(value: object) -> tuple[int, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= AXES:
         raise InputError(f"shape = {_shown(value)} is not a list of sizes: write it as shape = [32, 4096, 1024]")
     shape = tuple(_count("a size of shape", size) for size in value)
@@ -218,7 +218,7 @@ def _shape(value: Any) -> tuple[int, ...]:
     return shape
 
 
-def _sum(table: Mapping[str, Any]) -> Sum | None:
+def _sum(table: Mapping[str, object]) -> Sum | None:
     if "sum" not in table:
         return None
     text = table["sum"]
@@ -228,7 +228,7 @@ def _sum(table: Mapping[str, Any]) -> Sum | None:
         return arithmetic.parse(text)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """A value of the file in a message: short, and never nested."""
     if isinstance(value, dict | list):
         return "{…}" if isinstance(value, dict) else "[…]"

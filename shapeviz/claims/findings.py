@@ -123,7 +123,7 @@ def missing(report: Report, names: Any) -> str:
     return "; ".join(f"{name} is not counted: {report.reasons.get(name, 'it has no number')}" for name in unknown)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """`7,617,024`, `7,617,023/2` or `(32, 4096, 1024)`.
 
     >>> shown((32, 4096)), shown(4465920)

@@ -31,7 +31,7 @@ from shapeviz.expr.rounding import ceil, floor
 __all__ = ["Atom", "Expr", "ExprLike", "ceil", "floor", "maximum", "minimum", "notation", "product", "total"]
 
 
-def _at(self: Expr, sizes: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+def _at(self: Expr, sizes: Mapping[str, object] | None = None, /, **named: Any) -> Any:
     """The value at these sizes: an exact int (a Fraction where it is none), or an array if arrays are given.
 
     Arrays of NumPy's integers are evaluated elementwise, exactly: in 64 bits where the result is sure to

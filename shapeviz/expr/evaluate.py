@@ -35,7 +35,7 @@ def value(expr: Expr, sizes: Mapping[str, Any]) -> Any:
     return above // below if (above % below == 0).all() else above * Fraction(1) / below
 
 
-def _ratio(expr: Expr, sizes: Mapping[str, Any]) -> tuple[Any, Any]:
+def _ratio(expr: Expr, sizes: Mapping[str, object]) -> tuple[Any, Any]:
     powers, number = denominator(expr.terms.items())
     divisor = Expr({powers: number})
     above, extra = _sum(expr * divisor, sizes)
@@ -46,7 +46,7 @@ def _ratio(expr: Expr, sizes: Mapping[str, Any]) -> tuple[Any, Any]:
     return above * other, below * extra
 
 
-def _sum(expr: Expr, sizes: Mapping[str, Any]) -> tuple[Any, Any]:
+def _sum(expr: Expr, sizes: Mapping[str, object]) -> tuple[Any, Any]:
     """The value of terms with integer coefficients and positive powers."""
     above: Any = 0
     below: Any = 1
@@ -60,7 +60,7 @@ def _sum(expr: Expr, sizes: Mapping[str, Any]) -> tuple[Any, Any]:
     return above, below
 
 
-def _factor(factor: Factor, sizes: Mapping[str, Any]) -> tuple[Any, Any]:
+def _factor(factor: Factor, sizes: Mapping[str, object]) -> tuple[Any, Any]:
     if not isinstance(factor, Atom):
         return sizes[factor], 1
     ratios = [_ratio(arg, sizes) for arg in factor.args]
@@ -123,16 +123,16 @@ class _Peak:
         self.size: int = size
         self.seen: int = max(size, *(peak.seen for peak in before)) if before else size
 
-    def __add__(self, other: Any) -> _Peak:
+    def __add__(self, other: object) -> _Peak:
         return _Peak(self.size + _peak(other).size, self, _peak(other))
 
-    def __mul__(self, other: Any) -> _Peak:
+    def __mul__(self, other: object) -> _Peak:
         return _Peak(self.size * _peak(other).size, self, _peak(other))
 
-    def __floordiv__(self, other: Any) -> _Peak:
+    def __floordiv__(self, other: object) -> _Peak:
         return _Peak(max(self.size, 1), self, _peak(other))
 
-    def __rfloordiv__(self, other: Any) -> _Peak:
+    def __rfloordiv__(self, other: object) -> _Peak:
         return _peak(other) // self
 
     def __pow__(self, power: int) -> _Peak:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from shapeviz import published
 from shapeviz.errors import InputError, nearest
@@ -18,7 +17,7 @@ class ConfigFile:
     `where` is what messages call it, if that is not where it is from.
     """
 
-    data: Mapping[str, Any]
+    data: Mapping[str, object]
     name: str
     text: str
     class_name: str | None = None

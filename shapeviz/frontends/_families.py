@@ -35,7 +35,7 @@ class Family:
     classes: Mapping[str, str]
     check: Callable[[Any], None]
     build: Callable[[Any, str], Plan]
-    implied: Callable[[Mapping[str, Any]], dict[str, Any]]
+    implied: Callable[[Mapping[str, object]], dict[str, Any]]
     aliases: Mapping[str, str]
     ignored: frozenset[str]
     only: Mapping[str, tuple[object, ...]]

@@ -62,10 +62,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entries
 
 
-def _kind(data: Any) -> str:
+def _kind(data: object) -> str:
     return {list: "a list", str: "a text", type(None): "null", bool: "true or false"}.get(type(data), "a number")
 
 
-def other_kind(data: Mapping[str, Any]) -> str:
+def other_kind(data: Mapping[str, object]) -> str:
     """What a file without `model_type` is instead of a model's configuration, in words; empty if nobody can tell."""
     return next((what for key, what in OTHERS.items() if key in data), "")

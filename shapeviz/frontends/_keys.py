@@ -13,7 +13,7 @@ from shapeviz.keys import SHOWN, SWITCH, shown
 from shapeviz.symbols import flag
 
 
-def configuration(family: Family, data: Mapping[str, Any], where: str, ignore: Iterable[str] = ()) -> Any:
+def configuration(family: Family, data: Mapping[str, object], where: str, ignore: Iterable[str] = ()) -> Any:
     """The family's Config of a config.json.
 
     Raises InputError for a key that is not understood, SizeError for an impossible value.
@@ -50,7 +50,7 @@ def configuration(family: Family, data: Mapping[str, Any], where: str, ignore: I
     return family.config(**{name: value for name, (_, value) in values.items()})
 
 
-def sizes(family: Family, data: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+def sizes(family: Family, data: Mapping[str, object], where: str = "") -> dict[str, Any]:
     """Sizes and variants under the names of a family's keys, with hyphens or underscores; None is not given.
 
     `where` begins messages about a file, `sizes.toml: `; without it they name flags. Raises InputError and SizeError.
@@ -68,7 +68,7 @@ def sizes(family: Family, data: Mapping[str, Any], where: str = "") -> dict[str,
     return values
 
 
-def as_flags(family: Family, data: Mapping[str, Any]) -> str:
+def as_flags(family: Family, data: Mapping[str, object]) -> str:
     """Sizes and variants as one would type them: `--d-model 512 --no-bias`."""
     flags = []
     for key, value in data.items():
@@ -84,6 +84,6 @@ def _name(key: Any) -> str:
     return str(key).replace("-", "_")
 
 
-def _as_flag(name: str, value: Any) -> str:
+def _as_flag(name: str, value: object) -> str:
     plain = isinstance(value, str) and value and value.isprintable() and " " not in value and len(value) <= SHOWN
     return f"{flag(name)} {value if plain else shown(value)}"

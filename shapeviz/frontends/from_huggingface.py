@@ -20,7 +20,7 @@ QUANTIZED = ("quantization_config", "quantization", "compression_config")
 
 
 def model(
-    data: Mapping[str, Any], name: str, source: str, overrides: Overrides | None = None, where: str = ""
+    data: Mapping[str, object], name: str, source: str, overrides: Overrides | None = None, where: str = ""
 ) -> Model:
     """The model of a configuration. Raises InputError for keys, SizeError for sizes that cannot be."""
     overrides, where = overrides or Overrides(), where or source
@@ -54,14 +54,14 @@ def model(
     return made
 
 
-def _dtype(data: Mapping[str, Any]) -> str:
+def _dtype(data: Mapping[str, object]) -> str:
     """The dtype of the weights, if the configuration names one."""
     named = data.get("dtype") or data.get("torch_dtype")
     text = named.removeprefix("torch.") if isinstance(named, str) else ""
     return text if is_dtype(text) else ""
 
 
-def _family(data: Mapping[str, Any], source: str) -> Family:
+def _family(data: Mapping[str, object], source: str) -> Family:
     """The file of the model type. Raises InputError, with the nearest types that are known."""
     kind = data.get("model_type")
     parts = [key for key, value in data.items() if isinstance(value, dict) and _families.has(value.get("model_type"))]
@@ -118,7 +118,7 @@ def _overridden(family: Family, config: Any, overrides: Overrides, task: str) ->
     return runs, type(config)(**{key: changes.get(key, getattr(config, key)) for key in own})
 
 
-def _class(family: Family, data: Mapping[str, Any], overrides: Overrides, source: str) -> str:
+def _class(family: Family, data: Mapping[str, object], overrides: Overrides, source: str) -> str:
     """The class that is meant: the one asked for, the one that the configuration names, or the family's first."""
     classes: Mapping[str, str] = family.classes
     named = data.get("architectures") or [next(iter(classes))]
@@ -139,7 +139,7 @@ def _heads(classes: Mapping[str, str]) -> str:
     return " and ".join(next(name for name, task in classes.items() if bool(task) == head) for head in (True, False))
 
 
-def _labels(data: Mapping[str, Any], source: str, usual: int) -> int:
+def _labels(data: Mapping[str, object], source: str, usual: int) -> int:
     """The labels of a classifier: as many as usual unless the configuration names or counts them."""
     names, number = data.get("id2label"), data.get("num_labels")
     if number is not None:
@@ -162,7 +162,7 @@ def _notes(data: Mapping[str, Any], class_name: str, labels: int) -> tuple[str, 
     return tuple(text for text, holds in notes.items() if holds)
 
 
-def _as_built(data: Mapping[str, Any], config: Any, labels: int) -> dict[str, Any]:
+def _as_built(data: Mapping[str, object], config: Any, labels: int) -> dict[str, Any]:
     """The configuration with every key that the family knows, as PyTorch's implementation is to be given it."""
     values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
     stated = {entry.name for entry in fields(config) if (values[entry.name], entry.default) != (None, None)}

@@ -10,7 +10,7 @@ from shapeviz.frontends._assemble import assemble, check
 from shapeviz.ir import Door, Model, Origin
 
 
-def model(base: Mapping[str, Any], settings: Mapping[str, Any], source: str) -> Model:
+def model(base: Mapping[str, object], settings: Mapping[str, object], source: str) -> Model:
     """The model of sizes, those in `settings` before those in `base` before the defaults; None is not given.
 
     Raises InputError for unknown names and SizeError for impossible sizes, with the nearest possible ones.

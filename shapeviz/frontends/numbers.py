@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from shapeviz.errors import InputError, SizeError
 from shapeviz.expr import Expr
@@ -28,7 +27,7 @@ def assigned(pairs: Iterable[str], flag: str) -> dict[str, int]:
     return numbers
 
 
-def checked(numbers: Mapping[str, Any], flag: str) -> dict[str, int]:
+def checked(numbers: Mapping[str, object], flag: str) -> dict[str, int]:
     """The same numbers, every one a positive integer under a name that formulas can have. Raises SizeError."""
     sizes = {}
     for name, number in numbers.items():
@@ -42,7 +41,7 @@ def checked(numbers: Mapping[str, Any], flag: str) -> dict[str, int]:
     return sizes
 
 
-def positive(value: Any, label: str) -> int:
+def positive(value: object, label: str) -> int:
     """A positive integer or the text of one, no larger than torch can take. Raises SizeError, with the label first."""
     return integer(value, label, "a positive integer", 1, from_text, LARGEST_SIZE)
 

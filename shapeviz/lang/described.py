@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any
 
 from shapeviz.expr import Expr
 from shapeviz.ir import Axis, Tensor
@@ -23,7 +22,7 @@ def title_of(name: str) -> str:
     return re.sub(r"_(?=\d)", " ", name).replace("_", "-").capitalize()
 
 
-def caption_of(template: str, arguments: Mapping[str, Any]) -> tuple[str | Expr, ...]:
+def caption_of(template: str, arguments: Mapping[str, object]) -> tuple[str | Expr, ...]:
     """The caption in pieces, its expressions left as they are, to be given numbers when it is shown."""
     pieces: list[str | Expr] = []
     for text, name in re.findall(r"([^{]*)(?:\{([\w.]+)\})?", template):

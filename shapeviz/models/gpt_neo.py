@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from shapeviz.blocks.attention import Heads, MultiHead
 from shapeviz.blocks.encoder import PreNorm
@@ -38,7 +37,7 @@ MODULES = {
 KINDS = {"global": "full", "local": "sliding"}
 
 
-def _read_turns(value: Any, label: str, whole: Whole) -> tuple[tuple[tuple[str, ...], int], ...]:
+def _read_turns(value: object, label: str, whole: Whole) -> tuple[tuple[tuple[str, ...], int], ...]:
     if not isinstance(value, list) or not all(isinstance(item, list) and len(item) == 2 for item in value):
         raise InputError(f"{label}: {TURNS.needed} is needed")
     return tuple((TEXTS.take(kinds, label, whole), COUNT.take(times, label, whole)) for kinds, times in value)

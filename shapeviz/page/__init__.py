@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, Protocol, TypeAlias, Union
 
 from shapeviz.expr import Expr, notation
 
@@ -200,6 +200,6 @@ class Page:
     title: str
     parts: tuple[Part, ...]
     header: Header | None = None
-    data: Callable[[], Mapping[str, Any]] = dict
+    data: Callable[[], Mapping[str, object]] = dict
     sheet: Callable[[], Sheet] = tuple
     figure: Callable[[str], Figure] | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any
 
 from shapeviz.expr import Expr
 from shapeviz.layer_order import LayerOrder
@@ -17,9 +16,9 @@ from shapeviz.report import Check, Report, Row
 from shapeviz.wording import numeric, symbolic
 
 
-def as_object(report: Report) -> dict[str, Any]:
+def as_object(report: Report) -> dict[str, object]:
     """The report as plain dictionaries and lists."""
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "schema": "shapeviz/1",
         "model": {"name": report.name, "title": report.title, "source": report.source},
         "conventions": {name: column.convention for name, column in report.columns.items()},
@@ -40,7 +39,7 @@ def as_object(report: Report) -> dict[str, Any]:
     return data
 
 
-def check_object(check: Check) -> dict[str, Any]:
+def check_object(check: Check) -> dict[str, object]:
     """One comparison: what was expected, what was found, by whom."""
     return {
         "path": check.path, "quantity": check.quantity,
@@ -49,12 +48,12 @@ def check_object(check: Check) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _value(value: Any) -> Any:
+def _value(value: object) -> object:
     """A number, text or shape as it is; a fraction as its text."""
     return value if value is None or isinstance(value, bool | int | str | list | tuple) else str(value)
 
 
-def _row(report: Report, row: Row) -> dict[str, Any]:
+def _row(report: Report, row: Row) -> dict[str, object]:
     rest = {name: cell.not_counted for name, cell in row.cells.items() if cell.not_counted.terms}
     return {
         "path": row.path,
@@ -75,20 +74,20 @@ def _row(report: Report, row: Row) -> dict[str, Any]:
     }
 
 
-def _order(report: Report, order: LayerOrder) -> dict[str, Any]:
+def _order(report: Report, order: LayerOrder) -> dict[str, object]:
     """The runs of a period, taken in turn until there are `depth` layers; the last period may be cut."""
     period = [{"name": name, "count": _cell(Quantity(count, report.sizes))} for name, count in order.period]
     return {"period": period, "depth": _cell(Quantity(order.depth, report.sizes))}
 
 
-def _cell(quantity: Quantity) -> dict[str, Any]:
+def _cell(quantity: Quantity) -> dict[str, object]:
     value = quantity.value
     if isinstance(value, Fraction):  # of a ratio: exact as text, and as people read it
         return {"formula": quantity.python, "value": str(value), "decimal": float(value)}
     return {"formula": quantity.python, "value": value}
 
 
-def _uncounted(report: Report, rest: Mapping[str, Expr]) -> dict[str, Any]:
+def _uncounted(report: Report, rest: Mapping[str, Expr]) -> dict[str, object]:
     def why(cost: Expr) -> str:
         return "; ".join(text for name, text in report.reasons.items() if name in cost.names)
 

@@ -30,7 +30,7 @@ class Listing:
     name: str
     title: str
     columns: tuple[Column, ...]
-    entries: tuple[Mapping[str, Any], ...]
+    entries: tuple[Mapping[str, object], ...]
     long: frozenset[int] = frozenset()
 
 
@@ -55,13 +55,13 @@ def table(listing: Listing) -> Table:
     )
 
 
-def _cells(listing: Listing, entry: Mapping[str, Any]) -> Iterator[Cell]:
+def _cells(listing: Listing, entry: Mapping[str, object]) -> Iterator[Cell]:
     first, *others = (_shown(entry[column.key]) for column in listing.columns)
     yield Code(first)
     yield from map(worded, others)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if value is None:
         return "–"
     return exact(value) if isinstance(value, int | Fraction) else str(value)

@@ -52,7 +52,7 @@ class LentTensors(dict[str, Any]):
         tensor = super().__getitem__(name)
         return None if tensor is None else self._stand_in(tensor)
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: object = None) -> Any:
         return self[name] if name in self else default  # noqa: SIM401
 
     def items(self) -> Any:
