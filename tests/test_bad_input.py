@@ -267,3 +267,22 @@ def test_ctrl_c_ends_with_130_and_no_traceback(code: str, tmp_path: Path) -> Non
         output, errors = process.communicate(timeout=600)
     assert (130, b"") == (process.returncode, output)
     assert b"Traceback" not in errors
+
+
+def test_no_file_that_is_read_is_written(tmp_path: Path) -> None:
+    module, sizes, claims, text = (tmp_path / name for name in ("m.py", "sizes.toml", "claims.toml", "text.txt"))
+    module.write_text("from torch import nn\n\n\ndef linear():\n    return nn.Linear(4, 8)\n")
+    sizes.write_text("enc = 1\ndec = 0\n")
+    claims.write_text('[[claim]]\npath = "model"\nparams = 1\n')
+    text.write_text("To be or not to be\n" * 200)
+    before = {path: path.read_text() for path in (module, sizes, claims, text)}
+    for words in (
+        ["params", f"{module}:linear", "--input", "float32[B,4]", "-f", "md", "-o", str(module)],
+        ["diff", "gpt2", str(sizes), "-f", "md", "-o", str(sizes)],
+        ["diff", str(sizes), "gpt2", "-f", "md", "-o", str(sizes)],
+        ["verify", "--claims", str(claims), "-f", "md", "-o", str(claims)],
+        ["tokenizers", "--text", str(text), "--kind", "char", "--steps", "0", "-f", "md", "-o", str(text)],
+    ):
+        assert "write to another one" in invoke(*words).stderr, words
+        assert 2 == invoke(*words).exit_code
+    assert before == {path: path.read_text() for path in before}

@@ -34,7 +34,7 @@ def emit(page: Page, request: Request) -> None:
             path = path.with_suffix(".dot")
             contents[path] = render(page, "dot", view)
             absent = MissingToolError(f"{error}; {path} is written and can be drawn later")
-    _keep_the_model(request, contents)
+    _keep_what_is_read(request, contents)
     write_all(contents)
     if absent:
         raise absent
@@ -77,12 +77,20 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _keep_the_model(request: Request, targets: Iterable[Path]) -> None:
-    """Raises InputError if a file to be written is the one that the model is read from."""
-    model = Path(request.model or "")
-    for path in targets:
-        if request.model and model.is_file() and path.exists() and path.samefile(model):
-            raise InputError(f"-o {path}: that is the model's own file: write to another one")
+def _keep_what_is_read(request: Request, targets: Iterable[Path]) -> None:
+    """Raises InputError if a file to be written is one that the result is read from: a model, claims, a text."""
+    models = [request.model, request.extra.get("first"), request.extra.get("second")]
+    others = [request.extra.get("claims"), request.extra.get("csv"), *(request.extra.get("texts") or ())]
+    for what, names in (("the model's own file", models), ("a file that is read", others)):
+        sources = [source for name in names if name for source in _files(str(name))]
+        for path in targets:
+            if path.exists() and any(path.samefile(source) for source in sources):
+                raise InputError(f"-o {path}: that is {what}: write to another one")
+
+
+def _files(name: str) -> list[Path]:
+    """The file of `model.toml`, `model.py:factory` or `config.json:text_config`, if there is one."""
+    return [file for file in (Path(name), Path(name.rpartition(":")[0])) if file.is_file()]
 
 
 def _kind(name: str, format: str | None) -> str:
