@@ -132,6 +132,7 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
         if reason := next((part.knows.otherwise for part in parts if not part.knows.of(model)), ""):
             raise InputError(f"{name} of {model.name}: {reason}")
     model = _with_letters(model, [part for parts in needed.values() for part in parts])
+    # a column and a ratio over it are folded once: intensity shares the FLOPs of flops
     shared = {id(part): Tally(model, part) for parts in needed.values() for part in parts}
     tallies = {name: _tally(*(shared[id(part)] for part in parts)) for name, parts in needed.items()}
     return Report(

@@ -99,6 +99,7 @@ class Tally:
     def whole(self) -> Quantity:
         """The cost of the model; sizes for which its trace does not hold are traced anew when they are asked for."""
 
+        # a module may branch on a length, and have other operations beyond it: no formula of this trace says their cost
         def elsewhere(sizes: Mapping[str, Any]) -> Number:
             assert self.model.again is not None
             there: Number = Tally(self.model.again(sizes), self.analysis).whole().value

@@ -35,6 +35,7 @@ def wires(root: Block) -> dict[Node, tuple[Wire, ...]]:
         source = next((p for p in makers.get(tensor, ()) if not path.startswith(p + ".")), "")
         others = [t for t in node.inputs if t is not tensor]
         role = "data"
+        # one term of the sum is made from the other, which therefore goes around what makes it (He et al. 2016, fig. 2)
         if not isinstance(node, Block) and node.kind == "add" and any(tensor in upstream.get(t, ()) for t in others):
             role = "residual"
         elif tensor in carried.get(node, ()):
@@ -59,6 +60,7 @@ def _carried(block: Block, outside: frozenset[Tensor]) -> dict[Node, frozenset[T
     for node in block.body:
         carried[node] = outside
         if isinstance(node, Block):
+            # a repetition hands its first input on to the next one; the others all repetitions read anew
             inside = frozenset(node.inputs[1:]) if node.repeat != ONE else outside
             carried |= _carried(node, inside)
     return carried

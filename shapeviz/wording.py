@@ -26,7 +26,7 @@ def humanize(number: Number) -> str:
         return str(number)
     power = min((len(str(number)) - 1) // 3, len(PREFIXES) - 1)
     hundredths = (number * 100 + 1000**power // 2) // 1000**power
-    if hundredths >= 100_000 and power < len(PREFIXES) - 1:
+    if hundredths >= 100_000 and power < len(PREFIXES) - 1:  # 999,999 is 1.00 M, not 1000.00 K
         power, hundredths = power + 1, 100
     return f"{hundredths // 100}.{hundredths % 100:02d} {PREFIXES[power]}"
 

@@ -90,6 +90,7 @@ class Drawing:
         row = node.last if node.last.role == "norm" else node.first
         if row.role == "attention" and any(wire.role == "memory" for wire in row.inputs):
             return "cross"
+        # weights stand in linear layers: a product of two activations is Q Kᵀ or P V, a part of attention
         return "attention" if row.block == "matmul" else row.role
 
     def title(self, node: Node) -> str:

@@ -14,6 +14,7 @@ from shapeviz.wording import exact, label, missing, rounded, share, summed, time
 def telling(report: Report) -> list[str]:
     """The columns that tell something: not those of which the model has none, nor active parameters that are all."""
     total, parts = report.total, report.not_counted
+    # without experts every token meets all parameters: the column would repeat the one beside it
     same = {"active"} if total.get("active") == total.get("params") else set()
     return [name for name in report.columns if name not in same and (total[name].terms or name in parts)] or [
         *report.columns
@@ -111,17 +112,19 @@ def costs(report: Report, name: str, beside: str | None = None) -> Table:
     whole, title = column.total.value, column.title
     part_of = whole if column.adds else 0  # only what adds up has shares
     cells: list[tuple[Cell, ...]] = [(_named(row), output(row), *_cost(row.cells[name], part_of)) for row in rows]
-    more = (report.columns[beside].title,) if beside else ()
+    titles, totals = [title], [_total(column)]
     if beside:
         cells = [(*c[:3], exact(row.cells[beside].value), *c[3:]) for c, row in zip(cells, rows, strict=True)]
-    notes = [text for text in (missing(report, name), f"{name}: {column.convention}") if text]
+        titles.append(report.columns[beside].title)
+        totals.append(_active(report.columns[beside], whole))
+    notes = filter(None, (missing(report, name), f"{name}: {column.convention}"))
     return _tree(
         f"{capital(title)} of one instance of every block, and the share of all its instances",
-        ("block", "output", title, *more, "share of model", "formula of one"),
+        ("block", "output", *titles, "share of model", "formula of one"),
         rows,
         cells,
-        right=frozenset({title, *more}),
-        below=(_total(column), *([_active(report.columns[beside], whole)] if beside else []), *notes),
+        right=frozenset(titles),
+        below=(*totals, *notes),
     )
 
 
