@@ -22,26 +22,33 @@ from shapeviz.report import Report, measure
 
 Sample = Callable[[Random], dict[str, Any]]
 CHUNKS = range(4)
+Pair = tuple[nn.Module, Model]  # theirs and ours of one configuration
 EACH = 26  # configurations of a chunk: more than a hundred in all
 LEFT_OUT = 0.08  # of all keys, to be filled by a default
 
 
 def drawn(family: str, sample: Sample, seed: int, left_out: float = LEFT_OUT) -> dict[str, Any]:
     """A random configuration with one of the family's classes; some keys are left out, if transformers takes it so."""
+    return _drawn(family, sample, seed, left_out)[0]
+
+
+def _drawn(family: str, sample: Sample, seed: int, left_out: float) -> tuple[dict[str, Any], Pair | None]:
+    """The configuration, and what was built and read of it if that was needed to draw it."""
     random = Random(f"{family} {seed}")
     data = {"model_type": family, **sample(random)}
     names = list(plugins.load("shapeviz.models", family).CLASSES)
     data.setdefault("architectures", [random.choice([names[0], *names])])
     fewer = {key: value for key, value in data.items() if key in KEPT or random.random() >= left_out}
+    if len(fewer) == len(data):
+        return data, None
     try:
-        build(fewer)
+        module = build(fewer)
     except Exception:  # whatever transformers says of sizes that do not go together, now that some are defaults
-        return data
+        return data, None
     try:
-        read(fewer)
+        return fewer, (module, read(fewer))
     except SizeError:
-        return data
-    return fewer
+        return data, None
 
 
 def usual_sizes(random: Random, head_dim: bool = True) -> dict[str, Any]:
@@ -66,12 +73,7 @@ KEPT = ("model_type", "architectures", "num_labels", "layer_types")
 
 def build(data: Mapping[str, Any], device: str = "meta") -> nn.Module:
     """The model of transformers of that configuration, without weights."""
-    keys = {key: value for key, value in data.items() if key != "model_type"}
-    config = CONFIG_MAPPING[data["model_type"]](**keys)
-    if "tie_word_embeddings" in data:
-        config.tie_word_embeddings = data["tie_word_embeddings"]  # T5's would force it
-    if getattr(config, "pad_token_id", None) is None:
-        config.pad_token_id = 0  # for classifiers of batches
+    config = configured(data)
     config._experts_implementation = "eager" if device == "cpu" else None
     with torch.device(device), no_init_weights():
         module = getattr(transformers, data["architectures"][0])(config).eval()
@@ -79,6 +81,17 @@ def build(data: Mapping[str, Any], device: str = "meta") -> nn.Module:
     if data["model_type"] == "t5":  # both stacks read one table, even where the head has its own
         module.set_input_embeddings(module.get_input_embeddings())
     return module
+
+
+def configured(data: Mapping[str, Any]) -> Any:
+    """The configuration as transformers reads it."""
+    keys = {key: value for key, value in data.items() if key != "model_type"}
+    config = CONFIG_MAPPING[data["model_type"]](**keys)
+    if "tie_word_embeddings" in data:
+        config.tie_word_embeddings = data["tie_word_embeddings"]  # T5's would force it
+    if getattr(config, "pad_token_id", None) is None:
+        config.pad_token_id = 0  # for classifiers of batches
+    return config
 
 
 def read(data: Mapping[str, Any]) -> Model:
@@ -89,14 +102,13 @@ def read(data: Mapping[str, Any]) -> Model:
 def check_counts(family: str, sample: Sample, chunk: int) -> None:
     """Parameters in all, of every top module and active; buffers; of a chunk of random configurations."""
     for seed in range(chunk * EACH, (chunk + 1) * EACH):
-        data = drawn(family, sample, seed)
-        found = differences(data)
+        data, pair = _drawn(family, sample, seed, LEFT_OUT)
+        found = differences(data, *(pair or (build(data), read(data))))
         assert {} == found, f"(theirs, ours): {found}, {data}"
 
 
-def differences(data: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+def differences(data: Mapping[str, Any], module: nn.Module, model: Model) -> dict[str, tuple[int, int]]:
     """What transformers says and we do not: name of the count, their figure, ours."""
-    module, model = build(data), read(data)
     report = measure(model, ["params", "active", "buffers"])
     theirs = {
         "params": sum(weight.numel() for weight in module.parameters()),
@@ -212,7 +224,7 @@ def check_cache(family: str, sample: Sample, seed: int) -> None:
 def check_windows(family: str, sample: Sample, seed: int, tokens: int = 200) -> None:
     """How many of some tokens all layers keep, against the windows of the cache that transformers sets up."""
     data = drawn(family, sample, seed, left_out=0)
-    windows = [getattr(layer, "sliding_window", tokens) for layer in DynamicCache(config=build(data).config).layers]
+    windows = [getattr(layer, "sliding_window", tokens) for layer in DynamicCache(config=configured(data)).layers]
     model = read(data)
     sizes = {**model.sizes.resolve(), "B": 1, "S": tokens}
 

@@ -34,6 +34,8 @@ class FakeRun:
         self.recording = Recording(symbols, request.saves)
         # transformers and others build small tensors with data in them on the way: these may be among the fake ones
         self.mode = FakeTensorMode(shape_env=symbols.env, allow_non_fake_inputs=True)
+        # Where equal layers run once, torch's memory of answers seldom serves and costs a third of the time.
+        self.mode.cache_enabled = not request.fold
         self.weights: dict[int, Named] = {}
         self.inputs: list[Named] = []
         self._weight_names = {
