@@ -40,11 +40,12 @@ def longest_first(names: Sequence[str], seconds: Mapping[str, float]) -> list[in
 
 
 class Record:
-    """CPU seconds of tests, their child processes and fixtures included: of a function, those of its longest case."""
+    """CPU seconds of tests, their child processes and fixtures included: of a function, those of a case on average."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config, self.began = config, 0.0
         self.seconds: Counter[str] = Counter()
+        self.cases: Counter[str] = Counter()
 
     @staticmethod
     def now() -> float:
@@ -62,9 +63,11 @@ class Record:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
             name = function(report.nodeid)
-            self.seconds[name] = max(self.seconds[name], dict(report.user_properties).get("cpu", 0))
+            self.seconds[name] += dict(report.user_properties).get("cpu", 0)
+            self.cases[name] += 1
 
     def pytest_sessionfinish(self) -> None:
         if not hasattr(self.config, "workerinput"):  # the workers send their reports to the process that writes
-            longer = {name: round(cost, 2) for name, cost in sorted(self.seconds.items()) if cost >= SHORTEST}
+            each = {name: self.seconds[name] / self.cases[name] for name in sorted(self.seconds)}
+            longer = {name: round(cost, 2) for name, cost in each.items() if cost >= SHORTEST}
             Path(self.config.getoption("record")).write_text(json.dumps(longer, indent=0) + "\n")
