@@ -114,6 +114,15 @@ def times(row: Row) -> str:
     return f"× {runs.value}, {sets.value} set" + "s" * bool(sets.value > 1)
 
 
+def legible(text: str) -> str:
+    """Text that a terminal shows as it stands: what would turn or hide what follows is written by its number.
+
+    >>> legible("a" + chr(0x202E) + "b" + chr(27) + "[2J")
+    'a\\\\u202eb\\\\x1b[2J'
+    """
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
+
+
 def label(line: Line) -> str:
     """`query, key, value`, with the repetition where there is one: `layer × N_enc`."""
     return ", ".join(line.labels) + ("" if line.times == ONE else f" × {line.times}")

@@ -6,8 +6,10 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shapeviz.page import Code, Table
 from shapeviz.renderers.to_dot import html, quoted
 from shapeviz.renderers.to_markdown import code, escape
+from shapeviz.renderers.to_table import table_lines
 
 MARKS = r"\`*_{}[]#|~!"
 
@@ -40,3 +42,12 @@ def test_a_code_span_ends_with_its_own_fence_alone(name: str) -> None:
     inside = code(name)[len(fence) : -len(fence)]
     assert name in inside
     assert fence not in re.findall("`+", inside)
+
+
+def test_a_name_cannot_turn_hide_or_break_what_stands_beside_it() -> None:
+    name = "a\n\u202eb\x1b[2J"
+    table = Table(("block", "parameters"), ((Code(name), "40"),))
+    shown = "\n".join(table_lines(table))
+    assert "a\\n\\u202eb\\x1b[2J  40" in shown.splitlines()[-1]
+    for text in (code(name), escape(name)):
+        assert all(sign.isprintable() for sign in text)

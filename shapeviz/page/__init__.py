@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union
 
 from shapeviz.expr import Expr, notation
+from shapeviz.wording import legible
 
 if TYPE_CHECKING:
     from shapeviz.figure import Figure
@@ -114,7 +115,7 @@ def plain(cell: Cell) -> str:
     >>> plain(("of ", Code("decoder.layer"), ": ", Shape((Expr.of("B"), Expr.of("S")))))
     'of decoder.layer: (B, S)'
     """
-    return "".join(map(str, spans(cell)))
+    return legible("".join(map(str, spans(cell))))
 
 
 @dataclass(frozen=True)

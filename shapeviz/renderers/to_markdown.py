@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from shapeviz.page import Cell, Code, Header, Page, Part, Picture, Span, Strong, Table, Text, plain, spans
 from shapeviz.renderers import Renderer, View
+from shapeviz.wording import legible
 
 
 def render(page: Page, view: View) -> str:
@@ -23,7 +24,7 @@ def escape(text: str) -> str:
     >>> escape("a|<i>") == "a" + chr(92) + "|&lt;i&gt;"
     True
     """
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    safe = legible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", safe).replace("\n", " ")
 
 
@@ -33,6 +34,7 @@ def code(text: str) -> str:
     >>> code("d_k"), code("a`b")
     ('`d_k`', '`` a`b ``')
     """
+    text = legible(text.replace("\n", " "))
     if "`" not in text:
         return f"`{text}`" if text else ""
     fence = "`" * (max(map(len, re.findall("`+", text))) + 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shapeviz.page import Cell, Page, Table, Text, plain
 from shapeviz.renderers import Renderer, View
-from shapeviz.wording import folded
+from shapeviz.wording import folded, legible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +35,8 @@ def heading(page: Page) -> list[str]:
     """Title, sizes, what was derived, and the letters."""
     header = page.header
     if header is None:
-        return [page.title]
-    lines = [f"{page.title}   ({header.source})"]
+        return [legible(page.title)]
+    lines = [legible(f"{page.title}   ({header.source})")]
     lines += folded(header.sizes, ", ", "sizes:   ")
     lines += folded(header.derived, ", ", "derived: ")
     lines += folded(header.letters, "; ", "letters: ")
@@ -60,7 +60,8 @@ def rows(table: Table) -> list[tuple[str, ...]]:
 
 
 def _equated(table: Table, number: int, cell: Cell) -> str:
-    return f"= {plain(cell)}" if table.aligned and number > 1 else plain(cell)
+    text = plain(cell).replace("\n", "\\n")  # a line break in a name would break the table
+    return f"= {text}" if table.aligned and number > 1 else text
 
 
 def table_lines(table: Table) -> list[str]:
