@@ -71,7 +71,6 @@ GLOSSARY = (
 )  # fmt: skip
 
 BY_LETTER = {symbol.letter: symbol for symbol in GLOSSARY}
-BY_KEY = {symbol.key: symbol for symbol in GLOSSARY}
 LETTERS = {symbol.key: symbol.letter for symbol in GLOSSARY if symbol.help}
 """The letter that each flag sets, by the flag's key."""
 _PLACES = {symbol.letter: place for place, symbol in enumerate(GLOSSARY)}

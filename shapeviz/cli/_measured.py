@@ -72,8 +72,8 @@ def show(
     """Reads and measures a model and puts out a page of it. Gives the report.
 
     The columns are those of --columns, else those named, else those of the model, and more.
-    A trace that could not be finished is shown as far as
-    it came, then comes the TraceError. With --strict, what is not counted is a CheckFailedError at the end.
+    A trace that could not be finished is shown as far as it came, then comes the TraceError. With --strict, what is not
+    counted is a CheckFailedError at the end.
     """
     try:
         model = model_of(request)

@@ -23,8 +23,8 @@ class TraceOptions:
     """How a module is to be traced: its inputs as specs, sizes of their dimensions, names of its own numbers.
 
     `training` also traces the backward pass, `saved` keeps what is saved for it; `input_grad` says whether the inputs
-    require gradients (None: only where `saved` is asked for); without `run`,
-    a module whose inputs are not given is not run.
+    require gradients (None: only where `saved` is asked for); without `run`, a module whose inputs are not given is not
+    run.
     """
 
     inputs: tuple[str, ...] = ()
@@ -71,8 +71,8 @@ def configuration(
 ) -> Model:
     """The Model of a configuration's module, built by transformers on the meta device and traced.
 
-    `settings` are the keywords of TraceOptions. Raises as `model` does, and InputError for what
-    transformers cannot build.
+    `settings` are the keywords of TraceOptions. Raises as `model` does, and InputError for what transformers cannot
+    build.
     """
     allowed = {entry.name for entry in fields(TraceOptions)}
     if other := next((key for key in settings if key not in allowed), None):

@@ -1,9 +1,9 @@
 """Probabilistic context-free grammars: text drawn from them, its exact entropy, and the proof that it reads one way.
 
 A rule has alternatives, each with an integer weight; an alternative is a sequence of texts and `{references}`, never
-empty, and never beginning with its own rule. If no
-alternative of a rule can begin with what another one can give in full, every text has one derivation (see `clash`), and
-so the entropy of the text is that of its derivation: a sum over rules of visits times the entropy of their choice.
+empty, and never beginning with its own rule. If no alternative of a rule can begin with what another one can give in
+full, every text has one derivation (see `clash`), and so the entropy of the text is that of its derivation: a sum over
+rules of visits times the entropy of their choice.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ def verify(model: Model) -> tuple[Check, ...]:
 
     The checks come in the order of the walk; those of the whole have the path "model". A model that was traced is
     compared with torch's own counter over the same module, one of a configuration with the model that transformers
-    builds of it. Raises InputError for a model that is neither built from
-    sizes nor traced, MissingToolError if torch, torchinfo or fvcore is not installed.
+    builds of it. Raises InputError for a model that is neither built from sizes nor traced, MissingToolError if torch,
+    torchinfo or fvcore is not installed.
     """
     origin = model.origin
     if origin is None:
