@@ -122,3 +122,16 @@ def test_each_line_of_an_equation_is_mathematics_of_its_own_in_latex(report) -> 
     assert lines[start + 1].startswith(r"$\mathrm{head}_{i} = ")
     assert lines[start + 1].endswith(r"$\par")
     assert lines[start + 2].startswith("(Vaswani")
+
+
+def test_what_stands_above_a_table_is_folded_to_the_terminal(monkeypatch, capsys) -> None:
+    import shapeviz
+    from shapeviz.page.views import cost_page
+    from shapeviz.renderers.to_table import draw
+
+    monkeypatch.setenv("COLUMNS", "80")
+    draw(cost_page(shapeviz.measure(shapeviz.read()), "params"))
+    above = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    # "sizes:", "derived:", "letters:" once each; a line that goes on begins below the first entry
+    assert all(len(line) <= 80 for line in above)
+    assert all(line.startswith(("Encoder", "sizes:   ", "derived: ", "letters: ", " " * 9)) for line in above)

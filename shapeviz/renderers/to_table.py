@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shapeviz.page import Cell, Page, Table, Text, plain
 from shapeviz.renderers import Renderer, View
-from shapeviz.wording import folded, legible
+from shapeviz.wording import WIDTH, folded, legible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,15 +31,15 @@ def shown(page: Page) -> Iterator[Table | Text]:
             yield part
 
 
-def heading(page: Page) -> list[str]:
-    """Title, sizes, what was derived, and the letters."""
+def heading(page: Page, width: int = WIDTH) -> list[str]:
+    """Title, sizes, what was derived, and the letters, in lines of at most this width."""
     header = page.header
     if header is None:
         return [legible(page.title)]
     lines = [legible(f"{page.title}   ({header.source})")]
-    lines += folded(header.sizes, ", ", "sizes:   ")
-    lines += folded(header.derived, ", ", "derived: ")
-    lines += folded(header.letters, "; ", "letters: ")
+    lines += folded(header.sizes, ", ", "sizes:   ", width)
+    lines += folded(header.derived, ", ", "derived: ", width)
+    lines += folded(header.letters, "; ", "letters: ", width)
     return lines
 
 
@@ -113,7 +113,7 @@ def draw(page: Page) -> None:
     from rich.text import Text as Styled
 
     console = Console(highlight=False)
-    title, *rest = heading(page)
+    title, *rest = heading(page, min(WIDTH, console.width))
     console.print(Styled(title, style="bold"))
     for text in rest:
         console.print(Styled(text, style="dim"))
