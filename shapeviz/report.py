@@ -191,6 +191,7 @@ class _Rows:
     tallies: Mapping[str, Tally | RatioTally]
     wired: Mapping[Node, tuple[Wire, ...]]
     owners: dict[Tensor, str] = field(default_factory=dict)
+    numbers: dict[Expr, int | None] = field(default_factory=dict)
 
     def within(self, parent: Block, prefix: str, above: _Counts) -> Iterator[Row]:
         """The rows of the nodes in a block, each followed by those within it."""
@@ -233,7 +234,7 @@ class _Rows:
             copies=Quantity(here.copies, sizes),
             silent=node.output.name == NOTHING,
             dims=node.output.shape,
-            shape=tuple(_number(size, sizes) for size in node.output.shape),
+            shape=tuple(self._number(size) for size in node.output.shape),
             inputs=self.wired[node],
             weights={},
             tied={},
@@ -248,7 +249,7 @@ class _Rows:
             title=block.title,
             role=block.role,
             citation=block.citation,
-            caption=_with_numbers(block.caption, sizes),
+            caption=self._with_numbers(block.caption),
             step=block.step,
             times=Quantity(block.repeat, sizes),
             sets=Quantity(block.copies, sizes),
@@ -265,6 +266,20 @@ class _Rows:
             derive=partial(tally.lines, node),
         )
 
+    def _number(self, size: Expr) -> int | None:
+        """The value of a size, None without the numbers for it; a model has few sizes and many shapes."""
+        if size not in self.numbers:
+            known = self.model.sizes.numbers
+            self.numbers[size] = size.at(known) if size.names <= known.keys() else None
+        return self.numbers[size]
+
+    def _with_numbers(self, pieces: tuple[str | Expr, ...]) -> str:
+        def shown(piece: str | Expr) -> str:
+            number = piece if isinstance(piece, str) else self._number(piece)
+            return str(piece if number is None else number)
+
+        return "".join(map(shown, pieces))
+
 
 def _with_letters(model: Model, measured: Iterable[Analysis]) -> Model:
     """The model with the bytes of an element that analyses count with: those of its dtype, or else their defaults."""
@@ -277,17 +292,3 @@ def _with_letters(model: Model, measured: Iterable[Analysis]) -> Model:
     legend = {**model.legend, **{letter: symbols.BY_LETTER[letter].meaning for letter in missing}}
     values = {**model.sizes.values, **bytes_of}
     return replace(model, sizes=replace(model.sizes, values=values, order=order), legend=legend)
-
-
-def _number(size: Expr, sizes: Sizes) -> int | None:
-    return size.at(sizes.numbers) if size.names <= sizes.numbers.keys() else None
-
-
-def _with_numbers(pieces: tuple[str | Expr, ...], sizes: Sizes) -> str:
-    def shown(piece: str | Expr) -> str:
-        if isinstance(piece, str):
-            return piece
-        number = _number(piece, sizes)
-        return str(piece) if number is None else str(number)
-
-    return "".join(map(shown, pieces))

@@ -37,6 +37,8 @@ def value(expr: Expr, sizes: Mapping[str, Any]) -> Any:
 
 def _ratio(expr: Expr, sizes: Mapping[str, object]) -> tuple[Any, Any]:
     powers, number = denominator(expr.terms.items())
+    if not powers and number == 1 and not expr.atoms:  # most of them: nothing is divided by, no division by zero
+        return _sum(expr, sizes)
     divisor = Expr({powers: number})
     above, extra = _sum(expr * divisor, sizes)
     below, other = _sum(divisor, sizes)
@@ -92,7 +94,7 @@ def _is_array(size: Any) -> bool:
 def _integers(name: str, size: Any) -> Any:
     """The size as a Python integer or an array of integers, those of object arrays Python's own."""
     try:
-        if not _is_array(size):
+        if type(size) is int or not _is_array(size):
             return index(size)
         if size.dtype.kind == "O":
             size = size.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from shapeviz.errors import ShapeError, nearest
@@ -36,8 +37,8 @@ def width(size: Size) -> Expr:
     return size.size if isinstance(size, Axis) else Expr.of(size)
 
 
-def united(what: str, *operands: Axes) -> Axes:
-    """The axes of all operands, those that are the same axis once, in order.
+def united(what: Callable[[], str], *operands: Axes) -> Axes:
+    """The axes of all operands, those that are the same axis once, in order; `what` names the operation in a message.
 
     Raises ShapeError if an axis is not equally long everywhere.
     """
@@ -47,7 +48,7 @@ def united(what: str, *operands: Axes) -> Axes:
         if same is None:
             axes.append(new)
         elif same.size != new.size:
-            raise ShapeError(f"{what}: the axis {new.name} has two sizes, {same.size} ≠ {new.size}")
+            raise ShapeError(f"{what()}: the axis {new.name} has two sizes, {same.size} ≠ {new.size}")
     return tuple(axes)
 
 

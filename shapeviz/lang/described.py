@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import reduce
+from functools import cache, reduce
 
 from shapeviz.expr import Expr
 from shapeviz.ir import Axis, Tensor
@@ -22,10 +22,16 @@ def title_of(name: str) -> str:
     return re.sub(r"_(?=\d)", " ", name).replace("_", "-").capitalize()
 
 
+@cache
+def _places(template: str) -> list[tuple[str, str]]:
+    """The texts of a template, each with the name that stands after it."""
+    return re.findall(r"([^{]*)(?:\{([\w.]+)\})?", template)
+
+
 def caption_of(template: str, arguments: Mapping[str, object]) -> tuple[str | Expr, ...]:
     """The caption in pieces, its expressions left as they are, to be given numbers when it is shown."""
     pieces: list[str | Expr] = []
-    for text, name in re.findall(r"([^{]*)(?:\{([\w.]+)\})?", template):
+    for text, name in _places(template):
         first, *fields = name.split(".")
         value = reduce(getattr, fields, arguments.get(first, ()))
         values = value if isinstance(value, tuple) else (value,)

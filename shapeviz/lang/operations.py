@@ -131,10 +131,9 @@ def matmul(a: Variable, b: Variable, name: str = "") -> Variable:
     """
     *left, rows, inner = a.axes
     *right, other, columns = b.axes
-    what = f"{shown(a)} @ {shown(b)}"
     if not inner.fits(other):
-        raise ShapeError(f"{what}: inner dimensions differ, {differing(inner, other)}")
-    result = (*united(what, tuple(left), tuple(right)), rows, columns)
+        raise ShapeError(f"{shown(a)} @ {shown(b)}: inner dimensions differ, {differing(inner, other)}")
+    result = (*united(lambda: f"{shown(a)} @ {shown(b)}", tuple(left), tuple(right)), rows, columns)
     flops = 2 * product(map(width, result)) * inner.size
     return operation("matmul", f"{label(a)} {label(b)}", (a, b), result, flops=flops, name=name)
 
@@ -153,7 +152,7 @@ def contract(a: Variable, b: Variable, over: AxisName | tuple[AxisName, ...], na
             raise ShapeError(f"{what}: inner dimensions differ, {differing(a.axes[i], b.axes[j])}")
     left = tuple(axis for i, axis in enumerate(a.axes) if i not in [i for i, _ in pairs])
     right = tuple(axis for j, axis in enumerate(b.axes) if j not in [j for _, j in pairs])
-    result = united(what, left, right)
+    result = united(lambda: what, left, right)
     flops = 2 * product(map(width, result)) * product(a.shape[i] for i, _ in pairs) if pairs else Expr()
     equation = f"Σ_{','.join(map(str, names))} {label(a)} {label(b)}" if pairs else f"{label(a)} ⊗ {label(b)}"
     return operation("contract", equation, (a, b), result, flops=flops, name=name)

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from inspect import signature
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from shapeviz.errors import InputError, ShapeError
 from shapeviz.expr import Expr, ExprLike
@@ -34,8 +34,7 @@ T = TypeVar("T", bound=Tensor)
 R = TypeVar("R", bound=Tensor | tuple[Tensor, ...])
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """How an equation writes a tensor: a template, and the tensors that stand in its places."""
 
     template: str
@@ -128,8 +127,7 @@ def block(
     return partial(_block, style=style) if function is None else _block(function, style)
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """What the decorator says of a block."""
 
     kind: str

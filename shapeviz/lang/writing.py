@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TypeVar
 
 from shapeviz.ir import Tensor
@@ -24,7 +25,7 @@ def written(tensor: Tensor) -> str:
     term = frame.terms.get(tensor)
     if term is None:
         return label(tensor) if tensor.role == "data" else tensor.name
-    return re.sub(r"\{(\w+)\}", lambda place: _placed(term, place), term.template)
+    return "".join(_placed(term, name, needed) if name else text for text, name, needed in _pieces(term.template))
 
 
 def write(tensor: T, template: str, *parts: Tensor) -> T:
@@ -42,17 +43,28 @@ def state(left: str, y: T, citation: str = "") -> T:
     return y
 
 
-def _placed(term: Term, place: re.Match[str]) -> str:
-    """The part that stands there, in parentheses where it binds more weakly than what stands beside it."""
-    if place[1] not in term.parts:
-        return place[0]
-    text = written(term.parts[place[1]])
-    before = re.split(r"[(\[,;]| [+-] ", term.template[: place.start()])[-1]
-    after = re.split(r"[)\],;]| [+-] ", term.template[place.end() :])[0]
-    needed = _strength(f"{before}x{after}") if (before + after).strip() else SUM
+def _placed(term: Term, name: str, needed: int) -> str:
+    """The part of that name, in parentheses where it binds more weakly than what stands beside it."""
+    if name not in term.parts:
+        return f"{{{name}}}"
+    text = written(term.parts[name])
     return f"({text})" if _strength(text) < needed else text
 
 
+@cache
+def _pieces(template: str) -> tuple[tuple[str, str, int], ...]:
+    """The texts of a template, and the names in its places with how strongly each must bind there."""
+    pieces, end = list[tuple[str, str, int]](), 0
+    for place in re.finditer(r"\{(\w+)\}", template):
+        before = re.split(r"[(\[,;]| [+-] ", template[: place.start()])[-1]
+        after = re.split(r"[)\],;]| [+-] ", template[place.end() :])[0]
+        needed = _strength(f"{before}x{after}") if (before + after).strip() else SUM
+        pieces += [(template[end : place.start()], "", SUM), ("", place[1], needed)]
+        end = place.end()
+    return (*pieces, (template[end:], "", SUM))
+
+
+@cache
 def _strength(text: str) -> int:
     """That of the weakest sign outside of all brackets: a b + c is a SUM, a ⊙ b and a / b are RATIOs."""
     while (outer := re.sub(r"[(\[{][^()\[\]{}]*[)\]}]", "", text)) != text:
