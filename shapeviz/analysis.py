@@ -46,8 +46,7 @@ BYTES = Unit("B")
 FLOP_PER_BYTE = Unit("FLOP/B")
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """By which doors models come in of which a column is known, and the reason why it is not known of others.
 
     `saved`: of a trace only if it noted what the backward pass needs.

@@ -8,7 +8,7 @@ from enum import Enum
 from fractions import Fraction
 from functools import cached_property
 from operator import eq, ge, gt, le, lt, ne
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from shapeviz.errors import ConditionError, SizeError, nearest
 from shapeviz.expr import Expr
@@ -48,8 +48,7 @@ class Op:
     view: bool = False
 
 
-@dataclass(frozen=True)
-class Cached:
+class Cached(NamedTuple):
     """What a block keeps for later tokens: elements for each of some tokens.
 
     `grows` is False for what depends on another sequence alone, as cross-attention's keys do.
@@ -110,8 +109,7 @@ class Block:
 Node: TypeAlias = Op | Block
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """What must hold of the sizes for a formula to be theirs: a branch that was taken, and the line where.
 
     Without both sides it is a note that cannot be checked. A `rule` is one of the architecture itself: no other trace

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from operator import index
-from typing import Any
+from typing import Any, NamedTuple
 
 from shapeviz import symbols
 from shapeviz.errors import InputError, SizeError, nearest
@@ -24,8 +24,7 @@ Whole = Callable[[Any], Any]
 """How a source writes integers: makes an int of what it means as one, and leaves everything else as it is."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What the value of a key may be: `needed` says it in words, `metavar` stands for it in the help of a flag.
 
     `take` is given a value, the label for messages and how its source writes integers; it gives the value as the
@@ -125,8 +124,7 @@ LINE = Kind("a short line of text", _line)
 WIDTHS = Kind(f"a list of 1 to {MOST_WIDTHS} hidden widths", _widths, "N,N,…")
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """What is known of a key besides its name and default: its kind, whether null may stand there, its letter, and what
     the help of its flag says."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from shapeviz import analyses, symbols
 from shapeviz.analysis import Analysis
@@ -174,8 +174,7 @@ def _elements(name: str, model: Model) -> str:
     return f"; {sizes} ({model.dtype or 'no dtype is named'})" if letters else ""
 
 
-@dataclass(frozen=True)
-class _Counts:
+class _Counts(NamedTuple):
     """In the whole model: how often a block runs, how many sets of weights it has, how often each column counts."""
 
     repeat: Expr

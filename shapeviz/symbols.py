@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A letter, what it means, and `key`: its long name in flags, keywords, TOML and JSON.
 
     `help` is what the help of its flag says; a letter without it has no flag. `default` is that of the model built from

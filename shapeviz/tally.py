@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from shapeviz.analysis import Analysis
 from shapeviz.expr import Expr, notation, total
@@ -22,8 +22,7 @@ STRUCTURE = ("", "stack", "layer", "model", "linear", "softmax", "cross", "faile
 OTHER = "other"
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a derivation: equal parts taken together, their formula and what it comes to.
 
     `composite` marks a part with a derivation of its own, of which a sum shows the value and not the formula.

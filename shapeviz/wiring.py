@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shapeviz.ir import ONE, Block, Node, Shape, Tensor
 
 
-@dataclass(frozen=True)
-class Wire:
+class Wire(NamedTuple):
     """An edge into a node: the path it comes from (the outermost that does not hold the reader), its shape and role.
 
     The role is `data`, `residual` (a sum's way around a sublayer) or `memory` (read anew by every repetition).

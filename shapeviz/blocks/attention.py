@@ -6,6 +6,7 @@ What varies is a part: each brings its operations and its piece of the equation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shapeviz.blocks.linear import linear
 from shapeviz.blocks.sublayer import Attend, Norm, Step
@@ -35,8 +36,7 @@ from shapeviz.lang import (
 )
 
 
-@dataclass(frozen=True)
-class Mask:
+class Mask(NamedTuple):
     """Which keys j a query i looks at: the scores of all others are -∞. No shape changes, FLOPs are counted dense."""
 
     name: str
@@ -100,8 +100,7 @@ def attention(Q: Variable, K: Variable, V: Variable, scores: Scores = Scores(), 
     return state("Attention(Q, K, V)", y, scores.citation(b))
 
 
-@dataclass(frozen=True)
-class Heads:
+class Heads(NamedTuple):
     """h heads of queries and g of keys and values, d_k and d_v wide; one linear layer each makes those of all heads.
 
     Fewer heads of keys and values, g < h, are shared by groups of h/g heads of queries. The output's bias is as the
@@ -171,8 +170,7 @@ class Heads:
         return linear(write(merged, "Concat(head_1, …, head_h)"), d_model, bias, "O", name="output")
 
 
-@dataclass(frozen=True)
-class QKNorm:
+class QKNorm(NamedTuple):
     """A norm of the queries and the keys: of every head by itself, or, if `wide`, of all heads at once."""
 
     norm: Norm
@@ -184,8 +182,7 @@ class QKNorm:
         return self.norm(q, name="query_norm"), self.norm(k, name="key_norm")
 
 
-@dataclass(frozen=True)
-class Cache:
+class Cache(NamedTuple):
     """Generation keeps the keys and values of so many `tokens`; their number `grows`, but for cross-attention's."""
 
     tokens: Expr

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shapeviz.expr.polynomial import Factor, Monomial, Number, Terms
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(NamedTuple):
     """A number, a monomial and sums in brackets, multiplied; a Sum is several of them, added."""
 
     number: Number

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from shapeviz import published
 from shapeviz.errors import InputError, nearest
 
 
-@dataclass(frozen=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """A configuration, the name of its model, where it is from, and the class that is meant if that is known.
 
     `where` is what messages call it, if that is not where it is from.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest
@@ -23,8 +23,7 @@ PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """What a family's file has; `name` is its model type, `file` where it is, `keys` what its Config may hold."""
 
     name: str

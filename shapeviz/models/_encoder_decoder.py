@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shapeviz.blocks.alibi import Shifted
 from shapeviz.blocks.attention import MultiHead
@@ -19,8 +19,7 @@ Read = Callable[[Variable, Variable], Variable]
 Encode = Callable[..., Variable]
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """One of the two: how many layers, how one is written, and what comes before the first and after the last.
 
     `layer` makes one of its `attend`, to which the stack adds the shift of its positions, if it has one; `embed` makes

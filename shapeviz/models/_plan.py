@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from shapeviz.blocks.sublayer import Layer
 from shapeviz.expr import Expr
@@ -35,8 +36,7 @@ class Plan:
     conventions: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Layers:
+class Layers(NamedTuple):
     """Some of a stack's layers: those that are alike, how many there are, and how one is written."""
 
     times: Expr
@@ -45,8 +45,7 @@ class Layers:
     title: str = "Layer"
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """The layers of a stack, a kind at a time, and the order in which the kinds take turns if there are several."""
 
     layers: tuple[Layers, ...]

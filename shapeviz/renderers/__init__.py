@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, ShapevizError, nearest
@@ -35,8 +35,7 @@ class View:
     theme: str = "light"
 
 
-@dataclass(frozen=True)
-class Renderer:
+class Renderer(NamedTuple):
     """A format: how it renders a page (as bytes if it is `binary`), in one line what it is, suffixes of its files.
 
     One that `draws` shows the page's figure, others all the rest. `on_terminal` writes a page to a terminal itself.
