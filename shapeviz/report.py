@@ -182,7 +182,7 @@ class _Counts(NamedTuple):
     columns: Mapping[str, Expr]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class _Rows:
     """The rows of a model in the order of the walk."""
 

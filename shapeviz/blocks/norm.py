@@ -34,7 +34,6 @@ def _without(norm: LayerNorm) -> list[str]:
     return ["without γ"] * (not norm.scale) + ["without β"] * (not norm.shift)
 
 
-@dataclass(frozen=True)
 class HeadsLayerNorm(Norm):
     """LayerNorm of every head by itself, with a scale of its own for each: γ [h d_k], for grouped heads [g h/g d_k]."""
 
@@ -48,7 +47,6 @@ class HeadsLayerNorm(Norm):
         return apply("normalise", "zero mean, unit variance in every head", x, param("γ", *heads, d_k))
 
 
-@dataclass(frozen=True)
 class RMSNorm(Norm):
     """Normalisation by the root mean square, with a learned scale γ [d]."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, Union
 
 from shapeviz.expr import Expr, notation
 from shapeviz.wording import legible
@@ -24,8 +24,7 @@ class Written(Protocol):
     def written(self, way: notation.Notation, factored: bool = False) -> str: ...
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """A name, a path or a command, letter by letter."""
 
     text: str
@@ -34,8 +33,7 @@ class Code:
         return self.text
 
 
-@dataclass(frozen=True)
-class Strong:
+class Strong(NamedTuple):
     """What a reader looks for first."""
 
     text: str
@@ -44,8 +42,7 @@ class Strong:
         return self.text
 
 
-@dataclass(frozen=True)
-class Equation:
+class Equation(NamedTuple):
     """An equation as its paper has it, or what an operation does, in words."""
 
     text: str
@@ -54,8 +51,7 @@ class Equation:
         return self.text
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """A shape, `(B, S, h·d_k)`; with `numbers` their values, `(32, 4096, 768)`, where there are some."""
 
     dims: tuple[Expr, ...]
@@ -71,8 +67,7 @@ class Shape:
         return f"({', '.join(map(str, self.sizes))})"
 
 
-@dataclass(frozen=True)
-class Formula:
+class Formula(NamedTuple):
     """A formula; with `numbers` their values stand in place of the names: `3 × 6 × (1024 × 128 + 128)`."""
 
     value: Written
@@ -97,7 +92,7 @@ Cell: TypeAlias = Union[Span, tuple[Span, ...]]
 
 def spans(cell: Cell) -> tuple[Span, ...]:
     """A cell or a line as its spans."""
-    return cell if isinstance(cell, tuple) else (cell,)
+    return (cell,) if isinstance(cell, str | Code | Strong | Equation | Shape | Formula) else cell
 
 
 def worded(text: str) -> Cell:
@@ -146,8 +141,7 @@ class Table:
         object.__setattr__(self, "blocks", self.blocks or (False,) * flat)
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A section of words: paragraphs, then a list, then text that is shown as it is, `code`."""
 
     heading: Cell = ""
@@ -158,8 +152,7 @@ class Text:
     document: bool = False
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A figure under its title: as a `link` to a file that has it drawn, or as data, to be drawn in place.
 
     A `minor` one stands within a section, without a heading of its own.
@@ -171,8 +164,7 @@ class Picture:
     minor: bool = False
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What is true of the whole page of a model: where it is from, and its sizes.
 
     `sizes` (`B = 32`), `derived` (`d_k = d_model/h`) and `letters` (`B batch`) are those that the page speaks of;
