@@ -257,3 +257,10 @@ def test_every_bundled_block_is_among_them() -> None:
 
     recorded = set().union(*(kinds(record(lambda recipe=recipe: recipe(n))) for recipe in RECIPES.values()))
     assert bundled - recorded == set()
+
+
+def test_an_axis_is_contracted_once() -> None:
+    from shapeviz.lang import contract
+
+    with pytest.raises(ShapeError, match="contracted twice over d; name each axis once"):
+        contract(input_("x", B=1, d=4), param("w", d=4, f=8), ("d", "d"))

@@ -147,6 +147,8 @@ def contract(a: Variable, b: Variable, over: AxisName | tuple[AxisName, ...], na
     names = over if isinstance(over, tuple) else (over,)
     what = f"contract({shown(a)}, {shown(b)})"
     pairs = [(place(what, a, axis), place(what, b, axis)) for axis in names]
+    if twice := {str(name) for name, pair in zip(names, pairs, strict=True) if pairs.count(pair) > 1}:
+        raise ShapeError(f"{what}: contracted twice over {', '.join(sorted(twice))}; name each axis once")
     for i, j in pairs:
         if not a.axes[i].fits(b.axes[j]):
             raise ShapeError(f"{what}: inner dimensions differ, {differing(a.axes[i], b.axes[j])}")
