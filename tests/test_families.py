@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +53,7 @@ def having(*letters: str) -> list[str]:
     return [name for name in families() if set(letters) <= set(family(name).SYMBOLS)]
 
 
+@cache
 def sample(name: str) -> Sample:
     """The random configurations of the family's own test."""
     path = Path(__file__).parent / "models" / f"test_{name}.py"

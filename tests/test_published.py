@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ NAMES = published.names()
 SCALES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 
+@cache
 def counted(name: str) -> Report:
     """Our counts of the class that a bundled model is about."""
     entry = published.load(name)
