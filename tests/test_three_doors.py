@@ -13,7 +13,7 @@ from shapeviz.models.transformer import Config  # noqa: E402
 from shapeviz.report import measure  # noqa: E402
 from shapeviz.verify.reference_transformer import build  # noqa: E402
 from shapeviz.verify.sizes import symbols, variables  # noqa: E402
-from shapeviz.verify.twin import twin  # noqa: E402
+from shapeviz.verify.twin import twin_of_sizes  # noqa: E402
 
 SMALL = Config(enc=2, dec=3, d_model=22, heads=3, d_k=4, ff=(7, 11), batch=2, seq=9, tgt_seq=8)
 
@@ -77,7 +77,7 @@ def test_a_model_from_sizes_and_its_module_traced_are_equal_block_by_block(confi
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_the_twin_of_a_model_has_its_totals_and_its_sizes(config):
     sized = from_sizes.built(config)
-    other = twin(sized)
+    other = twin_of_sizes(sized, config)
     ours, theirs, filled = by_both_doors(config, other)
     assert (sized.name, sized.source) == (other.name, other.source)
     for name in variables(config):
@@ -88,5 +88,5 @@ def test_the_twin_of_a_model_has_its_totals_and_its_sizes(config):
 
 
 def test_a_stack_of_the_twin_is_one_row():
-    rows = {row.path: row.repeat for row in measure(twin(from_sizes.built(Config()))).rows}
+    rows = {row.path: row.repeat for row in measure(twin_of_sizes(from_sizes.built(Config()), Config())).rows}
     assert (rows["encoder.layer"], rows["decoder.layer"]) == (6, 8)
