@@ -7,8 +7,9 @@ them its own way: `plain` is how a terminal shows them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, Union
 
 from shapeviz.expr import Expr, notation
@@ -182,6 +183,21 @@ Part: TypeAlias = Union[Table, Text, Picture]
 Sheet: TypeAlias = Iterable[Sequence[object]]
 
 
+class Deferred:
+    """Parts that are made when somebody reads them: JSON and CSV never do, and most of a page's time is in them."""
+
+    def __init__(self, make: Callable[[], Iterable[Part]]) -> None:
+        self.make = make
+
+    @cached_property
+    def made(self) -> tuple[Part, ...]:
+        """The parts, made once."""
+        return tuple(self.make())
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self.made)
+
+
 @dataclass(frozen=True)
 class Page:
     """What a verb shows: a title, a header if it is about one model, and the parts.
@@ -191,7 +207,7 @@ class Page:
     """
 
     title: str
-    parts: tuple[Part, ...]
+    parts: Iterable[Part]
     header: Header | None = None
     data: Callable[[], Mapping[str, object]] = dict
     sheet: Callable[[], Sheet] = tuple

@@ -6,18 +6,23 @@ A cell is the cost of one instance without what cannot be counted; `not_counted`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from typing import TypeAlias
 
 from shapeviz.expr import Expr
 from shapeviz.layer_order import LayerOrder
 from shapeviz.quantity import Quantity
+from shapeviz.quotient import Quotient
 from shapeviz.report import Check, Report, Row
 from shapeviz.wording import numeric, symbolic
+
+Written: TypeAlias = Callable[[Quantity], dict[str, object]]
 
 
 def as_object(report: Report) -> dict[str, object]:
     """The report as plain dictionaries and lists."""
+    cell = _cells()
     data: dict[str, object] = {
         "schema": "shapeviz/1",
         "model": {"name": report.name, "title": report.title, "source": report.source},
@@ -26,13 +31,13 @@ def as_object(report: Report) -> dict[str, object]:
         "derived": {name: rule.python for name, rule in report.sizes.rules.items()} | dict(report.sizes.aliases),
         "legend": dict(report.legend),
         "long_names": dict(report.sizes.long_names),
-        "total": {name: _cell(cell) for name, cell in report.total.items()},
+        "total": {name: cell(total) for name, total in report.total.items()},
         "not_counted": _uncounted(report, report.not_counted),
         "kinds": {
-            kind: {name: _cell(column.kinds[kind]) for name, column in report.columns.items() if kind in column.kinds}
+            kind: {name: cell(column.kinds[kind]) for name, column in report.columns.items() if kind in column.kinds}
             for kind in dict.fromkeys(kind for column in report.columns.values() for kind in column.kinds)
         },
-        "rows": [_row(report, row) for row in report.rows],
+        "rows": [_row(report, row, cell) for row in report.rows],
     }
     if report.checks:
         data["checks"] = [check_object(check) for check in report.checks]
@@ -53,8 +58,8 @@ def _value(value: object) -> object:
     return value if value is None or isinstance(value, bool | int | str | list | tuple) else str(value)
 
 
-def _row(report: Report, row: Row) -> dict[str, object]:
-    rest = {name: cell.not_counted for name, cell in row.cells.items() if cell.not_counted.terms}
+def _row(report: Report, row: Row, cell: Written) -> dict[str, object]:
+    rest = {name: cost.not_counted for name, cost in row.cells.items() if cost.not_counted.terms}
     return {
         "path": row.path,
         "block": row.block,
@@ -62,22 +67,34 @@ def _row(report: Report, row: Row) -> dict[str, object]:
         "equation": row.equation,
         "source": row.citation,
         "depth": row.depth,
-        "repeat": _cell(row.repeat),
-        "copies": _cell(row.copies),
-        "instances": {name: _cell(cell.instances) for name, cell in row.cells.items()},
+        "repeat": cell(row.repeat),
+        "copies": cell(row.copies),
+        "instances": {name: cell(cost.instances) for name, cost in row.cells.items()},
         "inputs": [{"source": w.source, "role": w.role, "dims": [d.python for d in w.dims]} for w in row.inputs],
         "output": {"dims": [size.python for size in row.dims], "value": list(row.shape)},
-        **{name: _cell(cell.each) for name, cell in row.cells.items()},
+        **{name: cell(cost.each) for name, cost in row.cells.items()},
         **({"not_counted": _uncounted(report, rest)} if rest else {}),
         **({"tied": dict(row.tied)} if row.tied else {}),
-        **({"order": _order(report, row.order)} if row.order else {}),
+        **({"order": _order(report, row.order, cell)} if row.order else {}),
     }
 
 
-def _order(report: Report, order: LayerOrder) -> dict[str, object]:
+def _order(report: Report, order: LayerOrder, cell: Written) -> dict[str, object]:
     """The runs of a period, taken in turn until there are `depth` layers; the last period may be cut."""
-    period = [{"name": name, "count": _cell(Quantity(count, report.sizes))} for name, count in order.period]
-    return {"period": period, "depth": _cell(Quantity(order.depth, report.sizes))}
+    period = [{"name": name, "count": cell(Quantity(count, report.sizes))} for name, count in order.period]
+    return {"period": period, "depth": cell(Quantity(order.depth, report.sizes))}
+
+
+def _cells() -> Written:
+    """A formula with its value, each written once: of the hundreds in a report most are one of a dozen."""
+    written: dict[Expr | Quotient, dict[str, object]] = {}
+
+    def cell(quantity: Quantity) -> dict[str, object]:
+        if quantity.formula not in written:
+            written[quantity.formula] = _cell(quantity)
+        return written[quantity.formula]
+
+    return cell
 
 
 def _cell(quantity: Quantity) -> dict[str, object]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shapeviz.errors import InputError
-from shapeviz.page import Header, Page, Part
+from shapeviz.page import Deferred, Header, Page, Part
 from shapeviz.page.data import as_object, check_sheet, report_sheet
 from shapeviz.page.explanation import explanation
 from shapeviz.page.tables import by_kind, checks, costs, kinds_side_by_side, memory, side_by_side, walk
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def trace_page(report: Report, *columns: str) -> Page:
     """The walk of shapes, step by step, with the values of some columns. Raises InputError for one not measured."""
     _check_measured(report, *columns)
-    return _page(report, (walk(report, *columns),), ("trace", *columns))
+    return _page(report, lambda: (walk(report, *columns),), ("trace", *columns))
 
 
 def columns_page(report: Report, *columns: str, by_kind: bool = False) -> Page:
@@ -33,8 +33,8 @@ def columns_page(report: Report, *columns: str, by_kind: bool = False) -> Page:
     if len(columns) == 1 and not by_kind:
         return cost_page(report, *columns)
     _check_measured(report, *columns)
-    table = kinds_side_by_side(report, columns) if by_kind else side_by_side(report, columns)
-    return _page(report, (table,), columns, columns[0])
+    table = kinds_side_by_side if by_kind else side_by_side
+    return _page(report, lambda: (table(report, columns),), columns, columns[0])
 
 
 def cost_page(report: Report, *columns: str, beside: str | None = None) -> Page:
@@ -44,18 +44,18 @@ def cost_page(report: Report, *columns: str, beside: str | None = None) -> Page:
     """
     _check_measured(report, *columns, *([beside] if beside else []))
     drawn = None if beside else columns[-1]
-    return _page(report, [costs(report, column, beside) for column in columns], columns, drawn)
+    return _page(report, lambda: [costs(report, column, beside) for column in columns], columns, drawn)
 
 
 def kind_page(report: Report, *columns: str) -> Page:
     """Costs by kind of module. Raises InputError if a column was not measured."""
     _check_measured(report, *columns)
-    return _page(report, [by_kind(report, column) for column in columns], columns, None)
+    return _page(report, lambda: [by_kind(report, column) for column in columns], columns, None)
 
 
 def explain_page(report: Report, path: str = "") -> Page:
     """Formula, substitution and value of a block, or of the whole model. Raises InputError for an unknown path."""
-    page = _page(report, explanation(report, path))
+    page = _page(report, lambda: explanation(report, path))
     if path and not report.row(path).step:  # the figure is that of the block, unless another one is named
         page = replace(page, figure=lambda name: _draw(report, path if name == "model" else name))
     return page
@@ -63,20 +63,28 @@ def explain_page(report: Report, path: str = "") -> Page:
 
 def memory_page(report: Report, *columns: str) -> Page:
     """What is saved for backward, or any columns, block by block, and what is held besides."""
-    blocks = side_by_side(report, columns) if columns else costs(report, "saved")
-    return _page(report, (blocks, memory(report, columns or ("saved",))))
+
+    def parts() -> Iterable[Part]:
+        yield side_by_side(report, columns) if columns else costs(report, "saved")
+        yield memory(report, columns or ("saved",))
+
+    return _page(report, parts)
 
 
 def verify_page(report: Report) -> Page:
     """The checks of a report."""
-    return _page(report, (checks(report),), sheet=check_sheet)
+    return _page(report, lambda: (checks(report),), sheet=check_sheet)
 
 
 def report_page(report: Report, links: Mapping[str, str] | None = None, command: str = "", versions: str = "") -> Page:
     """The whole analysis; `links` are files that have its figures drawn, `command` and `versions` what made it."""
-    from shapeviz.page.document import document  # and with it all figures, which other pages do not need
 
-    return _page(report, document(report, links or {}, command, versions))
+    def parts() -> Iterable[Part]:
+        from shapeviz.page.document import document  # and with it all figures, which other pages do not need
+
+        return document(report, links or {}, command, versions)
+
+    return _page(report, parts)
 
 
 def page_of(
@@ -124,7 +132,7 @@ def _check_measured(report: Report, *columns: str) -> None:
 
 def _page(
     report: Report,
-    parts: Iterable[Part],
+    parts: Callable[[], Iterable[Part]],
     columns: Iterable[str] | None = None,
     drawn: str | None = "",
     sheet: Callable[[Report], Iterable[list[object]]] = report_sheet,
@@ -137,7 +145,7 @@ def _page(
     numbers = report.sizes.numbers
     return Page(
         report.title,
-        tuple(parts),
+        Deferred(parts),
         Header(
             report.source,
             tuple(sizes(report, names)),
