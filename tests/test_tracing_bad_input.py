@@ -19,6 +19,8 @@ from torch.nn import functional as F  # noqa: E402
 
 import shapeviz  # noqa: E402
 from shapeviz.errors import InputError, ShapevizError, TraceError  # noqa: E402
+from shapeviz.tracing import process_state  # noqa: E402
+from shapeviz.tracing.fake_run import FakeRun  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 X = "float32[B,S,8]"
@@ -133,8 +135,24 @@ def test_an_endless_call_of_a_module_by_itself_is_refused() -> None:
     assert "RecursionError" in refused(lambda module, x: module(x), InputError)
 
 
-def test_an_endless_recursion_is_refused() -> None:
+def test_an_endless_recursion_is_refused_and_tried_again_at_small_sizes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_state, "DEEPEST_STACK", 1500)  # each level is an operation, which takes its time
+    tried = []
+    run = FakeRun.run_module
+    monkeypatch.setattr(FakeRun, "run_module", lambda self, *given: tried.append(self) or run(self, *given))
     assert "RecursionError" in refused(forever, InputError)
+    assert 2 == len(tried)
+
+
+def test_a_recursion_over_a_dimension_that_is_too_deep_at_usual_sizes_is_traced_at_small_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def deeper(module: Any, x: Tensor, levels: int) -> Any:
+        return deeper(module, x + 1, levels - 1) if levels else module.a(x)
+
+    monkeypatch.setattr(process_state, "DEEPEST_STACK", 1000)
+    model = Calling(lambda module, x: deeper(module, x, 1 if x.shape[1] < 100 else 10_000))
+    assert "128·B·S" == str(total(model, X))
 
 
 def test_a_forward_that_ends_the_program_is_refused() -> None:

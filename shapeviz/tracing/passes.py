@@ -26,6 +26,11 @@ class Pass:
     as_numbers: bool = False
     note: str = ""
 
+    @property
+    def may_be_shorter(self) -> bool:
+        """True where a recursion over a dimension may end that was too deep in the first pass."""
+        return self.as_numbers or (self.usual == SMALL and not self.evaluating)
+
 
 @dataclass(frozen=True)
 class Number:

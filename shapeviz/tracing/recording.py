@@ -33,17 +33,19 @@ IN_PLACE = {"add", "sub", "mul", "div", "copy", "zero", "fill", "masked_fill", "
 
 @dataclass(eq=False)
 class Frame:
-    """One running call: the labels that tensors have in it, and the names that are taken."""
+    """One running call: the labels that tensors have in it, the names that are taken, the next number of each."""
 
     call: Call
     labels: dict[Tensor, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    numbered: dict[str, int] = field(default_factory=dict)
 
     def unique(self, name: str) -> str:
         """The name, or `name_2`, `name_3`, … where it is taken."""
-        unique, number = name, 2
+        unique, number = name, self.numbered.get(name, 2)  # names stay taken, so that smaller numbers stay so too
         while unique in self.taken:
             unique, number = f"{name}_{number}", number + 1
+        self.numbered[name] = number
         self.taken.add(unique)
         return unique
 

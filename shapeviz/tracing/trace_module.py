@@ -110,6 +110,8 @@ def _first_answer(setting: Setting) -> Answer:
             continue
         if not attempt.as_numbers and attempt.evaluating in data_dependent:
             continue
+        if first and isinstance(first.__cause__, RecursionError) and not attempt.may_be_shorter:
+            continue
         try:
             return _answer(_with_numbers(replace(setting, by=attempt), first))
         except ShapevizError as error:
