@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shapeviz import plugins
-from shapeviz.blocks.alibi import Shifted, WithAlibi
+from shapeviz.blocks.alibi import WithAlibi
 from shapeviz.blocks.attention import CAUSAL, Cache, Heads, MultiHead, QKNorm, Scores, attention
 from shapeviz.blocks.clamped_feed_forward import ClampedFeedForward
 from shapeviz.blocks.decoder import PostNormDecoder, PreNormDecoder
@@ -26,7 +26,8 @@ from shapeviz.blocks.norm import heads_layer_norm, layer_norm, rms_norm
 from shapeviz.blocks.parallel import Parallel, ParallelOfTwoNorms
 from shapeviz.blocks.patches import class_token, patches
 from shapeviz.blocks.pooling import pooler, transform, unread
-from shapeviz.blocks.position import learned, relative, rotary, sinusoidal, token_types
+from shapeviz.blocks.position import learned, rotary, sinusoidal, token_types
+from shapeviz.blocks.relative import Shifted, relative
 from shapeviz.blocks.sandwich import OutputNorm, Sandwich
 from shapeviz.blocks.selective_scan import Mamba, MixingLayer, selective_scan
 from shapeviz.blocks.sublayer import Attend, Layer

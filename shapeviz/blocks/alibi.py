@@ -21,15 +21,3 @@ class WithAlibi(Attend):
         where("MultiHead adds b_ij = m_h·(j - i)", "b: Press et al. 2022, section 3")
         slopes = alibi(x, *self.attend.heads.axes, name="alibi")
         return self.attend(x, memory, slopes, name=name, title=title)
-
-
-@dataclass(frozen=True)
-class Shifted(Attend):
-    """Multi-head attention with b [h S T] added to the scores, which an outer block has made for all of its layers."""
-
-    attend: MultiHead
-    b: Variable
-
-    def __call__(self, x: Variable, memory: Variable, *, name: str = "", title: str = "") -> Variable:
-        """x [B S d_model], memory m [B T d_model] → [B S d_model]."""
-        return self.attend(x, memory, self.b, name=name, title=title)

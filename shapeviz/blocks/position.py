@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from shapeviz.expr import Expr, ExprLike
-from shapeviz.lang import Variable, apply, block, constant, lookup, param, reshape, where
+from shapeviz.lang import Variable, apply, block, constant, lookup, param, reshape
 
 
 @block(role="embedding", title="Sinusoidal positions", step=True, term="{x} + PE")
@@ -35,31 +33,6 @@ def rotary(x: Variable) -> Variable:
     Queries or keys [B h S d_k] → the same; no parameter. Needs an even d_k.
     """
     return apply("rotate", "each pair of features turned by m·θ_i", x)
-
-
-@block(role="embedding", title="Relative positions", caption="{buckets} × {h}", step=True, term="b")
-def relative(x: Variable, buckets: ExprLike, h: Expr) -> Variable:
-    """b[i, j] = W_R[bucket(j - i)]      (Raffel et al. 2020, section 2.1)
-
-    x [B S d_model] tells the length → [h S S], one number for each head and distance; W_R [buckets h].
-    """
-    rows = x.axes[-2]
-    distances = constant("distances", rows, rows, dtype="int64")
-    looked_up = lookup(param("W_R", buckets, h), distances)
-    return reshape("transpose", "heads first", looked_up, h, rows, rows, name="shift")
-
-
-@dataclass(frozen=True)
-class Relative:
-    """Relative positions of so many `buckets` of distances, one table for all layers of a stack."""
-
-    buckets: ExprLike
-    h: Expr
-
-    def of(self, x: Variable) -> Variable:
-        """What every layer adds to its scores [h S S], of x [B S d_model]."""
-        where("MultiHead adds b_ij = W_R[bucket(j - i)]", "b: Raffel et al. 2020, section 2.1")
-        return relative(x, self.buckets, self.h, name="relative")
 
 
 @block(role="embedding", title="ALiBi", step=True, term="b")

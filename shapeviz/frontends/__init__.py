@@ -11,7 +11,6 @@ from shapeviz import published
 from shapeviz.errors import InputError, nearest
 from shapeviz.frontends import _config_files, _toml, from_sizes, from_torch
 from shapeviz.frontends._config_files import ConfigFile, is_, is_configuration
-from shapeviz.frontends._overrides import overrides
 from shapeviz.ir import Model
 
 __all__ = ["is_configuration", "read"]
@@ -55,6 +54,7 @@ def _configured(source: ConfigFile, settings: Mapping[str, Any]) -> Model:
     if via:
         return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
     from shapeviz.frontends import from_huggingface
+    from shapeviz.frontends._overrides import overrides
 
     return from_huggingface.model(
         source.data, source.name, source.text, overrides(rest, source.class_name), source.where

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from shapeviz.blocks.alibi import Shifted
 from shapeviz.blocks.attention import MultiHead
-from shapeviz.blocks.position import Relative
 from shapeviz.blocks.sublayer import Attend, Layer, Norm
 from shapeviz.expr import Expr
 from shapeviz.ir import Condition
 from shapeviz.lang import Variable, block, input_, param, repeat, state, term, write
 from shapeviz.models._letters import B, S, T, V, d_model
+
+if TYPE_CHECKING:  # most models have none
+    from shapeviz.blocks.relative import Relative
 
 ENCODER_ALONE = ("encoder", "token")
 Read = Callable[[Variable, Variable], Variable]
@@ -36,7 +37,7 @@ class Stack(NamedTuple):
     def run(self, ids: Variable, table: Variable, title: str, *memory: Variable) -> Variable:
         """The output of the last layer [B S d_model], after the final norm."""
         first = self.embed(ids, table)
-        attend = Shifted(self.attend, self.shift.of(first)) if self.shift else self.attend
+        attend = self.shift.added_to(self.attend, first) if self.shift else self.attend
         x = repeat(self.times, self.layer(attend), first, *memory, title=title)
         read = ", m" * len(memory)
         write(x, f"{title.title().replace(' ', '')}^{self.times}({{0}}{read})", first)

@@ -13,7 +13,7 @@ from shapeviz.blocks.encoder import PreNorm
 from shapeviz.blocks.feed_forward import FeedForward, GatedFeedForward
 from shapeviz.blocks.linear import head
 from shapeviz.blocks.norm import rms_norm
-from shapeviz.blocks.position import Relative
+from shapeviz.blocks.relative import Relative
 from shapeviz.errors import SizeError
 from shapeviz.expr import Expr
 from shapeviz.keys import SWITCH, TEXT, key
