@@ -18,6 +18,7 @@ from shapeviz.cli._app import app
 from shapeviz.errors import InputError, MissingToolError, SizeError, TraceError
 from shapeviz.frontends import read
 from shapeviz.frontends.from_torch import is_source
+from shapeviz.report import measure
 from shapeviz.tracing.load import factories, load
 from shapeviz.tracing.specs import parse
 
@@ -422,7 +423,7 @@ def test_flags_of_modules_are_refused_for_other_models(asked: dict[str, Any], li
 def test_memory_traces_what_is_saved_and_the_twin_of_a_model_of_sizes(
     asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shapeviz.cli.memory.COLUMNS", ("params",))
+    monkeypatch.setattr("shapeviz.cli.memory.measure", lambda model, names: measure(model, ["params"]))
     assert 0 == invoke("memory", "model.py:build", "--json").exit_code
     assert (True, True) == (asked["saved"], asked["input_grad"])
     twin = ModuleType("twin")

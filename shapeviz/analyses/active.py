@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from shapeviz.analyses.params import own
-from shapeviz.analysis import Analysis, sets_met
+from shapeviz.analysis import WRITTEN, Analysis, sets_met
 
 analysis = Analysis(
     "active parameters",
     "parameters that one token meets: of E experts the k that its router chooses; embeddings included",
     own,
     weigh=sets_met,
+    knows=WRITTEN,
 )
