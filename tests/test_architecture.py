@@ -151,3 +151,9 @@ def test_no_file_imports_one_that_imports_it_in_turn() -> None:
 def test_a_cycle_of_three_files_is_seen_as_one() -> None:
     a, b, c, d = (ROOT / f"{name}.py" for name in "abcd")
     assert [{"a.py", "b.py", "c.py"}] == cycles({a: {b}, b: {c, d}, c: {a}, d: set()})
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Without packages pytest imports them by their name alone, and leaves out the second."""
+    names = [path.name for path in (ROOT.parent / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
