@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
-from operator import eq, ge, gt, le, lt, ne
+from operator import eq, ge, gt, index, le, lt, ne
 from typing import Any, NamedTuple, TypeAlias
 
 from shapeviz.errors import ConditionError, SizeError, nearest
@@ -112,8 +112,8 @@ Node: TypeAlias = Op | Block
 class Condition(NamedTuple):
     """What must hold of the sizes for a formula to be theirs: a branch that was taken, and the line where.
 
-    Without both sides it is a note that cannot be checked. A `rule` is one of the architecture itself: no other trace
-    would change it.
+    Where our algebra cannot write a side of it, `decides` says of numbers for `letters` whether it is met; without that
+    it never is. A `rule` is one of the architecture itself: no other trace would change it.
     """
 
     text: str
@@ -122,20 +122,55 @@ class Condition(NamedTuple):
     right: Expr | None
     line: str = ""
     rule: bool = False
+    letters: frozenset[str] = frozenset()
+    decides: Callable[[Mapping[str, int]], bool] | None = None
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset().union(*(side.names for side in (self.left, self.right) if side is not None))
+        return self.letters.union(*(side.names for side in (self.left, self.right) if side is not None))
 
-    def holds(self, sizes: Mapping[str, object]) -> bool:
-        """True unless these numbers contradict it; arrays of sizes must all agree with it."""
+    def holds(self, sizes: Mapping[str, Any]) -> bool:
+        """True if these numbers meet it, all of them where they are arrays; false if that cannot be told."""
         if self.left is None or self.right is None:
-            return True
-        met = _SIGNS[self.sign](self.left.at(sizes), self.right.at(sizes))
+            decides = self.decides
+            return decides is not None and all(decides(point) for point in _points(self.names, sizes))
+        try:
+            met = _SIGNS[self.sign](self.left.at(sizes), self.right.at(sizes))
+        except SizeError:  # a division by zero
+            return False
         return bool(met.all() if hasattr(met, "all") else met)
 
 
+def _points(names: Iterable[str], sizes: Mapping[str, Any]) -> Iterator[dict[str, int]]:
+    """The numbers of these names, one set of them for every place of the arrays among them."""
+    chosen = {name: sizes[name] for name in names}
+    if not any(hasattr(size, "shape") for size in chosen.values()):
+        yield chosen
+        return
+    from numpy import broadcast_arrays
+
+    for values in zip(*(array.flat for array in broadcast_arrays(*chosen.values())), strict=True):
+        yield {name: int(value) for name, value in zip(chosen, values, strict=True)}
+
+
 _SIGNS: Mapping[str, Callable[[Any, Any], Any]] = {"<": lt, "≤": le, ">": gt, "≥": ge, "=": eq, "≠": ne}
+
+
+def checked_size(name: str, size: Any) -> Any:
+    """A size as an integer, NumPy's too, or an array of them. Raises SizeError unless all are positive integers.
+
+    >>> checked_size("B", 3)
+    3
+    """
+    many = hasattr(size, "dtype") and size.shape != ()
+    try:
+        number: Any = size if many else index(size)
+        positive = bool((number > 0).all()) if many else number > 0 and not isinstance(size, bool)
+    except TypeError:
+        positive = False
+    if not positive:
+        raise SizeError(f"{name} = {size}: a positive integer is needed")
+    return number
 
 
 @dataclass(frozen=True)
@@ -164,6 +199,7 @@ class Sizes:
 
         Raises SizeError for a name that is no size of the model.
         """
+        overrides = {name: checked_size(name, size) for name, size in overrides.items()}
         for name in overrides.keys() & self.fixed.keys():
             if overrides[name] != self.values[name]:
                 raise SizeError(f"{name} = {self.values[name]} cannot be changed: {self.fixed[name]}")
@@ -176,10 +212,6 @@ class Sizes:
                 raise SizeError(f"{name} is {other} in this model: set {other}, or give the model a {name} of its own")
 
             raise SizeError(f"{name!r} is no size of this model; {nearest(name, self.names)}")
-        for name, size in overrides.items():
-            number = isinstance(size, int) and not isinstance(size, bool) and size > 0
-            if not number and not hasattr(size, "dtype"):
-                raise SizeError(f"{name} = {size}: a positive integer is needed")
         sizes: dict[str, Any] = {**self.values, **overrides}
         for name, rule in self.rules.items():
             if name not in sizes:

@@ -11,7 +11,7 @@ from typing import Any
 from shapeviz.errors import ConditionError, InputError
 from shapeviz.expr import Expr, ExprLike, notation
 from shapeviz.expr.polynomial import Number as Number
-from shapeviz.ir import Sizes
+from shapeviz.ir import Sizes, checked_size
 from shapeviz.quotient import Quotient
 
 SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
@@ -39,7 +39,7 @@ class Quantity:
 
         Where a traced module takes another branch at these sizes it is traced anew.
         """
-        changed = {**(sizes or {}), **named}
+        changed = {name: checked_size(name, size) for name, size in {**(sizes or {}), **named}.items()}
         try:
             return self.formula.at(self.sizes.resolve(**changed))
         except ConditionError:

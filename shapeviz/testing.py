@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from shapeviz.errors import InputError, TraceError, nearest
+from shapeviz.errors import InputError, ShapevizError, TraceError, nearest
 from shapeviz.expr import Expr
 from shapeviz.expr import parse as formulas
 from shapeviz.ir import Model, Shape, Sizes, Tensor
@@ -127,8 +127,8 @@ def _valued(size: Expr, own: Mapping[str, int]) -> str:
 
 
 def _own(sizes: Sizes) -> dict[str, int]:
-    """The numbers of the module itself, which an expectation may write by name or not."""
-    return {name: sizes.numbers[name] for name in sizes.fixed}
+    """The numbers of the module and of the trace itself, which an expectation may write by name or not."""
+    return {name: sizes.numbers[name] for name in (*sizes.fixed, *sizes.pinned)}
 
 
 def _spec(tensor: Tensor) -> str:
@@ -196,9 +196,24 @@ def _flops(report: Report, formula: Expr | None, most: int | None) -> Iterator[s
     if formula is not None and (rest := (total - formula).subs(own)) != 0:
         yield f"FLOPs: {total}, expected {formula}"
         yield f"  the difference is {rest}"
+    elif formula is not None and (report.sizes.conditions or report.sizes.pinned):
+        yield from _doubled(report, formula)
     if most is not None and total.value > most:
         at = ", ".join(f"{name} = {size}" for name, size in report.sizes.numbers.items() if name in total.names)
         yield f"FLOPs: {total.value:,}, more than {most:,}" + (f", at {at}" if at else "")
+
+
+def _doubled(report: Report, formula: Expr) -> Iterator[str]:
+    """What differs at twice all sizes, where the module may take other branches than the trace did."""
+    sizes = report.sizes
+    point = {name: 2 * size for name, size in sizes.values.items() if name not in sizes.fixed}
+    try:
+        found = report.total["flops"].at(point)
+    except ShapevizError:  # the module has no answer there
+        return
+    if found != (expected := formula.at({**sizes.numbers, **point})):
+        at = ", ".join(f"{name} = {size}" for name, size in point.items())
+        yield f"FLOPs: {formula} is {expected:,} at {at}, where the module has {found:,}"
 
 
 # what is asked

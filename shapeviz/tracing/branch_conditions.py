@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from shapeviz.expr import Expr
 from shapeviz.ir import Condition
@@ -41,16 +41,34 @@ def conditions(symbols: Symbols) -> tuple[Condition, ...]:
 
 
 def _condition(symbols: Symbols, form: SympyExpr, answer: Answer, line: str) -> Condition:
-    """One answer as a condition; without sides (`left` is None) where our algebra has no form for it."""
+    """One answer as a condition; what our algebra has no form for is decided by torch's own."""
     kind = type(form).__name__
-    if isinstance(answer, int) and not isinstance(answer, bool):
-        return Condition(f"{symbols.written(form)} = {answer}", symbols.form(form), "=", Expr.of(answer), line)
-    if kind not in SIGNS:
-        return Condition(("" if answer else "not ") + symbols.written(form), None, "", None, line)
-    left, right = form.args
-    sign = SIGNS[kind][not answer]
-    text = f"{symbols.written(left)} {sign} {symbols.written(right)}"
-    return Condition(text, symbols.form(left), sign, symbols.form(right), line)
+    if not isinstance(answer, bool):
+        left, sign, right = symbols.form(form), "=", Expr.of(answer) if isinstance(answer, int) else None
+        text = f"{symbols.written(form)} = {answer}"
+    elif kind in SIGNS:
+        sign = SIGNS[kind][not answer]
+        left, right = map(symbols.form, form.args)
+        text = f"{symbols.written(form.args[0])} {sign} {symbols.written(form.args[1])}"
+    else:
+        left, sign, right = None, "", None
+        text = ("" if answer else "not ") + symbols.written(form)
+    if left is not None and right is not None:
+        return Condition(text, left, sign, right, line)
+    letters = frozenset(symbols.names_of(form))
+    return Condition(text, None, sign, None, line, letters=letters, decides=_decision(symbols, form, answer))
+
+
+def _decision(symbols: Symbols, form: SympyExpr, answer: Answer) -> Callable[[Mapping[str, int]], bool]:
+    """Whether sizes give the same answer; one that cannot be found is another."""
+
+    def decides(sizes: Mapping[str, int]) -> bool:
+        try:
+            return symbols.value(form, sizes) == answer
+        except Exception:  # whatever SymPy and Python raise in a condition of any kind
+            return False
+
+    return decides
 
 
 def broken(conditions: Iterable[Condition], sizes: Mapping[str, int]) -> list[Condition]:

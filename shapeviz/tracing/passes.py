@@ -42,11 +42,16 @@ class Number:
 
 @dataclass(frozen=True)
 class Setting:
-    """A request, the pass that it is run by, and the dimensions that are numbers in it: all that decides a run."""
+    """A request, the pass that it is run by, and the dimensions that are numbers in it: all that decides a run.
+
+    exact: branches are decided at the user's sizes themselves, also where two are equal or one is a number of the
+    module's own.
+    """
 
     request: TraceRequest
     by: Pass = Pass()
     numbers: Mapping[str, Number] = field(default_factory=dict)
+    exact: bool = False
 
     @property
     def variables(self) -> list[str]:
@@ -61,7 +66,11 @@ class Setting:
     @property
     def fixed(self) -> dict[str, int]:
         """The names that stand for plain numbers: those of the user, and the dimensions that had to become numbers."""
-        return {**self.request.names, **{name: number.size for name, number in self.numbers.items()}}
+        return {**self.request.names, **self._sizes_of_numbers}
+
+    @property
+    def _sizes_of_numbers(self) -> dict[str, int]:
+        return {name: number.size for name, number in self.numbers.items()}
 
     @property
     def notes(self) -> list[str]:
@@ -79,7 +88,15 @@ class Setting:
         None is tried at a number of the module's own: two sizes that happen to be equal would be taken for one.
         """
         taken = {size for weight in self.request.module.parameters() for size in weight.shape}
-        return Symbols(self.variables, self.request.sizes, taken, {**(named or {}), **self.fixed}, self.by.usual)
+        return Symbols(
+            self.variables,
+            self.request.sizes,
+            taken,
+            {**(named or {}), **self.request.names},
+            self.by.usual,
+            self._sizes_of_numbers,
+            self.exact,
+        )
 
     def new_run(self) -> FakeRun:
         """A run from new symbols; numbers of the module go by the names that its configuration has for them."""

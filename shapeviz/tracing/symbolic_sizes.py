@@ -33,6 +33,7 @@ class Symbols:
     A hint is the size at which torch decides the branches of the module: the user's size, moved a little where it
     equals another name's hint or a number of the module itself, so that nothing is taken for equal by accident.
     `fixed` are names that stand for a plain number of the module: they are written by name and are no variable.
+    `numbers` are dimensions that are plain numbers in this run. exact: the user's sizes are not moved.
     """
 
     def __init__(
@@ -42,21 +43,24 @@ class Symbols:
         taken: Iterable[int] = (),
         fixed: Mapping[str, int] | None = None,
         usual: tuple[int, ...] = USUAL,
+        numbers: Mapping[str, int] | None = None,
+        exact: bool = False,
     ) -> None:
         self.env = WatchedEnv()
         self.fixed = dict(fixed or {})
+        self._plain = {**self.fixed, **(numbers or {})}
         self.hints: dict[str, int] = {}
         self.symints: dict[str, Size] = {}
         self._names: dict[SympyExpr, str] = {}
         self._cache: dict[SympyExpr, Expr] = {}
-        numbers = list(self.fixed.values())  # one that two names share is written by neither
-        self._by_number = {n: name for name, n in self.fixed.items() if n > 1 and numbers.count(n) == 1}
+        named = list(self.fixed.values())  # one that two names share is written by neither
+        self._by_number = {n: name for name, n in self.fixed.items() if n > 1 and named.count(n) == 1}
         self.unknown: dict[str, str] = {}
         self._fresh = 0
         self._where: Callable[[], str] = lambda: ""
         used = set(taken)
         for i, name in enumerate(names):
-            self.hints[name] = hint = _hint(name, (sizes or {}).get(name), i, used, usual)
+            self.hints[name] = hint = _hint(name, (sizes or {}).get(name), i, used, usual, exact)
             used.add(hint)
             source = ConstantSource(name)
             symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
@@ -69,13 +73,13 @@ class Symbols:
 
     def size(self, expr: Expr) -> Size:
         """A dimension that the user wrote, as torch takes it: an int, or an integer with symbols in it."""
-        if not expr.names - self.fixed.keys():
-            return int(expr.at(self.fixed))
+        if not expr.names - self._plain.keys():
+            return int(expr.at(self._plain))
         # torch has no fractions of sizes: all terms over one denominator, which divides last
-        powers, number = denominator(expr.subs(self.fixed).terms.items())
+        powers, number = denominator(expr.subs(self._plain).terms.items())
         below = product(Expr.of(factor) ** power for factor, power in powers if isinstance(factor, str)) * number
         total: Size = 0
-        for monomial, coefficient in (expr.subs(self.fixed) * below).terms.items():
+        for monomial, coefficient in (expr.subs(self._plain) * below).terms.items():
             term: Size = int(coefficient)
             for factor, power in monomial:
                 own = self.size(factor.args[0]) if isinstance(factor, Atom) else self.symints[factor]
@@ -115,7 +119,7 @@ class Symbols:
         """A name for what is not known, `n_1`, that no dimension of the user's has."""
         self._fresh += 1
         name = f"{letter}_{self._fresh}"
-        return name if name not in self.hints and name not in self.fixed else self.fresh(letter)
+        return name if name not in self.hints and name not in self._plain else self.fresh(letter)
 
     def form(self, form: SympyExpr) -> Expr | None:
         """One of torch's own expressions as ours; None if it has no such form."""
@@ -127,6 +131,10 @@ class Symbols:
     def names_of(self, form: SympyExpr) -> set[str]:
         """The user's names in one of torch's expressions; for another symbol, torch's own name of it."""
         return {self._names.get(symbol, str(symbol)) for symbol in form.free_symbols}
+
+    def value(self, form: SympyExpr, sizes: Mapping[str, int]) -> object:
+        """One of torch's expressions at sizes. Raises whatever SymPy raises."""
+        return form.subs({symbol: sizes[self._names[symbol]] for symbol in form.free_symbols})
 
     def written(self, form: SympyExpr) -> str:
         """One of torch's expressions as text in the user's names."""
@@ -189,12 +197,15 @@ class Symbols:
         return name
 
 
-def _hint(name: str, wanted: int | None, position: int, used: set[int], usual: tuple[int, ...]) -> int:
-    """The wanted size or the nearest below (else above) that nobody else has; a multiple of many numbers if free."""
+def _hint(name: str, wanted: int | None, position: int, used: set[int], usual: tuple[int, ...], exact: bool) -> int:
+    """The wanted size or the nearest below (else above) that nobody else has; a multiple of many numbers if free.
+
+    exact: also one that somebody else has. One is never a hint: torch takes symbols for at least 2.
+    """
     if wanted is None:
         first = BATCHES if is_batch(name) else (usual[position % len(usual)], *usual)
         candidates: list[int] = [*first, *range(first[0], first[0] + MOST_TRIED)]
-    elif wanted > 1 and wanted not in used:
+    elif wanted > 1 and (exact or wanted not in used):
         return wanted
     else:
         step = next(n for n in (64, 32, 16, 8, 4, 2, 1) if wanted % n == 0 and (wanted > 2 * n or n == 1))

@@ -6,7 +6,7 @@ A version that lacks one is refused here, with its name, before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import torch
@@ -58,6 +58,10 @@ try:
     # Results of a forward pass nest: tuples, dicts, and the outputs that transformers registers there.
     from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
+    # What a condition on sizes can come to within bounds.
+    from torch.utils._sympy.numbers import int_oo
+    from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
+
     # The engine itself: torch.autograd.backward would hide from our modes what checkpointing computes anew.
     run_backward = torch.autograd.Variable._execution_engine.run_backward
 except (ImportError, AttributeError) as error:
@@ -67,10 +71,9 @@ except (ImportError, AttributeError) as error:
 
 __all__ = [
     "ConstantSource", "Convolution", "DimDynamic", "DisableTorchFunction", "FakeTensor", "FakeTensorMode", "OpOverload",
-    "ShapeEnv",
-    "Size", "SymNode", "SympyExpr", "TorchDispatchMode", "TreeSpec", "UninitializedTensorMixin", "backward_pass",
-    "current_node", "enable_python_dispatcher", "is_functorch_wrapped_tensor", "sequence_number", "tree_flatten",
-    "tree_leaves", "tree_unflatten", "without_modes",
+    "ShapeEnv", "Size", "SymNode", "SympyExpr", "TorchDispatchMode", "TreeSpec", "UninitializedTensorMixin",
+    "ValueRanges", "backward_pass", "bound_sympy", "current_node", "enable_python_dispatcher", "int_oo",
+    "is_functorch_wrapped_tensor", "sequence_number", "tree_flatten", "tree_leaves", "tree_unflatten", "without_modes",
 ]  # fmt: skip
 
 Size: TypeAlias = "int | torch.SymInt"  # one axis of a tensor
@@ -87,7 +90,7 @@ class SympyExpr(Protocol):
     p: int  # of a rational number p/q
     q: int
 
-    def subs(self, symbol: SympyExpr, value: int) -> SympyExpr: ...
+    def subs(self, values: Mapping[SympyExpr, int]) -> SympyExpr: ...
     def __int__(self) -> int: ...
     def __float__(self) -> float: ...
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from shapeviz.errors import DataDependentError, InputError, ShapevizError, TraceError
-from shapeviz.expr import Expr
-from shapeviz.ir import Condition, Model, Sizes
+from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError
+from shapeviz.ir import Model, Sizes
 from shapeviz.report import measure
 from shapeviz.tracing.branch_conditions import broken, conditions, lines_of_settled
 from shapeviz.tracing.explain_failure import explained
@@ -24,18 +24,45 @@ Answer = tuple[Setting, FakeRun]
 
 
 def trace_module(request: TraceRequest, name: str, source: str) -> Model:
-    """The model of a prepared request. Raises InputError, SizeError or TraceError."""
+    """The model of a prepared request. Raises InputError, SizeError or TraceError.
+
+    At the sizes that were asked for it meets every condition of its trace, or agrees in every row and total with a
+    trace that does.
+    """
     if not request.runs:
         return _unrun(request, name, source)
     setting, run = _first_answer(Setting(request))
-    settled = _settled(request, run.symbols)
-    if settled:  # once more with these as numbers: the formulas of the first run may hold for no other sizes
-        setting, run = _first_answer(replace(setting, numbers={**setting.numbers, **settled}))
-    elif not setting.numbers:
-        held = conditions(run.symbols)
-        if unmet := broken(held, {**run.symbols.hints, **request.sizes}):
-            return _at_other_branches(setting, run, unmet, name, source)
-    return _model(setting, run, name, source)
+    general = None
+    while change := _change(setting, run):
+        if not run.symbols.settled() and not setting.numbers:
+            general = general or (setting, run)
+        setting, run = _first_answer(replace(setting, **change))
+    special = _model(setting, run, name, source)
+    return _whichever(_model(*general, name, source), special) if general else special
+
+
+def _change(setting: Setting, run: FakeRun) -> dict[str, Any]:
+    """What the next run has to do otherwise, so that it holds at the user's sizes; nothing if this one does.
+
+    A dimension that the module takes for a number becomes one. Where a branch goes another way than it would at these
+    sizes, they are the ones at which branches are decided, and those of one, which torch has no symbol for, numbers.
+    """
+    request, symbols = setting.request, run.symbols
+    if settled := _settled(request, symbols):  # the formulas of this run may hold for no other sizes
+        return {"numbers": {**setting.numbers, **settled}}
+    unmet = broken(conditions(symbols), {**symbols.hints, **request.sizes})
+    moved = {
+        name: condition.line
+        for condition in unmet
+        for name in condition.names & request.sizes.keys()
+        if request.sizes[name] != symbols.hints[name]
+    }
+    ones = {
+        name: Number(1, "a branch depends on it" + f", {line}" * bool(line))
+        for name, line in moved.items()
+        if request.sizes[name] == 1
+    }
+    return {"numbers": {**setting.numbers, **ones}, "exact": setting.exact or len(ones) < len(moved)} if moved else {}
 
 
 def _unrun(request: TraceRequest, name: str, source: str) -> Model:
@@ -71,28 +98,22 @@ def _settled(request: TraceRequest, symbols: Symbols) -> dict[str, Number]:
     return numbers
 
 
-def _at_other_branches(setting: Setting, run: FakeRun, unmet: list[Condition], name: str, source: str) -> Model:
-    """Where branches go another way at the user's sizes: the same formulas if nothing changes, else numbers."""
-    sizes = setting.request.sizes
-    numbers = {
-        size: Number(sizes[size], f"a branch depends on it, {condition.line}")
-        for condition in unmet
-        for size in condition.names & sizes.keys()
-    }
-    general = _model(setting, run, name, source)
-    special = _model(*_first_answer(replace(setting, numbers=numbers)), name, source)
-    if _costs(general) != _costs(special):
+def _whichever(general: Model, special: Model) -> Model:
+    """The general one if it agrees with the special one at their own sizes, wherever its branches would go there."""
+    try:
+        if _printed(general) != _printed(special):
+            return special
+    except SizeError:  # a formula that divides by zero there
         return special
-    met = tuple(condition for condition in general.sizes.conditions if condition not in unmet)
-    gone = tuple(f"holds for {condition.text} " for condition in unmet)
-    notes = tuple(note for note in general.notes if not note.startswith(gone))
-    return replace(general, sizes=replace(general.sizes, conditions=met), notes=notes)
+    gone = tuple(f"holds for {condition.text} " for condition in broken(general.sizes.conditions, general.sizes.values))
+    return replace(general, notes=tuple(note for note in general.notes if not note.startswith(gone)))
 
 
-def _costs(model: Model) -> tuple[list[int], list[Expr]]:
-    """What a model comes to at its own sizes."""
+def _printed(model: Model) -> list[object]:
+    """Every number that a report of a model shows at its own sizes."""
     report = measure(model, ["params", "flops", *["saved"] * model.saves])
-    return [int(total.value) for total in report.total.values()], [*report.not_counted.values()]
+    rows = [(row.path, row.shape, [cell.in_model for cell in row.cells.values()]) for row in report.rows]
+    return [int(total.value) for total in report.total.values()] + [*report.not_counted.values(), *rows]
 
 
 # runs

@@ -35,7 +35,7 @@ def model_of(
     tree = Tree(request.module, run.weights)
     root = tree.root(run.recording.root, run.inputs, whole)
     used = names_used(root)
-    named = {name: size for name, size in symbols.fixed.items() if name in used and name not in setting.numbers}
+    named = {name: size for name, size in symbols.fixed.items() if name in used}
     numbers = {name: number.size for name, number in setting.numbers.items()}
     reasons = {name: number.reason for name, number in setting.numbers.items()}
     held = conditions(symbols)
@@ -63,8 +63,8 @@ def model_of(
             conditions=held,
         ),
         legend={
-            **dict.fromkeys(variables, "input dimension"),
-            **dict.fromkeys([*named, *numbers], "number of the module"),
+            **dict.fromkeys([*variables, *numbers], "input dimension"),
+            **dict.fromkeys(named, "number of the module"),
         },
         missing={**symbols.unknown, **run.recording.unknown},
         notes=tuple(notes),

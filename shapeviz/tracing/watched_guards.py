@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from shapeviz.tracing.code_site import is_torchs, site
-from shapeviz.tracing.torch_private import ShapeEnv, SymNode, SympyExpr
+from shapeviz.tracing.torch_private import ShapeEnv, SymNode, SympyExpr, ValueRanges, bound_sympy, int_oo
 
 # Files through which torch evaluates a condition: whoever asked stands further out.
 MACHINERY = (
@@ -20,10 +20,11 @@ MACHINERY = (
     "/torch/fx/traceback.py",
     __file__,
 )
-# Functions of torch whose own decisions change a shape: slicing, and whether a view divides evenly.
-DECISIVE = {"_compute_slice_index", "infer_size", "_reshape_view_helper"}
+# Functions of torch, and stand-ins of ours, whose decisions change a shape or refuse it; and those of which only an
+# equality that held does, since it says that a view divides evenly.
+DECISIVE = {"_compute_slice_index", "_verify_batch_size", "_verify_spatial_size", "_ask_for_ones"}
+DIVIDING = {"infer_size", "_reshape_view_helper"}
 TRUTHS = ("bool", "BooleanTrue", "BooleanFalse")
-COMPARISONS = ("StrictLessThan", "LessThan", "StrictGreaterThan", "GreaterThan", "Unequality", "Equality")
 Answer = bool | int | float
 
 
@@ -49,19 +50,22 @@ class WatchedEnv(ShapeEnv):
         if len(self.guards) > guards:
             self._guarded.add(form)
         is_new = (form, answer) not in self.decided and _matters(form, answer)
-        if is_new and (form in self._guarded or _turns_at_one(form, answer)):
+        if is_new and (form in self._guarded or not _always(form, answer)):
             self.decided[form, answer] = site()
         return value
 
 
-def _turns_at_one(form: SympyExpr, answer: Answer) -> bool:
-    """True for a comparison that torch took for decided, since it takes every size for at least 2."""
-    if type(form).__name__ not in COMPARISONS:
-        return False
+def _always(form: SympyExpr, answer: Answer) -> bool:
+    """True for a comparison that no sizes could decide otherwise, sizes of one among them.
+
+    Torch takes every size for at least 2, and so decides some without a guard.
+    """
+    positive = ValueRanges(1, int_oo)
     try:
-        return any(bool(form.subs(symbol, 1)) is not answer for symbol in form.free_symbols)
-    except (TypeError, ZeroDivisionError):  # no truth without the other sizes, or none at 1
+        possible = bound_sympy(form, dict.fromkeys(form.free_symbols, positive))
+    except (TypeError, ValueError, AssertionError, NotImplementedError):
         return False
+    return bool(possible.is_singleton()) and bool(possible.lower) is answer
 
 
 def _matters(form: SympyExpr, answer: Answer) -> bool:
@@ -74,5 +78,4 @@ def _matters(form: SympyExpr, answer: Answer) -> bool:
     name = frame.f_code.co_name
     if not is_torchs(frame.f_code.co_filename):
         return True
-    # Of torch's own views it matters that a size divides evenly (an equality that held), and where a slice ends.
-    return name in DECISIVE and (name == "_compute_slice_index" or (answer and type(form).__name__ == "Equality"))
+    return name in DECISIVE or (name in DIVIDING and answer and type(form).__name__ == "Equality")
