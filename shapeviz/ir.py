@@ -144,12 +144,11 @@ class Condition(NamedTuple):
 def _points(names: Iterable[str], sizes: Mapping[str, Any]) -> Iterator[dict[str, int]]:
     """The numbers of these names, one set of them for every place of the arrays among them."""
     chosen = {name: sizes[name] for name in names}
-    if not any(hasattr(size, "shape") for size in chosen.values()):
+    broadcast = sum(size * 0 for size in chosen.values())
+    if not hasattr(broadcast, "flat"):
         yield chosen
         return
-    from numpy import broadcast_arrays
-
-    for values in zip(*(array.flat for array in broadcast_arrays(*chosen.values())), strict=True):
+    for values in zip(*((size + broadcast).flat for size in chosen.values()), strict=True):
         yield {name: int(value) for name, value in zip(chosen, values, strict=True)}
 
 
