@@ -18,7 +18,7 @@ from shapeviz.tracing.modes import watching
 from shapeviz.tracing.process_state import alone
 from shapeviz.tracing.recording import Recording, tensors_in
 from shapeviz.tracing.symbolic_sizes import Symbols
-from shapeviz.tracing.torch_private import FakeTensorMode, backward_pass
+from shapeviz.tracing.torch_private import backward_pass
 from shapeviz.tracing.trace_request import TraceRequest
 
 
@@ -32,10 +32,7 @@ class FakeRun:
     def __init__(self, request: TraceRequest, symbols: Symbols) -> None:
         self.request, self.module, self.symbols = request, request.module, symbols
         self.recording = Recording(symbols, request.saves)
-        # transformers and others build small tensors with data in them on the way: these may be among the fake ones
-        self.mode = FakeTensorMode(shape_env=symbols.env, allow_non_fake_inputs=True)
-        # Where equal layers run once, torch's memory of answers seldom serves and costs a third of the time.
-        self.mode.cache_enabled = not request.fold
+        self.mode = symbols.fake_mode()
         self.weights: dict[int, Named] = {}
         self.inputs: list[Named] = []
         self._weight_names = {

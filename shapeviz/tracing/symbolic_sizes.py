@@ -11,7 +11,7 @@ import torch
 from shapeviz.expr import Atom, Expr, ceil, floor, maximum, minimum, product
 from shapeviz.expr.polynomial import denominator
 from shapeviz.ir import Shape
-from shapeviz.tracing.torch_private import ConstantSource, DimDynamic, Size, SympyExpr
+from shapeviz.tracing.torch_private import ConstantSource, DimDynamic, FakeTensorMode, Size, SympyExpr
 from shapeviz.tracing.watched_guards import WatchedEnv
 
 # Sizes at which branches are decided where the user gave none: code splits lengths into patches, windows and chunks, so
@@ -66,6 +66,13 @@ class Symbols:
             symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
             self._names[symbol] = name
             self.symints[name] = self.env.create_symintnode(symbol, hint=hint, source=source)
+
+    def fake_mode(self) -> FakeTensorMode:
+        """Torch's mode for tensors without data whose sizes have these symbols in them."""
+        # transformers and others build small tensors with data in them on the way: these may be among the fake ones
+        mode = FakeTensorMode(shape_env=self.env, allow_non_fake_inputs=True)
+        mode.cache_enabled = False  # with symbolic sizes, an answer from torch's memory takes longer than a new one
+        return mode
 
     def explain_unknown(self, where: Callable[[], str]) -> None:
         """How to say where a size came into being that depends on the data."""

@@ -11,7 +11,6 @@ from shapeviz.expr import Expr
 from shapeviz.ir import Shape
 from shapeviz.models.transformer import Config
 from shapeviz.tracing.symbolic_sizes import Symbols, Unwritable
-from shapeviz.tracing.torch_private import FakeTensorMode
 from shapeviz.verify.forward_pass import Run, RunError, construct, example, parameters, run
 from shapeviz.verify.sizes import table_length, variables
 
@@ -42,7 +41,7 @@ def observe(c: Config) -> Observation:
     symbols = Symbols(names, sizes=hints)
     batch, *lengths = symbols.symints.values()
     try:
-        with FakeTensorMode(shape_env=symbols.env, allow_non_fake_inputs=True):
+        with symbols.fake_mode():
             seen = run(module, example(tuple(lengths), batch, c.d_model, c.vocab))
     except RunError as error:
         raise RunError(error.path, symbols.renamed(str(error))) from error

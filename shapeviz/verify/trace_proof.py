@@ -28,7 +28,7 @@ from shapeviz.tracing.lend_module import StandIns, lent
 from shapeviz.tracing.process_state import alone
 from shapeviz.tracing.recording import tensors_in
 from shapeviz.tracing.symbolic_sizes import Symbols
-from shapeviz.tracing.torch_private import FakeTensorMode, enable_python_dispatcher
+from shapeviz.tracing.torch_private import enable_python_dispatcher
 from shapeviz.tracing.traced_model import Traced
 from shapeviz.verify.forward_pass import parameters
 
@@ -157,7 +157,7 @@ def observe(traced: Traced) -> TraceObservation:
     if recurrent := [name for name, part in module.named_modules() if isinstance(part, nn.RNNBase)]:
         raise UncountedError(f"no formula for the recurrent layer {recurrent[0] or 'itself'}")
     symbols = traced.setting.symbols()
-    mode = FakeTensorMode(shape_env=symbols.env, allow_non_fake_inputs=True)
+    mode = symbols.fake_mode()
     observation = TraceObservation()
     counter = FlopCounterMode(display=False)
     with ExitStack() as stack:
