@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from covering import covering
 from torch import nn
 from transformers import CONFIG_MAPPING, DynamicCache
 from transformers.initialization import no_init_weights
@@ -21,9 +22,8 @@ from shapeviz.ir import Block, Model
 from shapeviz.report import Report, measure
 
 Sample = Callable[[Random], dict[str, Any]]
-CHUNKS = range(4)
 Pair = tuple[nn.Module, Model]  # theirs and ours of one configuration
-EACH = 26  # configurations of a chunk: more than a hundred in all
+POOL = range(104)  # the random configurations of a family, of which a few hold every pair of choices
 LEFT_OUT = 0.08  # of all keys, to be filled by a default
 
 
@@ -32,13 +32,18 @@ def drawn(family: str, sample: Sample, seed: int, left_out: float = LEFT_OUT) ->
     return _drawn(family, sample, seed, left_out)[0]
 
 
-def _drawn(family: str, sample: Sample, seed: int, left_out: float) -> tuple[dict[str, Any], Pair | None]:
-    """The configuration, and what was built and read of it if that was needed to draw it."""
+def _keys(family: str, sample: Sample, seed: int, left_out: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All keys of a random configuration, and those that are not left out."""
     random = Random(f"{family} {seed}")
     data = {"model_type": family, **sample(random)}
     names = list(plugins.load("shapeviz.models", family).CLASSES)
     data.setdefault("architectures", [random.choice([names[0], *names])])
-    fewer = {key: value for key, value in data.items() if key in KEPT or random.random() >= left_out}
+    return data, {key: value for key, value in data.items() if key in KEPT or random.random() >= left_out}
+
+
+def _drawn(family: str, sample: Sample, seed: int, left_out: float) -> tuple[dict[str, Any], Pair | None]:
+    """The configuration, and what was built and read of it if that was needed to draw it."""
+    data, fewer = _keys(family, sample, seed, left_out)
     if len(fewer) == len(data):
         return data, None
     try:
@@ -99,9 +104,13 @@ def read(data: Mapping[str, Any]) -> Model:
     return from_huggingface.model(data, "random", "random config")
 
 
-def check_counts(family: str, sample: Sample, chunk: int) -> None:
-    """Parameters in all, of every top module and active; buffers; of a chunk of random configurations."""
-    for seed in range(chunk * EACH, (chunk + 1) * EACH):
+def check_counts(family: str, sample: Sample) -> None:
+    """Parameters in all, of every top module and active; buffers; of random configurations.
+
+    Of a hundred those that hold every pair of choices, and every key left out that one of the hundred leaves out.
+    """
+    keys = [_keys(family, sample, seed, LEFT_OUT) for seed in POOL]
+    for seed in covering([data for data, _ in keys], [data.keys() - fewer.keys() for data, fewer in keys]):
         data, pair = _drawn(family, sample, seed, LEFT_OUT)
         found = differences(data, *(pair or (build(data), read(data))))
         assert {} == found, f"(theirs, ours): {found}, {data}"

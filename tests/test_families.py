@@ -65,6 +65,17 @@ def sample(name: str) -> Sample:
     return module.sample  # type: ignore[no-any-return]
 
 
+def shallow(name: str) -> dict[str, Any]:
+    """A random configuration of the family's first class with few layers, but more than one: all of them are run."""
+
+    def depth(data: Mapping[str, Any]) -> int:
+        return sum(size for letter, size in read(data).sizes.resolve().items() if letter.startswith("N"))
+
+    first = {"architectures": list(family(name).CLASSES)[:1]}
+    some = [drawn(name, sample(name), seed, left_out=0) | first for seed in range(12)]
+    return min((data for data in some if depth(data) > 1), key=depth)
+
+
 def usual(name: str, **keys: Any) -> dict[str, Any]:
     """A configuration with the defaults of the family, but for those keys."""
     return {"model_type": name, **NEEDED.get(name, {}), **keys}
@@ -155,8 +166,7 @@ def test_heads_of_odd_width_are_refused_where_transformers_cannot_turn_them(name
 
 @pytest.mark.parametrize("name", families())
 def test_the_proof_that_ships_holds(name: str) -> None:
-    data = drawn(name, sample(name), 0, left_out=0)
-    checks = shapeviz.verify(read(data | {"architectures": list(family(name).CLASSES)[:1]}))
+    checks = shapeviz.verify(read(shallow(name)))
     assert [] == [check for check in checks if not check.ok]
     assert {"params", "buffers", "flops"} == {check.quantity for check in checks}
     assert len(checks) > 4

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from family_proofs import CHUNKS, EACH, build, check_counts, drawn, read
+from covering import covering
+from family_proofs import POOL, build, check_counts, drawn, read
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -56,15 +57,14 @@ def kept(module: nn.Module, B: int) -> int:
     return sum(layer.conv_states[0].numel() + layer.recurrent_states[0].numel() for layer in cache.layers)
 
 
-@pytest.mark.parametrize("chunk", CHUNKS)
-def test_counts_equal_transformers(chunk: int) -> None:
-    check_counts("mamba", sample, chunk)
+def test_counts_equal_transformers() -> None:
+    check_counts("mamba", sample)
 
 
-@pytest.mark.parametrize("chunk", CHUNKS)
-def test_flops_and_states_equal_what_pytorch_counts_and_keeps(chunk: int) -> None:
-    for seed in range(chunk * EACH, (chunk + 1) * EACH):
-        data, random = drawn("mamba", sample, seed, left_out=0), Random(seed)
+def test_flops_and_states_equal_what_pytorch_counts_and_keeps() -> None:
+    pool = [drawn("mamba", sample, seed, left_out=0) for seed in POOL]
+    for seed in covering(pool):
+        data, random = pool[seed], Random(seed)
         module, report = build(data), measure(read(data), ["flops", "cache", "kv_cache"])
         B, S = random.randint(1, 3), random.randint(1, 5)
         assert counted(module, B, S) == report.total["flops"].at(B=B, S=S), data

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from family_proofs import CHUNKS, EACH, fixed, modules, of_paths, owned, read
+from covering import covering
+from family_proofs import POOL, fixed, modules, of_paths, owned, read
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,10 +43,9 @@ def sample(random: Random) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("chunk", CHUNKS)
-def test_counts_equal_the_module(chunk: int) -> None:
-    for seed in range(chunk * EACH, (chunk + 1) * EACH):
-        data = sample(Random(seed))
+def test_counts_equal_the_module() -> None:
+    pool = [sample(Random(seed)) for seed in POOL]
+    for data in (pool[i] for i in covering(pool)):
         module, model = build(data, data["architectures"][0]), read(data)
         report = measure(model, ["params", "active", "buffers"])
         count = sum(weight.numel() for weight in module.parameters())
