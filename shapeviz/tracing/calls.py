@@ -8,7 +8,7 @@ from functools import wraps
 
 from torch import Tensor, nn
 
-from shapeviz.tracing.folding import Answer, Group, answer_of, is_last
+from shapeviz.tracing.folding import Answer, Group, UnlikeError, answer_of, is_last, reached
 from shapeviz.tracing.log import Call
 from shapeviz.tracing.position import watch_position
 from shapeviz.tracing.recording import Frame, Recording, tensors_in
@@ -55,6 +55,7 @@ class Calls:
         self.recording, self.fold = recording, fold
         self._groups: dict[tuple[Call, Hashable], Group] = {}
         self._weight_numbers: dict[int, int] = {}
+        self._reached: list[tuple[set[int], set[int]]] = []
         self._looks = 0  # how often code has done what makes a layer unlike its siblings
 
     def wrap(self, path: str, module: nn.Module) -> Callable[..., object]:
@@ -72,6 +73,7 @@ class Calls:
         self._looks += 1
 
     def _called(self, submodule: Submodule, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        self.recording.check_thread()
         if self.recording.in_backward:
             return self._called_again(submodule, args, kwargs)
         with DisableTorchFunction():
@@ -151,7 +153,9 @@ class Calls:
         self._own_weights(submodule.module)
         tensors = {i: leaf for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
         self._rename([*tensors.values()], call)
-        call.later_storages.update(self.recording.storage(tensors[i]) for i in answer.saved)
+        call.later.append(answer.later((invocation.args, invocation.kwargs), leaves, self.recording.storage))
+        if self.recording.saves:
+            self._reached.append((answer.reached, reached(leaves)))
         return tree_unflatten(leaves, answer.structure)
 
     def _rename(self, tensors: list[Tensor], call: Call) -> None:
@@ -174,6 +178,11 @@ class Calls:
                         self._weight_numbers.setdefault(id(weight), len(self._weight_numbers))
 
     # the backward pass
+
+    def check_backward(self) -> None:
+        """Raises UnlikeError if it came to a call that did not run otherwise than to the one that it is counted as."""
+        if any(found != expected for expected, found in self._reached):
+            raise UnlikeError
 
     def _called_again(self, submodule: Submodule, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """A call that the backward pass makes anew, as gradient checkpointing does."""

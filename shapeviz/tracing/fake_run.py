@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from shapeviz.tracing.calls import Calls
 from shapeviz.tracing.input_values import fake
 from shapeviz.tracing.lend_module import StandIns, lent
 from shapeviz.tracing.log import Call
-from shapeviz.tracing.modes import watching
+from shapeviz.tracing.modes import Fakes, watching
 from shapeviz.tracing.process_state import alone
 from shapeviz.tracing.recording import Recording, tensors_in
 from shapeviz.tracing.symbolic_sizes import Symbols
@@ -32,7 +33,7 @@ class FakeRun:
     def __init__(self, request: TraceRequest, symbols: Symbols) -> None:
         self.request, self.module, self.symbols = request, request.module, symbols
         self.recording = Recording(symbols, request.saves)
-        self.mode = symbols.fake_mode()
+        self.mode = symbols.fake_mode(partial(Fakes, self.recording))
         self.weights: dict[int, Named] = {}
         self.inputs: list[Named] = []
         self._weight_names = {
@@ -62,6 +63,7 @@ class FakeRun:
                 result = self.run_module(args, kwargs)
                 if request.training:
                     self._backward(result)
+                    calls.check_backward()
 
     def run_module(self, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         """Here the module's own code begins: code_site.py looks for a line of code no further out."""
@@ -71,7 +73,9 @@ class FakeRun:
                 result = self.module(*args, **kwargs)
         except BaseException:
             self.recording.root = next(reversed(self._own_calls(outside)), outside)
+            self.recording.raise_of_threads()
             raise
+        self.recording.raise_of_threads()
         self.recording.root = self._opened(outside, self.recording.inputs(tensors_in(result)))
         return result
 

@@ -22,7 +22,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from shapeviz.tracing.log import Call, identical
+from shapeviz.tracing.log import Call, Later, identical
 from shapeviz.tracing.recording import Recording
 from shapeviz.tracing.torch_private import DisableTorchFunction, TreeSpec, tree_flatten, tree_leaves
 
@@ -36,13 +36,17 @@ class Answer:
     """The result that a call like one that ran gets: each tensor of it one of the arguments, or a new one.
 
     structure, leaves: the result of the call that ran. arguments: of a leaf that was an argument, the number of that
-    argument. saved: the leaves that the call itself saved for the backward pass.
+    argument. saved: the leaves that the call itself saved for the backward pass. places: of each tensor that it saved,
+    whether that was an argument or a leaf of the result, and which; None where it was neither. reached: the leaves that
+    the backward pass came to, once it has run.
     """
 
     structure: TreeSpec
     leaves: tuple[object, ...]
     arguments: Mapping[int, int]
     saved: frozenset[int]
+    places: tuple[tuple[str, int] | None, ...]
+    reached: set[int]
 
     def leaves_for(self, args: object, kwargs: object, linked: bool) -> list[object]:
         """The leaves of the result of a call with these arguments.
@@ -59,6 +63,18 @@ class Answer:
         for i, number in self.arguments.items():
             leaves[i] = inputs[number]
         return leaves
+
+    def later(self, inputs: object, leaves: Sequence[object], storage: Callable[[Tensor], Hashable]) -> Later:
+        """Where a call with these arguments and this result keeps what it saves."""
+        values = {"argument": tree_leaves(inputs), "result": leaves}
+        of_its_own: Hashable = object()
+
+        def place(number: int, found: tuple[str, int] | None) -> Hashable:
+            value = values[found[0]][found[1]] if found else None
+            return storage(value) if isinstance(value, Tensor) else (of_its_own, number)
+
+        results = {storage(leaf) for i in self.saved if isinstance(leaf := leaves[i], Tensor)}
+        return Later(tuple(place(*numbered) for numbered in enumerate(self.places)), frozenset(results))
 
 
 @dataclass(eq=False)
@@ -93,7 +109,7 @@ class Group:
         if same.sample is None:
             same.sample = call
         else:
-            same.later_storages.update(saved.storage for saved in call.all_saved)
+            same.later.append(Later(tuple(saved.storage for saved in call.all_saved), frozenset(call.storages), call))
         return same
 
 
@@ -102,12 +118,26 @@ def answer_of(call: Call, inputs: object, result: object, recording: Recording) 
     leaves, structure = tree_flatten(result)
     if not all(leaf is None or isinstance(leaf, Tensor | int | float | bool | str) for leaf in leaves):
         return None
-    numbers = {id(leaf): i for i, leaf in enumerate(tree_leaves(inputs)) if isinstance(leaf, Tensor)}
-    storages: set[Hashable] = {saved.storage for saved in call.all_saved}
+    read = {i: leaf for i, leaf in enumerate(tree_leaves(inputs)) if isinstance(leaf, Tensor)}
+    numbers = {id(leaf): i for i, leaf in read.items()}
     tensors = {i: leaf for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
-    saved = {i for i, leaf in tensors.items() if recording.storage(leaf) in storages}
     arguments = {i: numbers[id(leaf)] for i, leaf in tensors.items() if id(leaf) in numbers}
-    return Answer(structure, tuple(leaves), arguments, frozenset(saved))
+    everything = call.storages
+    saved = {i for i, leaf in tensors.items() if recording.storage(leaf) in everything}
+    homes: dict[Hashable, tuple[str, int]] = {recording.storage(leaf): ("result", i) for i, leaf in tensors.items()}
+    homes |= {recording.storage(leaf): ("argument", i) for i, leaf in read.items()}
+    places = tuple(homes.get(kept.storage) for kept in call.all_saved)
+    return Answer(structure, tuple(leaves), arguments, frozenset(saved), places, reached(leaves))
+
+
+def reached(leaves: Sequence[object]) -> set[int]:
+    """The numbers of the tensors that the backward pass comes to, from now on."""
+    found: set[int] = set()
+    with DisableTorchFunction():
+        for i, leaf in enumerate(leaves):
+            if isinstance(leaf, Tensor) and leaf.requires_grad:
+                leaf.register_hook(lambda gradient, i=i: found.add(i))
+    return found
 
 
 class _Linked(Protocol):

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from shapeviz.expr import Expr
+from shapeviz.expr import Expr, total
 from shapeviz.ir import Tensor
 
 
@@ -46,12 +46,24 @@ class Step:
     failed: bool = False
 
 
+@dataclass(frozen=True)
+class Later:
+    """One of identical calls after the second: where it keeps what that one saved, tensor by tensor, in its order.
+
+    `others` are further storages that it saved, `call` is its own log if it ran.
+    """
+
+    storages: tuple[Hashable, ...]
+    others: frozenset[Hashable]
+    call: Call | None = None
+
+
 @dataclass(eq=False)
 class Call:
     """One call of a module, or several identical ones folded into it. `name` is the path from the calling module.
 
     `modules` and `module_paths` are those whose calls it stands for, `runs` is how many calls that are. `sample` is the
-    second of them, kept because its marginal cost is that of every further one; `later_storages` are what these saved.
+    second of them, kept because its marginal cost is that of every further one, but for what `later` says of these.
     `recomputed` are FLOPs of a call that the backward pass ran again.
     """
 
@@ -66,7 +78,7 @@ class Call:
     module_paths: list[str] = field(default_factory=list)
     runs: int = 1
     sample: Call | None = None
-    later_storages: set[Hashable] = field(default_factory=set)
+    later: list[Later] = field(default_factory=list)
 
     @property
     def all_saved(self) -> Iterator[Saved]:
@@ -74,6 +86,28 @@ class Call:
         yield from self.saved
         for record in self.body:
             yield from record.all_saved if isinstance(record, Call) else record.saved
+
+    @property
+    def storages(self) -> set[Hashable]:
+        """All that was saved in the call and in those within it, in every one of identical ones."""
+        found = {saved.storage for saved in self.saved}
+        for record in self.body:
+            if isinstance(record, Step):
+                found.update(saved.storage for saved in record.saved)
+                continue
+            found |= record.storages
+            if record.sample:
+                found |= record.sample.storages
+            for later in record.later:
+                found.update(later.storages, later.others)
+        return found
+
+    @property
+    def backward(self) -> Expr:
+        """FLOPs of the backward pass through the call."""
+        return self.recomputed + total(
+            record.backward if isinstance(record, Step) else _backward_of_all(record) for record in self.body
+        )
 
     def count(self, module: nn.Module, path: str) -> None:
         """One more call that this one stands for, of the same module or of another."""
@@ -84,6 +118,14 @@ class Call:
 
 
 Record: TypeAlias = Step | Call
+
+
+def _backward_of_all(call: Call) -> Expr:
+    """FLOPs of the backward pass through all the identical calls that one stands for."""
+    if call.sample is None:
+        return call.backward
+    ran = [later.call or call.sample for later in call.later]
+    return total(one.backward for one in (call, call.sample, *ran))
 
 
 def identical(record: Record, other: Record) -> bool:

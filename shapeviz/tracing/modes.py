@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -77,6 +78,20 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out: object = func(*args, **kwargs)
         self.recording.dispatched(func, args, kwargs, out)
         return out
+
+
+class Fakes(FakeTensorMode):
+    """The mode of tensors without data, for one thread: what another one does with them nobody would count."""
+
+    def __init__(self, recording: Recording, **options: Any) -> None:
+        super().__init__(**options)
+        self.recording = recording
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Any, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None
+    ) -> object:
+        self.recording.check_thread()
+        return super().__torch_dispatch__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 * torch.nn.modules.transformer: the search for causal masks
 * transformers.masking_utils: the search for packed sequences (huggingface.py)
 * the module itself, its configuration, the random number generators and the default dtype (lend_module.py)
+* torch.inference_mode, which is torch.no_grad meanwhile: in it torch hands on operations whole that are made of others
 * the search for garbage, the recursion limit, and two loggers of torch's
 
 So only one trace runs at a time: another thread waits in `alone` until it is done. What other threads do meanwhile with
@@ -18,6 +19,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from threading import RLock
+from typing import Any
+
+import torch
 
 from shapeviz.tracing.limits import DEEPEST_STACK
 
@@ -39,7 +43,20 @@ def alone() -> Iterator[None]:
             gc.disable()
         stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
         sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST_STACK))
+        stack.enter_context(torch.inference_mode(False))
+        for method in ("__enter__", "__exit__"):
+            stack.callback(setattr, torch.inference_mode, method, getattr(torch.inference_mode, method))
+        torch.inference_mode.__enter__ = _enter_without_gradients  # type: ignore[method-assign]
+        torch.inference_mode.__exit__ = _exit_without_gradients  # type: ignore[method-assign]
         yield
+
+
+def _enter_without_gradients(context: Any) -> None:
+    context._inference_mode_context = torch.set_grad_enabled(not context.mode)
+
+
+def _exit_without_gradients(context: Any, *error: object) -> None:
+    context._inference_mode_context.__exit__(*error)
 
 
 @contextmanager

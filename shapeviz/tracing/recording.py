@@ -6,10 +6,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
+from threading import get_ident
 from typing import TypeGuard
 
 import torch
 
+from shapeviz.errors import InputError
 from shapeviz.expr import Expr, product, total
 from shapeviz.ir import Tensor
 from shapeviz.tracing.code_site import site
@@ -65,6 +67,7 @@ class Recording:
         self.step: Step | None = None
         self.in_backward = False
         self.rerun: list[Call] = []
+        self._thread, self._elsewhere = get_ident(), ""
         self.unknown: dict[str, str] = {}
         self.input_tensors: set[Tensor] = set()
         # Torch's tensors and storages are kept beside ours, so that none of them dies and gives its id to another.
@@ -75,6 +78,19 @@ class Recording:
         self._starts: list[int] = []
         self._owners: list[Record] = []
         symbols.explain_unknown(lambda: f"{self.step.kind if self.step else 'an operation'} at {site()}")
+
+    # threads
+
+    def check_thread(self) -> None:
+        """Raises InputError in another thread than that of the trace, whose frames and modes do not reach it."""
+        if get_ident() != self._thread:
+            self._elsewhere = self._elsewhere or f"the module computes in a thread of its own, {site()}"
+            self.raise_of_threads()
+
+    def raise_of_threads(self) -> None:
+        """Raises that error again in the trace's own thread: what a thread raises may reach nobody."""
+        if self._elsewhere:
+            raise InputError(f"{self._elsewhere}, which a trace does not follow: trace it without threads")
 
     # tensors
 

@@ -1,17 +1,17 @@
 """Bytes saved for the backward pass, each storage counted once, and what the first of identical calls has more.
 
 Of N identical layers the second one stands for every further one: it reads what the first one has saved already. So
-the model saves  N · (what the second saves) + surplus,  where the surplus is what the first saves beyond that: a memory
-that every layer reads, the input of the stack. It is set apart, once.
+the model saves  N · (what the second saves) + surplus,  where the surplus is what the first saves beyond that, a memory
+that every layer reads, the input of the stack, and what a further one saves more or less. It is set apart, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 from shapeviz.expr import Expr, total
-from shapeviz.tracing.log import Call, Record, Saved
+from shapeviz.tracing.log import Call, Later, Record, Saved
 
 
 @dataclass
@@ -19,11 +19,13 @@ class Tally:
     """What one record costs for the backward pass: tensors saved, each with whether its storage is new, and FLOPs.
 
     `parts` are the tallies of the records within it, in order; `runs` says how often it runs in its caller; `surplus`
-    is what the first of identical calls within it has more than the others.
+    is what the first of identical calls within it has more than the others. `places` are all that is saved in it, of
+    identical calls within it by the first alone.
     """
 
     saved: list[tuple[Saved, bool]]
     backward: Expr
+    places: list[tuple[Saved, bool]] = field(default_factory=list)
     parts: list[Tally] = field(default_factory=list)
     runs: int = 1
     surplus: list[Surplus] = field(default_factory=list)
@@ -36,9 +38,9 @@ class Tally:
 
 @dataclass(frozen=True)
 class Surplus:
-    """What the first of identical calls saves, and costs in the backward pass, beyond each further one.
+    """What one of identical calls saves, and costs in the backward pass, beyond the second of them.
 
-    Negative where a further one has more.
+    Negative where the second has more.
     """
 
     label: str
@@ -53,17 +55,19 @@ def tally(record: Record, storages: set[Hashable]) -> Tally:
         saved.append((tensor, tensor.storage not in storages))
         storages.add(tensor.storage)
     if not isinstance(record, Call):
-        return Tally(saved, record.backward)
-    result = Tally(saved, record.recomputed, runs=record.runs)
+        return Tally(saved, record.backward, saved)
+    result = Tally(saved, record.recomputed, [*saved], runs=record.runs)
     for part in record.body:
         first = tally(part, storages)
+        result.places += first.places
         if not isinstance(part, Call) or part.sample is None:
             result.parts.append(first)
             continue
         # The order matters: the sample ran after the first one, and all later calls before the records that follow.
         sample = tally(part.sample, storages)
-        storages.update(part.later_storages)
         result.surplus += _surplus(first, sample, runs=1)
+        for later in part.later:
+            result.surplus += _later_surplus(later, part.sample, sample.places, storages)
         sample.runs = part.runs
         result.parts.append(sample)
     return result
@@ -86,3 +90,16 @@ def _surplus(first: Tally, sample: Tally, runs: int) -> list[Surplus]:
     if size.terms or backward.terms:
         surplus.append(Surplus("", size * runs, backward * runs))
     return surplus
+
+
+def _later_surplus(
+    later: Later, sample: Call, places: list[tuple[Saved, bool]], storages: set[Hashable]
+) -> Iterator[Surplus]:
+    """What a further call saves, and costs, otherwise than the second one did; what it saved is added to `storages`."""
+    for (tensor, is_new), storage in zip(places, later.storages, strict=True):
+        if (storage not in storages) != is_new:
+            yield Surplus(tensor.label, tensor.size * (-1 if is_new else 1), Expr())
+        storages.add(storage)
+    storages.update(later.others)
+    if later.call and later.call.backward != sample.backward:
+        yield Surplus("", Expr(), later.call.backward - sample.backward)

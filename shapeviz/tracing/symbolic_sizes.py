@@ -67,10 +67,10 @@ class Symbols:
             self._names[symbol] = name
             self.symints[name] = self.env.create_symintnode(symbol, hint=hint, source=source)
 
-    def fake_mode(self) -> FakeTensorMode:
+    def fake_mode(self, kind: Callable[..., FakeTensorMode] = FakeTensorMode) -> FakeTensorMode:
         """Torch's mode for tensors without data whose sizes have these symbols in them."""
         # transformers and others build small tensors with data in them on the way: these may be among the fake ones
-        mode = FakeTensorMode(shape_env=self.env, allow_non_fake_inputs=True)
+        mode = kind(shape_env=self.env, allow_non_fake_inputs=True)
         mode.cache_enabled = False  # with symbolic sizes, an answer from torch's memory takes longer than a new one
         return mode
 

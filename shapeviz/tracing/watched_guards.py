@@ -23,7 +23,8 @@ MACHINERY = (
 # Functions of torch, and stand-ins of ours, whose decisions change a shape or refuse it; and those of which only an
 # equality that held does, since it says that a view divides evenly.
 DECISIVE = {"_compute_slice_index", "_verify_batch_size", "_verify_spatial_size", "_ask_for_ones"}
-DIVIDING = {"infer_size", "_reshape_view_helper"}
+DIVIDING = {"infer_size", "_reshape_view_helper", "_reshape_view_helper_core_alg"}
+EQUAL = {("Equality", True), ("Unequality", False)}
 TRUTHS = ("bool", "BooleanTrue", "BooleanFalse")
 Answer = bool | int | float
 
@@ -78,4 +79,4 @@ def _matters(form: SympyExpr, answer: Answer) -> bool:
     name = frame.f_code.co_name
     if not is_torchs(frame.f_code.co_filename):
         return True
-    return name in DECISIVE or (name in DIVIDING and answer and type(form).__name__ == "Equality")
+    return name in DECISIVE or (name in DIVIDING and (type(form).__name__, answer) in EQUAL)
