@@ -121,6 +121,45 @@ def test_parts_of_a_split_are_as_long_as_torch_makes_them(size: int) -> None:
     assert 128 * 3 * math.ceil(size / 2) == total.at(B=3, S=size)
 
 
+@pytest.mark.parametrize("traced_at", [{"B": 2, "H": 8, "W": 10}, {"B": 2, "H": 7, "W": 6}])
+@pytest.mark.parametrize("point", [(2, 9, 10), (2, 7, 6), (1, 8, 3), (3, 4, 4)])
+def test_a_view_whose_last_axis_follows_is_as_long_as_torch_makes_it(
+    traced_at: dict[str, int], point: tuple[int, int, int]
+) -> None:
+    class View(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(6, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.layer(x.reshape(x.shape[0], 6, -1).transpose(1, 2))
+            return out
+
+    b, h, w = point
+    total = shapeviz.measure(shapeviz.trace(View(), x="float32[B,3,H,W]", sizes=traced_at)).total["flops"]
+    # 2·6·10 for each of the 3·h·w/6 columns
+    assert 120 * b * (3 * h * w // 6) == total.at(B=b, H=h, W=w)
+
+
+@pytest.mark.parametrize("where", ["forward", "caller"])
+def test_inference_mode_hides_no_cost(where: str) -> None:
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.inference_mode(where == "forward"):
+                y = self.conv(x)
+                out: Tensor = self.head((y.mT @ y).mean((2, 3)))
+                return out
+
+    with torch.inference_mode(where == "caller"):
+        found = shapeviz.measure(shapeviz.trace(Encoder(), x="float32[B,3,H,W]", sizes={"B": 2, "H": 10, "W": 12}))
+    # 2·27·8 for each of 2·8·10 positions, 2·8 for each of 2·8·10·10 elements of the product, and 2·8·5 twice
+    assert 432 * 160 + 16 * 1600 + 160 == found.total["flops"].value
+
+
 def test_a_norm_that_torch_refuses_for_a_single_value_is_refused() -> None:
     model = shapeviz.trace(nn.Sequential(nn.Conv1d(8, 8, 1), nn.InstanceNorm1d(8)), "float32[B,8,S]")
     total = shapeviz.measure(model).total["flops"]

@@ -44,7 +44,7 @@ def saved(module: nn.Module, inputs: dict[str, str], path: str = "", **options: 
     return found.subs({name: report.sizes.numbers[name] for name in report.sizes.fixed})
 
 
-def kept(module: nn.Module, inputs: dict[str, Tensor]) -> int:
+def kept(module: nn.Module, *inputs: Tensor, **named: Tensor) -> int:
     """The bytes of all storages that PyTorch saves in a forward pass, but for weights and plain numbers."""
     state = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
     found: dict[int, Any] = {}
@@ -56,7 +56,7 @@ def kept(module: nn.Module, inputs: dict[str, Tensor]) -> int:
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
-        module(**inputs)
+        module(*inputs, **named)
     return sum(storage.nbytes() for storage in found.values())
 
 
@@ -93,8 +93,8 @@ class Of(nn.Module):
         super().__init__()
         self.function, self.parts = function, nn.ModuleDict(parts)
 
-    def forward(self, x: Tensor) -> Any:
-        return self.function(x, **self.parts)
+    def forward(self, x: Tensor, *further: Tensor) -> Any:
+        return self.function(x, *further, **self.parts)
 
 
 def plainly(layer: nn.Module, x: Tensor) -> Tensor:
@@ -264,4 +264,47 @@ def test_the_trace_counts_what_pytorch_keeps(name: str, frozen: str) -> None:
         weight.requires_grad_(False)
     found = saved(module, inputs)
     for point in ({"B": 2, "S": 7, "T": 5, "H": 33, "W": 40}, {"B": 3, "S": 12, "T": 11, "H": 50, "W": 37}):
-        assert kept(module, example(module, inputs, point)) == found.at(point)
+        assert kept(module, **example(module, inputs, point)) == found.at(point)
+
+
+def attended(x: Tensor, mask: Tensor | None, contiguous: bool) -> Tensor:
+    """Fused attention of x with itself, in two heads, laid out before it as [B h S d] or as [B S h d]."""
+    q = x.view(*x.shape[:2], 2, 12).transpose(1, 2)
+    q = q.contiguous() if contiguous else q
+    out = nn.functional.scaled_dot_product_attention(q, q, q, attn_mask=mask)
+    return out.transpose(1, 2).reshape(*x.shape)
+
+
+def resized(x: Tensor, mode: str) -> Tensor:
+    return nn.functional.interpolate(x.transpose(1, 2), scale_factor=2, mode=mode).transpose(1, 2)
+
+
+KERNELS: dict[str, Callable[[nn.Module, Tensor, Tensor], Tensor]] = {
+    "queries by head": lambda a, x, mask: a(attended(a(x), None, True)),
+    "queries by position": lambda a, x, mask: a(attended(a(x), None, False)),
+    "mask": lambda a, x, mask: a(attended(a(x), mask, False)),
+    "mask twice": lambda a, x, mask: a(attended(attended(a(x), mask, True), mask, True)),
+    "nearest": lambda a, x, mask: a(resized(a(x), "nearest")),
+    "linear": lambda a, x, mask: a(resized(a(x), "linear")),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_saves_what_pytorch_s_keeps(name: str) -> None:
+    module = Of(lambda x, mask, a: KERNELS[name](a, x, mask), a=nn.Linear(24, 24))
+    report = shapeviz.measure(shapeviz.trace(module, "float32[B,S,24]", "bool[B,1,S,S]", saved=True), ["saved"])
+    x, mask = torch.randn(2, 8, 24), torch.rand(2, 1, 8, 8) > 0.3
+    assert kept(module, x, mask) == report.total["saved"].at(B=2, S=8)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_torchs_own_encoder_layer_saves_what_pytorch_s_keeps(batch_first: bool) -> None:
+    module = nn.TransformerEncoderLayer(24, 2, 40, dropout=0.0, batch_first=batch_first)
+    found = saved(module, {"src": "float32[B,S,24]"}).at(B=2, S=8)
+    assert kept(module, torch.randn(2, 8, 24)) == found
+
+
+def test_a_bilinear_layer_saves_its_inputs_alone() -> None:
+    module = Of(lambda x, a, b: b(a(x), a(x)), a=nn.Linear(24, 24), b=nn.Bilinear(24, 24, 3))
+    # x, read twice, and the two inputs of the layer
+    assert 3 * 4 * 24 * B * S == saved(module, {"x": "float32[B,S,24]"})

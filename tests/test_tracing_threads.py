@@ -15,6 +15,7 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 import shapeviz  # noqa: E402
+from shapeviz.errors import InputError  # noqa: E402
 
 
 class Counting(nn.Module):
@@ -77,3 +78,28 @@ def test_a_module_may_trace_another_one_while_it_is_traced() -> None:
 
     shapeviz.trace(Outer(), "float32[B,4]")
     assert ["30·B"] == formulas
+
+
+class Threaded(nn.Module):
+    """A layer that is called in a thread of its own, by a thread or by a pool."""
+
+    def __init__(self, pooled: bool) -> None:
+        super().__init__()
+        self.pooled, self.layer = pooled, nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        results: list[Tensor] = []
+        if self.pooled:
+            with ThreadPoolExecutor(1) as pool:
+                return pool.submit(torch.matmul, x, x.mT).result()
+        thread = threading.Thread(target=lambda: results.append(self.layer(x)))
+        thread.start()
+        thread.join()
+        return results[0]
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_is_computed_in_a_thread_of_its_own_is_refused(pooled: bool) -> None:
+    with pytest.raises(InputError, match="computes in a thread of its own"):
+        shapeviz.trace(Threaded(pooled), "float32[B,S,8]")

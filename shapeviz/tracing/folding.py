@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +37,8 @@ class Answer:
 
     structure, leaves: the result of the call that ran. arguments: of a leaf that was an argument, the number of that
     argument. saved: the leaves that the call itself saved for the backward pass. places: of each tensor that it saved,
-    whether that was an argument or a leaf of the result, and which; None where it was neither. reached: the leaves that
-    the backward pass came to, once it has run.
+    whether its storage was that of an argument or of a leaf of the result, and which; None where it was neither.
+    reached: the leaves that the backward pass came to, once it has run.
     """
 
     structure: TreeSpec
@@ -66,15 +66,10 @@ class Answer:
 
     def later(self, inputs: object, leaves: Sequence[object], storage: Callable[[Tensor], Hashable]) -> Later:
         """Where a call with these arguments and this result keeps what it saves."""
-        values = {"argument": tree_leaves(inputs), "result": leaves}
-        of_its_own: Hashable = object()
-
-        def place(number: int, found: tuple[str, int] | None) -> Hashable:
-            value = values[found[0]][found[1]] if found else None
-            return storage(value) if isinstance(value, Tensor) else (of_its_own, number)
-
+        values: dict[str, Sequence[Any]] = {"argument": tree_leaves(inputs), "result": leaves}
         results = {storage(leaf) for i in self.saved if isinstance(leaf := leaves[i], Tensor)}
-        return Later(tuple(place(*numbered) for numbered in enumerate(self.places)), frozenset(results))
+        places = (place and storage(values[place[0]][place[1]]) for place in self.places)
+        return Later(tuple(places), frozenset(results))
 
 
 @dataclass(eq=False)
@@ -109,7 +104,7 @@ class Group:
         if same.sample is None:
             same.sample = call
         else:
-            same.later.append(Later(tuple(saved.storage for saved in call.all_saved), frozenset(call.storages), call))
+            same.later.append(Later(call=call))
         return same
 
 
@@ -136,7 +131,7 @@ def reached(leaves: Sequence[object]) -> set[int]:
     with DisableTorchFunction():
         for i, leaf in enumerate(leaves):
             if isinstance(leaf, Tensor) and leaf.requires_grad:
-                leaf.register_hook(lambda gradient, i=i: found.add(i))
+                leaf.register_hook(lambda gradient, i=i: found.add(i))  # type: ignore[no-untyped-call]
     return found
 
 

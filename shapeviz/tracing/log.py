@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from shapeviz.expr import Expr, total
+from shapeviz.expr import Expr
 from shapeviz.ir import Tensor
 
 
@@ -48,13 +48,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Later:
-    """One of identical calls after the second: where it keeps what that one saved, tensor by tensor, in its order.
+    """One of identical calls after the second: its log if it ran.
 
-    `others` are further storages that it saved, `call` is its own log if it ran.
+    If not, `storages` says where it keeps what the second one saved, tensor by tensor in its order, None for what no
+    other call can have saved; `results` are the storages of its results that it saved.
     """
 
-    storages: tuple[Hashable, ...]
-    others: frozenset[Hashable]
+    storages: tuple[Hashable, ...] = ()
+    results: frozenset[Hashable] = frozenset()
     call: Call | None = None
 
 
@@ -99,15 +100,8 @@ class Call:
             if record.sample:
                 found |= record.sample.storages
             for later in record.later:
-                found.update(later.storages, later.others)
+                found |= later.call.storages if later.call else {*later.storages, *later.results}
         return found
-
-    @property
-    def backward(self) -> Expr:
-        """FLOPs of the backward pass through the call."""
-        return self.recomputed + total(
-            record.backward if isinstance(record, Step) else _backward_of_all(record) for record in self.body
-        )
 
     def count(self, module: nn.Module, path: str) -> None:
         """One more call that this one stands for, of the same module or of another."""
@@ -118,14 +112,6 @@ class Call:
 
 
 Record: TypeAlias = Step | Call
-
-
-def _backward_of_all(call: Call) -> Expr:
-    """FLOPs of the backward pass through all the identical calls that one stands for."""
-    if call.sample is None:
-        return call.backward
-    ran = [later.call or call.sample for later in call.later]
-    return total(one.backward for one in (call, call.sample, *ran))
 
 
 def identical(record: Record, other: Record) -> bool:

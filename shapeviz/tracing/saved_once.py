@@ -67,7 +67,10 @@ def tally(record: Record, storages: set[Hashable]) -> Tally:
         sample = tally(part.sample, storages)
         result.surplus += _surplus(first, sample, runs=1)
         for later in part.later:
-            result.surplus += _later_surplus(later, part.sample, sample.places, storages)
+            if later.call:
+                result.surplus += _surplus(tally(later.call, storages), sample, runs=1)
+            else:
+                result.surplus += _unrun_surplus(later, sample, storages)
         sample.runs = part.runs
         result.parts.append(sample)
     return result
@@ -92,14 +95,10 @@ def _surplus(first: Tally, sample: Tally, runs: int) -> list[Surplus]:
     return surplus
 
 
-def _later_surplus(
-    later: Later, sample: Call, places: list[tuple[Saved, bool]], storages: set[Hashable]
-) -> Iterator[Surplus]:
-    """What a further call saves, and costs, otherwise than the second one did; what it saved is added to `storages`."""
-    for (tensor, is_new), storage in zip(places, later.storages, strict=True):
-        if (storage not in storages) != is_new:
+def _unrun_surplus(later: Later, sample: Tally, storages: set[Hashable]) -> Iterator[Surplus]:
+    """What a call that did not run saves otherwise than the second one did; what it saved is added to `storages`."""
+    for (tensor, is_new), storage in zip(sample.places, later.storages, strict=True):
+        if storage is not None and (storage not in storages) != is_new:
             yield Surplus(tensor.label, tensor.size * (-1 if is_new else 1), Expr())
         storages.add(storage)
-    storages.update(later.others)
-    if later.call and later.call.backward != sample.backward:
-        yield Surplus("", Expr(), later.call.backward - sample.backward)
+    storages.update(later.results)

@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from shapeviz.tracing.asks_first import squeeze, squeeze_, tensor_split
 from shapeviz.tracing.multiply_adds import Products
 from shapeviz.tracing.torch_private import Size
 
@@ -31,10 +32,11 @@ class Context(Protocol):
 
 
 class RecurrentContext(Context, Protocol):
-    """With the cost of the backward pass, and tensors like the gradients that it gives."""
+    """With the cost of the backward pass, and tensors like its gradients, or the shape of the only one."""
 
     cost: Products
     like: tuple[Tensor, ...]
+    shape: Sequence[Size]
 
 
 Window = int | list[int] | tuple[int, ...]
@@ -43,13 +45,16 @@ Window = int | list[int] | tuple[int, ...]
 class FusedAttention(torch.autograd.Function):
     """softmax(Q Kᵀ / √d) V in one kernel (Dao et al. 2022, section 3.1): saves Q, K, V, the result and log Σ exp.
 
-    Q [… h S d_k], K [… g T d_k], V [… g T d_v]; the result is laid out as [… S h d_v], as the kernels do.
+    Q [… h S d_k], K [… g T d_k], V [… g T d_v]; the result is laid out as Q is, or as [… S h d_v] where d_v differs, as
+    the kernels do.
     """
 
     @staticmethod
     def forward(ctx: Context, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         *leading, queries, width = q.shape
-        if len(leading) > 1:  # [B h S d] whose memory is [B S h d], so that the heads are put together without a copy
+        if width == v.shape[-1]:
+            out = torch.empty_like(q)
+        elif len(leading) > 1:  # [B h S d] whose memory is [B S h d], so that the heads are put together without a copy
             *outer, heads = leading
             out = q.new_empty(*outer, queries, heads, v.shape[-1]).transpose(-3, -2)
         else:
@@ -89,6 +94,8 @@ def attention(
         raise RuntimeError("the heads of the queries must be a multiple of those of keys and values")
     if attn_mask is not None:
         torch.broadcast_shapes(attn_mask.shape, (*query.shape[:-1], key.shape[-2]))  # type: ignore[no-untyped-call]
+        if attn_mask.dtype == torch.bool:  # every call makes one of numbers from it
+            attn_mask = torch.empty_like(attn_mask, dtype=query.dtype)
         attn_mask = attn_mask if attn_mask.requires_grad else attn_mask.detach()
     result: Tensor = FusedAttention.apply(query, key, value, attn_mask)  # type: ignore[no-untyped-call]
     return result
@@ -132,12 +139,60 @@ def dropout(
     return torch.native_dropout(input, p, True)[0]
 
 
+class Bilinear(torch.autograd.Function):
+    """xᵀ W y as a matrix product with x [… i] and then one with y [… j], in one kernel; W is [o i j]."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y, weight)
+        rows = x.shape[:-1]
+        counter.get()([[*rows, *weight.shape], [*rows, *weight.shape[::2]]])
+        return x.new_empty(*rows, weight.shape[0])
+
+    @staticmethod
+    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """With P = x W [… o j]: dP = g y and dy = g P; dx = dP W and dW = dP x."""
+        x, _, weight = ctx.saved_tensors
+        need_x, need_y, need_weight = ctx.needs_input_grad
+        rows = x.shape[:-1]
+        counter.get()(
+            [[*rows, *weight.shape[::2]]] * (need_y + (need_x or need_weight))
+            + [[*rows, *weight.shape]] * (need_x + need_weight)
+        )
+        tensors = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=True)
+        return tuple(torch.empty_like(tensor) if needed else None for tensor, needed in tensors)
+
+
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """xᵀ W y + b as a matrix product with x [… i] and then one with y [… j]; W is [o i j]."""
-    o, i, j = weight.shape
-    rows = (input1.reshape(-1, i) @ weight.permute(1, 0, 2).reshape(i, o * j)).view(-1, o, j)
-    product = torch.bmm(rows, input2.reshape(-1, j, 1)).view(*input1.shape[:-1], o)
+    """xᵀ W y + b."""
+    if (input1.shape[-1], input2.shape[-1]) != weight.shape[1:] or input1.shape[:-1] != input2.shape[:-1]:
+        raise RuntimeError(f"widths {input1.shape[-1]} and {input2.shape[-1]} do not fit {tuple(weight.shape[1:])}")
+    product: Tensor = Bilinear.apply(input1, input2, weight)  # type: ignore[no-untyped-call]
     return product if bias is None else product + bias
+
+
+class Resampled(torch.autograd.Function):
+    """A picture made at another size; for its gradient the kernels need no more than the sizes."""
+
+    @staticmethod
+    def forward(ctx: RecurrentContext, x: Tensor, made: Tensor) -> Tensor:
+        ctx.shape = x.shape
+        return made
+
+    @staticmethod
+    def backward(ctx: RecurrentContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return grads[0].new_empty(ctx.shape), None
+
+
+def interpolate(input: Tensor, *args: object, **kwargs: object) -> Tensor:
+    """Torch's own, of which no table of indices is saved, as none is by its kernels."""
+    resample: Callable[..., Tensor] = torch.nn.functional.interpolate
+    if "area" in (kwargs.get("mode"), *args):  # which is pooling
+        return resample(input, *args, **kwargs)
+    with torch.no_grad():
+        made = resample(input, *args, **kwargs)
+    result: Tensor = Resampled.apply(input, made)  # type: ignore[no-untyped-call]
+    return result
 
 
 def max_pool1d(
@@ -208,38 +263,6 @@ def recurrent(
     return results
 
 
-Axes = int | Sequence[int]
-
-
-def squeeze(x: Tensor, *axes: Axes, dim: Axes | None = None) -> Tensor:
-    """Torch's own, asked first which axes are of size one: it takes no symbol for one, without a word."""
-    return Tensor.squeeze(x, *_ask_for_ones(x, axes, dim))
-
-
-def squeeze_(x: Tensor, *axes: Axes, dim: Axes | None = None) -> Tensor:
-    """The same in place."""
-    return Tensor.squeeze_(x, *_ask_for_ones(x, axes, dim))
-
-
-def _ask_for_ones(x: Tensor, axes: tuple[Axes, ...], dim: Axes | None) -> tuple[Axes, ...]:
-    wanted = axes or (() if dim is None else (dim,))
-    flat = [axis for one in wanted for axis in (one if isinstance(one, list | tuple) else (one,))]
-    for axis in flat or range(x.dim()):
-        if isinstance(axis, int) and -x.dim() <= axis < x.dim():
-            bool(x.shape[axis] == 1)
-    return wanted
-
-
-def tensor_split(x: Tensor, *sections: object, dim: int = 0, **named: object) -> object:
-    """Torch's own, asked first how many of its parts are one longer than the others."""
-    split: Callable[..., object] = Tensor.tensor_split
-    number, *rest = (*sections, *named.values())
-    axis = rest[0] if rest else dim
-    if isinstance(number, int) and isinstance(axis, int) and number > 0:
-        int(x.shape[axis] % number)
-    return split(x, number, axis)
-
-
 # By the name of torch's function, as a function mode sees it.
 STAND_INS: dict[str, Callable[..., object]] = {
     "squeeze": squeeze,
@@ -248,6 +271,7 @@ STAND_INS: dict[str, Callable[..., object]] = {
     "scaled_dot_product_attention": attention,
     "dropout": dropout,
     "bilinear": bilinear,
+    "interpolate": interpolate,
     "max_pool1d": max_pool1d,
     "max_pool1d_with_indices": partial(max_pool1d, return_indices=True),
     "lstm": recurrent,
