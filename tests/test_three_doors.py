@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -42,6 +43,12 @@ CONFIGS = {
 }  # fmt: skip
 
 
+@cache
+def twin(config):
+    """The PyTorch module traced, with what is saved for the backward pass."""
+    return twin_of_sizes(from_sizes.built(config), config)
+
+
 def traced(config):
     """The model of the PyTorch module, and nothing of the other."""
     _, *lengths = variables(config)
@@ -58,7 +65,7 @@ def by_both_doors(config, other):
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_a_model_from_sizes_and_its_module_traced_are_equal_block_by_block(config):
-    ours, theirs, filled = by_both_doors(config, traced(config))
+    ours, theirs, filled = by_both_doors(config, twin(config))
     found = {row.path: row for row in theirs.rows}
     not_built = () if config.vocab else ("embedding", "head", "softmax")  # whose vocabulary is not known
     compared = [row for row in ours.rows if row.name not in not_built and row.block != "input"]
@@ -77,7 +84,7 @@ def test_a_model_from_sizes_and_its_module_traced_are_equal_block_by_block(confi
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_the_twin_of_a_model_has_its_totals_and_its_sizes(config):
     sized = from_sizes.built(config)
-    other = twin_of_sizes(sized, config)
+    other = twin(config)
     ours, theirs, filled = by_both_doors(config, other)
     assert (sized.name, sized.source) == (other.name, other.source)
     for name in variables(config):
@@ -87,6 +94,13 @@ def test_the_twin_of_a_model_has_its_totals_and_its_sizes(config):
         assert ours.total[column].value == theirs.total[column].value
 
 
+@pytest.mark.parametrize("name", ["the default model", "BERT: encoder alone", "grouped, wide values"])
+def test_traced_without_a_backward_pass_it_has_the_same_totals(name):
+    ours, theirs, filled = by_both_doors(CONFIGS[name], traced(CONFIGS[name]))
+    for column in ("params", "flops"):
+        assert filled(ours.total[column]) == theirs.total[column]
+
+
 def test_a_stack_of_the_twin_is_one_row():
-    rows = {row.path: row.repeat for row in measure(twin_of_sizes(from_sizes.built(Config()), Config())).rows}
+    rows = {row.path: row.repeat for row in measure(twin(Config())).rows}
     assert (rows["encoder.layer"], rows["decoder.layer"]) == (6, 8)

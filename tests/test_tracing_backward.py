@@ -127,7 +127,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], Inputs]] = {
     "matmul of many axes": (lambda: Of(lambda x, w: x @ w, w=(4, 24, 6)), {"x": "float32[B,4,S,24]"}),
 }  # fmt: skip
 MODELS: dict[str, tuple[Callable[[], nn.Module], Inputs]] = {
-    "GPT-2 small": (partial(pretrained, "GPT2LMHeadModel", {}, {"use_cache": False}), IDS),
+    "GPT-2": (partial(decoder_of, ""), IDS),
     "GPT-2, attention frozen": (partial(decoder_of, "attn"), IDS),
     "GPT-2, embeddings and head frozen": (partial(decoder_of, "wte"), IDS),
     "GPT-2, first layer frozen": (partial(decoder_of, "h.0."), IDS),
@@ -145,8 +145,9 @@ def test_a_pass_forward_and_back_costs_what_pytorch_counts(name: str, input_grad
         assert counted(module, inputs, point, input_grad) == Expr.at(found, point)
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("fold", [True, False])
+@pytest.mark.parametrize(
+    ("name", "fold"), [*((name, True) for name in MODELS), ("GPT-2", False), ("GPT-2, first layer frozen", False)]
+)
 def test_a_language_model_costs_what_pytorch_counts(name: str, fold: bool) -> None:
     require("transformers")
     build, inputs = MODELS[name]
@@ -156,9 +157,10 @@ def test_a_language_model_costs_what_pytorch_counts(name: str, fold: bool) -> No
         assert counted(module, inputs, point) == Expr.at(found, point)
 
 
-@pytest.mark.parametrize("reentrant", [False, True])
-@pytest.mark.parametrize("fold", [True, False])
-@pytest.mark.parametrize("kind", ["encoder", "MLP"])
+@pytest.mark.parametrize(
+    ("kind", "fold", "reentrant"),
+    [("encoder", True, False), ("encoder", False, True), ("MLP", True, True), ("MLP", False, False)],
+)
 def test_what_checkpointing_runs_again_is_counted(kind: str, reentrant: bool, fold: bool) -> None:
     build = encoder if kind == "encoder" else lambda: nn.Sequential(nn.Linear(24, 40), nn.ReLU(), nn.Linear(40, 24))
     module = Stack(reentrant, (build() for _ in range(3)))

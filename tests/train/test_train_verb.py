@@ -1,30 +1,56 @@
 """The verb `train`: options of the recipe, folders, messages and exit codes."""
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from training import TINY, text
+from typer.testing import CliRunner
+
+from shapeviz.cli._app import app
 
 FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def shapeviz(*words: object, cwd: Path | None = None, given: str = "") -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Done:
+    """What a command has said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def shapeviz(*words: object, cwd: Path | None = None, given: str = "") -> Done:
+    """A command in this process, in a working directory of its own."""
+    before = Path.cwd()
+    os.chdir(cwd or before)
+    try:
+        result = CliRunner().invoke(app, list(map(str, words)), input=given)
+    finally:
+        os.chdir(before)
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def process(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The same as a process of its own."""
     command = [sys.executable, "-m", "shapeviz", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=cwd, input=given)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=cwd, input="")
 
 
 def test_train_resume_and_params_work_on_one_folder(tmp_path: Path) -> None:
     path = text(tmp_path)
-    first = shapeviz("train", "--text", path, *FLAGS, "--no-bias", "--steps", 10, cwd=tmp_path)
+    first = process("train", "--text", path, *FLAGS, "--no-bias", "--steps", 10, cwd=tmp_path)
     assert 0 == first.returncode, first.stderr
     assert first.stdout.startswith("runs/1: step 10, loss ")
     assert "step 10/10: loss" in first.stderr
     recipe = json.loads((tmp_path / "runs" / "1" / "recipe.json").read_text())
     assert (False, 10) == (recipe["bias"], recipe["steps"])
-    more = shapeviz("train", "--resume", tmp_path / "runs" / "1", "--steps", 20)
+    more = process("train", "--resume", tmp_path / "runs" / "1", "--steps", 20)
     assert 0 == more.returncode, more.stderr
     assert "going on at step 10 of 20" in more.stderr
     other = shapeviz("train", "--resume", tmp_path / "runs" / "1", "--layers", 2)
