@@ -86,7 +86,7 @@ def _flops(model: Model, report: Report, module: nn.Module) -> Check:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            traced = twin_of_configuration(model, module)
+            traced = twin_of_configuration(model, module, for_all=True)
             theirs, by = _counted(traced)
     except (ShapevizError, UncountedError) as error:
         why = f"not comparable: {error}".splitlines()[0]

@@ -53,9 +53,16 @@ def module_of(model: Model, origin: Origin) -> nn.Module:
     return configured_module(origin.data, origin.class_name, model.name)
 
 
-def twin_of_configuration(model: Model, module: nn.Module, *, saved: bool = False, input_grad: bool = False) -> Model:
-    """The module of a model's configuration, traced at the batch and the lengths of the model."""
+def twin_of_configuration(
+    model: Model, module: nn.Module, *, saved: bool = False, input_grad: bool = False, for_all: bool = False
+) -> Model:
+    """The module of a model's configuration, traced at the batch and the lengths of the model.
+
+    for_all: a batch of 1, at which some modules take another branch, stays a letter.
+    """
     config: Any = module.config
     config.use_cache = False  # a cache would come out as a further result, and its growth as a cost
     lengths = {name: size for name, size in model.sizes.numbers.items() if name in LENGTHS}
+    if for_all:
+        lengths = {name: size for name, size in lengths.items() if size > 1}
     return trace(module, sizes=lengths, saved=saved, input_grad=input_grad, name=model.name, source=model.source)
