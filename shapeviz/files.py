@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import mkstemp
 
 from shapeviz.errors import InputError
 
@@ -16,8 +17,7 @@ LARGEST = 1_000_000
 def read_text(path: Path, kind: str, largest: int = LARGEST) -> str:
     """The text of a file. Raises InputError if it is missing, a directory, binary, empty, or far too large."""
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe might never end
-            raise InputError(f"cannot read {path}: it is no regular file")
+        _check_regular(path)
         if path.stat().st_size > largest and path.is_file():
             raise InputError(f"{path}: {path.stat().st_size:,} bytes are too many for {kind}")
         text = path.read_text(encoding="utf-8")
@@ -28,6 +28,20 @@ def read_text(path: Path, kind: str, largest: int = LARGEST) -> str:
     if not text.strip():
         raise InputError(f"{path} is empty: {kind} is expected")
     return text
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises InputError if it is missing, or no regular file."""
+    try:
+        _check_regular(path)
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {reason(error)}") from None
+
+
+def _check_regular(path: Path) -> None:
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe might never end
+        raise InputError(f"cannot read {path}: it is no regular file")
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -44,18 +58,14 @@ def write_all(contents: Mapping[Path, str | bytes]) -> None:
     staged: dict[Path, tuple[Path, Path]] = {}
     special: dict[Path, bytes] = {}
     try:
-        for number, (path, content) in enumerate(contents.items()):
+        for path, content in contents.items():
             data = content.encode() if isinstance(content, str) else content
             with _writing(path):
                 if _is_special(path):
                     special[path] = data
                     continue
                 target = Path(os.path.realpath(path))
-                temporary = target.with_name(f".shapeviz-{os.getpid()}-{number}.tmp")
-                staged[path] = temporary, target
-                temporary.write_bytes(data)
-                if target.exists():
-                    shutil.copymode(target, temporary)
+                staged[path] = _staged(target, data), target
         for path, data in special.items():
             with _writing(path):
                 path.write_bytes(data)
@@ -66,6 +76,30 @@ def write_all(contents: Mapping[Path, str | bytes]) -> None:
         for temporary, _ in staged.values():
             with suppress(OSError):
                 temporary.unlink()
+
+
+def _staged(target: Path, data: bytes) -> Path:
+    """A new file beside the target with the data and the target's mode, under a name that nobody can foresee."""
+    descriptor, name = mkstemp(prefix=".shapeviz-", suffix=".tmp", dir=target.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+        if target.exists():
+            shutil.copymode(target, name)
+        else:
+            os.chmod(name, 0o666 & ~_umask())
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+    return Path(name)
+
+
+def _umask() -> int:
+    """The mode that new files do without; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _is_special(path: Path) -> bool:
@@ -97,3 +131,17 @@ def _writing(path: Path) -> Iterator[None]:
 def reason(error: Exception) -> str:
     """The operating system's words alone: `No such file or directory`."""
     return str(getattr(error, "strerror", None) or error)
+
+
+@contextmanager
+def staying_here() -> Iterator[None]:
+    """The working directory, from which paths count, is the same afterwards, wherever somebody's code goes."""
+    try:
+        here = os.getcwd()
+    except OSError:  # it has been removed
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.chdir(here)

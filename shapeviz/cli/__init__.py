@@ -11,6 +11,8 @@ def main() -> None:
         from shapeviz.cli import _frame
 
         _frame.open_streams()
+        _frame.keep_stdout()
+        _frame.keep_interrupts()
         from shapeviz.cli._app import app
 
         app()
@@ -19,4 +21,7 @@ def main() -> None:
     except OSError as error:  # typer's own output, such as --help, to a full disk
         _frame.silence()
         _frame.say(f"Error: {_frame.explained(error)}")
+        sys.exit(2)
+    except Exception as error:  # a fault in what begins before a verb does
+        _frame.say(f"Error: {_frame.unforeseen(error)}")
         sys.exit(2)

@@ -7,7 +7,11 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import UnsupportedOperation
+from select import select
+from signal import SIGINT
 from threading import Timer
+from typing import Any
 
 import typer
 
@@ -21,6 +25,8 @@ def guarded(run: Callable[[], None], debug: bool) -> None:
     try:
         run()
         sys.stdout.flush()
+    except (typer.Exit, typer.Abort):
+        raise
     except ShapevizError as error:
         _told(str(error), error.exit_code, debug)
     except BrokenPipeError:
@@ -32,6 +38,11 @@ def guarded(run: Callable[[], None], debug: bool) -> None:
     except OSError as error:
         silence()
         _told(explained(error), 2, debug)
+    except Exception as error:
+        if _interrupts(error):
+            say("interrupted")
+            raise typer.Exit(130) from None
+        _told(unforeseen(error), 2, debug)
 
 
 def _told(text: str, code: int, debug: bool) -> None:
@@ -39,6 +50,25 @@ def _told(text: str, code: int, debug: bool) -> None:
         traceback.print_exc()
     say(f"Error: {text}")
     raise typer.Exit(code) from None
+
+
+def _interrupts(error: BaseException | None) -> bool:
+    """True for what Python makes of a Ctrl-C in the middle of a class."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def unforeseen(error: BaseException) -> str:
+    """One line for an error that nobody has provided for."""
+    kind = type(error).__name__
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this"
+    try:
+        words = str(error).strip().partition("\n")[0]
+    except Exception:
+        words = ""
+    return f"{kind}{': ' * bool(words)}{words[:300]}, which was not foreseen; --debug shows where"
 
 
 def explained(error: OSError) -> str:
@@ -67,6 +97,28 @@ def progress(text: str, after: float = PATIENCE) -> Iterator[None]:
         timer.cancel()
 
 
+def put(content: bytes) -> None:
+    """All of this on standard output. Raises OSError if it cannot be written; a reader who has gone wants no more."""
+    try:
+        sys.stdout.flush()
+        number = sys.stdout.fileno()
+    except (OSError, ValueError) as error:
+        if isinstance(error, BrokenPipeError):
+            return silence()
+        if isinstance(error, UnsupportedOperation):  # standard output is replaced by an object of Python's
+            sys.stdout.buffer.write(content)
+            return None
+        raise
+    rest = memoryview(content)
+    while rest:
+        try:
+            rest = rest[os.write(number, rest) :]
+        except BlockingIOError:  # a pipe that does not wait for its reader: we do
+            select([], [number], [])
+        except BrokenPipeError:
+            return silence()
+
+
 def silence() -> None:
     """What is still to be written on standard output is dropped, so that Python does not try it again at its end."""
     with suppress(OSError, ValueError):
@@ -87,3 +139,28 @@ def open_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def keep_stdout() -> None:
+    """Standard output is for results alone: what anybody else writes to its number goes to standard error.
+
+    So do modules, their libraries and their children, which may print by ways that Python does not see.
+    """
+    old = sys.stdout
+    own = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = open(  # noqa: SIM115
+        own, "w", encoding=old.encoding, errors=old.errors, newline=None, buffering=1 if os.isatty(own) else -1
+    )
+
+
+def keep_interrupts() -> None:
+    """A Ctrl-C that Python would ignore, since it came while an object was taken away, comes once more."""
+
+    def hook(lost: Any) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            Timer(0.01, os.kill, [os.getpid(), SIGINT]).start()
+        else:
+            sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = hook

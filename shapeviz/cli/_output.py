@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 
-from shapeviz.cli._frame import say
+from shapeviz.cli._frame import put, say
 from shapeviz.cli._options import Request
 from shapeviz.errors import InputError, MissingToolError
 from shapeviz.files import write_all
 from shapeviz.page import Page
 from shapeviz.renderers import View, by_suffix, check_drawn, drawing, drawn, render, renderer, suffixes
+
+# What a folder has that a model is read from, or that a run was.
+OF_A_FOLDER = (
+    "config.json", "recipe.json", "environment.json", "tokenizer.json", "log.jsonl", "data.json", "corpus.txt",
+    "prediction.json", "last.pt", "best.pt",
+)  # fmt: skip
 
 
 def emit(page: Page, request: Request) -> None:
@@ -34,7 +42,7 @@ def emit(page: Page, request: Request) -> None:
             path = path.with_suffix(".dot")
             contents[path] = render(page, "dot", view)
             absent = MissingToolError(f"{error}; {path} is written and can be drawn later")
-    _keep_what_is_read(request, contents)
+    keep_what_is_read(request, contents)
     write_all(contents)
     if absent:
         raise absent
@@ -77,9 +85,9 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _keep_what_is_read(request: Request, targets: Iterable[Path]) -> None:
-    """Raises InputError if a file to be written is one that the result is read from: a model, claims, a text."""
-    models = [request.model, request.extra.get("first"), request.extra.get("second")]
+def keep_what_is_read(request: Request, targets: Iterable[Path]) -> None:
+    """Raises InputError if a file to be written is one that the result is read from: a model, claims, a text, a run."""
+    models = [request.model, request.extra.get("first"), request.extra.get("second"), request.extra.get("folder")]
     others = [request.extra.get("claims"), request.extra.get("csv"), *(request.extra.get("texts") or ())]
     for what, names in (("the model's own file", models), ("a file that is read", others)):
         sources = [source for name in names if name for source in _files(str(name))]
@@ -89,8 +97,10 @@ def _keep_what_is_read(request: Request, targets: Iterable[Path]) -> None:
 
 
 def _files(name: str) -> list[Path]:
-    """The file of `model.toml`, `model.py:factory` or `config.json:text_config`, if there is one."""
-    return [file for file in (Path(name), Path(name.rpartition(":")[0])) if file.is_file()]
+    """The files of `model.toml`, `model.py:factory`, `config.json:text_config` or the folder of a model or a run."""
+    paths = [Path(name), Path(name.rpartition(":")[0] or name)]
+    within = (folder / own for folder in paths if folder.is_dir() for own in OF_A_FOLDER)
+    return [file for file in (*paths, *within) if file.is_file()]
 
 
 def _kind(name: str, format: str | None) -> str:
@@ -110,21 +120,12 @@ def _on_screen(page: Page, kind: str, view: View) -> Callable[[], None]:
     name, format = renderer(kind)
     if format.on_terminal is not None and sys.stdout.isatty():
         on_terminal = format.on_terminal
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale
         return lambda: on_terminal(page)
     content = render(page, name, view)
     if isinstance(content, str):
-        return lambda: _puts(content)
+        return partial(put, content.encode())
     if sys.stdout.isatty():
         raise InputError(f"{name} is no text for a terminal: write it to a file, -o figure{format.suffixes[0]}")
-    return lambda: _puts_bytes(content)
-
-
-def _puts(text: str) -> None:
-    """Text on standard output, in UTF-8 whatever the locale."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")
-    sys.stdout.write(text)
-
-
-def _puts_bytes(content: bytes) -> None:
-    sys.stdout.buffer.write(content)
+    return partial(put, content)

@@ -8,8 +8,9 @@ from typing import Any
 
 import typer
 
-from shapeviz.cli._frame import say
+from shapeviz.cli._frame import put, say
 from shapeviz.cli._options import Request
+from shapeviz.cli._output import keep_what_is_read
 from shapeviz.errors import InputError, requiring
 from shapeviz.train import PACKAGES
 
@@ -61,6 +62,7 @@ def run(request: Request) -> None:
         from shapeviz.train import generate, hardware
     from shapeviz.train.sampling import Sampling
 
+    keep_what_is_read(request, map(Path, request.output))
     sampling = Sampling(options["temperature"], options["top_k"], options["top_p"])
     generate.check(options["tokens"], options["samples"])
     device = hardware.device_of(options["device"])
@@ -76,17 +78,12 @@ def run(request: Request) -> None:
     texts = generate.samples(
         module, tokenizer, options["prompt"], options["tokens"], sampling, seed, options["cache"], options["samples"]
     )
-    _emit(RULE.join(texts) + "\n", request.output)
-
-
-def _emit(text: str, outputs: tuple[str, ...]) -> None:
-    if outputs:
+    text = RULE.join(texts) + "\n"
+    if request.output:
         from shapeviz.files import write_all
 
-        write_all({Path(name): text for name in outputs})
-        for name in outputs:
+        write_all({Path(name): text for name in request.output})
+        for name in request.output:
             say(f"wrote {name}")
     else:
-        from shapeviz.cli._output import _puts
-
-        _puts(text)
+        put(text.encode())

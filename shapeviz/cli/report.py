@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -17,10 +19,10 @@ from shapeviz.cli._frame import progress, say
 from shapeviz.cli._measured import COLUMNS, DTYPE, check_counted, chosen, disagreement
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import SWITCHES, Request
-from shapeviz.cli._output import check_figure, emit
+from shapeviz.cli._output import check_figure, emit, keep_what_is_read
 from shapeviz.errors import CheckFailedError, InputError, MissingToolError
 from shapeviz.figure.drawing import own_figures
-from shapeviz.files import reason, write_all
+from shapeviz.files import reason, staying_here, write_all
 from shapeviz.ir import Model
 from shapeviz.page import Page
 from shapeviz.page.views import report_page
@@ -54,7 +56,7 @@ def run(request: Request) -> None:
     if request.format or files:
         emit(page(report), replace(request, output=files))
     for folder in folders if request.output or request.format else [Path("reports") / _as_folder(report.name)]:
-        _write(report, folder, request.theme, page)
+        _write(report, folder, request, page)
     if request.strict:
         check_counted(report)
     if wrong := [check for check in checks if not check.ok]:
@@ -70,14 +72,18 @@ def _checks(model: Model) -> tuple[Check, ...]:
     from shapeviz.verify import verify
 
     try:
-        with progress(f"{model.name}: every formula is compared with PyTorch …"):
+        with (
+            progress(f"{model.name}: every formula is compared with PyTorch …"),
+            redirect_stdout(sys.stderr),
+            staying_here(),
+        ):
             return verify(model)
     except MissingToolError as error:
         say(f"note: the report is made without checks: {error}")
         return ()
 
 
-def _write(report: Report, folder: Path, theme: str, page: Callable[..., Page]) -> None:
+def _write(report: Report, folder: Path, request: Request, page: Callable[..., Page]) -> None:
     """The folder's files, each whole or not at all. Without Graphviz all but the drawn figures, then the error."""
     figures = folder / "figures"
     contents: dict[Path, str | bytes] = {}
@@ -85,7 +91,7 @@ def _write(report: Report, folder: Path, theme: str, page: Callable[..., Page]) 
     links: dict[str, str] = {}
     drawn = page(report)
     for name in own_figures(report):
-        view = View(name, theme)
+        view = View(name, request.theme)
         contents[figures / f"{name}.dot"] = render(drawn, "dot", view)
         try:
             for kind in ("svg", "png"):
@@ -96,6 +102,9 @@ def _write(report: Report, folder: Path, theme: str, page: Callable[..., Page]) 
     whole = page(report, links)
     contents[folder / "report.md"] = render(whole, "markdown")
     contents[folder / "report.json"] = render(whole, "json")
+    if (folder / "recipe.json").exists():
+        raise InputError(f"-o {folder}: that is the folder of a training run, which has a report of its own")
+    keep_what_is_read(request, contents)
     try:
         figures.mkdir(parents=True, exist_ok=True)
     except OSError as error:

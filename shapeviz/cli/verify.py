@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 from inspect import Parameter
 from pathlib import Path
@@ -13,6 +15,7 @@ from shapeviz.cli._measured import disagreement, put
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.errors import CheckFailedError
+from shapeviz.files import staying_here
 from shapeviz.page.views import verify_page
 from shapeviz.report import Check, measure
 
@@ -37,7 +40,11 @@ def run(request: Request) -> None:
     else:
         from shapeviz.verify import verify
 
-        with progress(f"{model.name}: every formula is compared with PyTorch …"):
+        with (
+            progress(f"{model.name}: every formula is compared with PyTorch …"),
+            redirect_stdout(sys.stderr),
+            staying_here(),
+        ):
             checks = verify(model)
     put(verify_page(replace(report, checks=checks)), report, request)
     wrong = [check for check in checks if not check.ok]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from shapeviz.errors import InputError, nearest, requiring
+from shapeviz.files import staying_here
 from shapeviz.frontends.numbers import checked, short
 from shapeviz.ir import Model
 
@@ -62,8 +63,9 @@ def model(source: str, options: TraceOptions | None = None) -> Model:
     positional, by_name = _prepared(options)
     from shapeviz.tracing.load import load
 
-    module, name = load(source)
-    return _traced(module, name, source, options, positional, by_name)
+    with staying_here():
+        module, name = load(source)
+        return _traced(module, name, source, options, positional, by_name)
 
 
 def configuration(

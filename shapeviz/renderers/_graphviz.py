@@ -13,13 +13,18 @@ def draw(page: Page, view: View, format: str) -> bytes:
     import graphviz
 
     try:
-        drawn: bytes = graphviz.Source(to_dot(page, view)).pipe(format=format)
+        drawn: bytes = graphviz.Source(to_dot(page, view)).pipe(format=format, quiet=True)
     except graphviz.ExecutableNotFound:
         raise MissingToolError(
             "the `dot` program of Graphviz is not installed, which draws the figures: "
             "apt-get install graphviz, brew install graphviz, or see https://graphviz.org/download"
         ) from None
     except graphviz.CalledProcessError as error:
-        words = " ".join(str(error.stderr).split())
-        raise ShapevizError(f"`dot` could not draw the figure: {words}") from None
+        said = error.stderr or b""
+        words = " ".join((said.decode(errors="replace") if isinstance(said, bytes) else said).split())
+        raise ShapevizError(f"`dot` could not draw the figure: {words[:500] or error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ShapevizError(f"`dot` could not draw the figure: it ended before it had read it ({error})") from None
+    if not drawn:
+        raise ShapevizError(f"`dot` could not draw the figure: it gave no {format}")
     return drawn

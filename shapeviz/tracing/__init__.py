@@ -9,7 +9,8 @@
         symbolic_sizes       B and S as torch's symbols, and back as our expressions    | explain_failure
         watched_guards       which branches sizes decided --> branch_conditions         |
         lend_module          the module with stand-ins for its weights                  |
-        modes, stand_ins     functions and operations of torch, watched or replaced     |
+        modes, stand_ins,    functions and operations of torch, watched or replaced     |
+        asks_first           or asked for the sizes that decide them                    |
         calls, folding       modules called; of identical layers only two run           |
         |                    (signature: what can be identical; position: layer_idx)    |
     recording --> log        calls, steps, costs (multiply_adds), saved tensors  <------'
@@ -20,7 +21,8 @@
 
 Read it in this order: log, trace_module, fake_run, recording, calls with folding, block_tree; the rest as it is needed.
 Beside it stand load (the module that `model.py:build` names), configuration (the one of a config.json), structure (a
-module that is not run), code_site, limits, and torch_private: all that we use of torch without a promise to stay.
+module that is not run), module_checks, messages, code_site, limits, and torch_private: all that we use of torch without
+a promise to stay.
 
 While a trace runs it changes what belongs to the whole process, and gives it back: functions in torch.nn.functional,
 torch.nn.modules.transformer and transformers.masking_utils, the search for garbage, the recursion limit, random states

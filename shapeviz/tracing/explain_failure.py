@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, TraceError
 from shapeviz.tracing.code_site import code_at, site_of
 from shapeviz.tracing.log import Call, Step
-from shapeviz.tracing.messages import NO_CUDA
+from shapeviz.tracing.messages import NO_CUDA, words
 from shapeviz.tracing.recording import Recording
 
 # Torch's exceptions say what was wrong only in their text.
@@ -31,13 +31,13 @@ def explained(error: BaseException, recording: Recording, sizes: Mapping[str, in
     kind = type(error).__name__
     message = recording.symbols.renamed(_first_line(error))
     where, at_sizes = _where(recording, step, error), _at_sizes(recording, sizes)
-    if NO_CUDA.search(str(error)):
+    if NO_CUDA.search(words(error)):
         return InputError(f"the module needs CUDA, which is not here: {where}; leave the device to the caller")
     if isinstance(error, SystemExit):
         return InputError(f"the module's forward called sys.exit({error.code!r})\n{where}")
     if isinstance(error, RecursionError):
         return InputError(f"the module's forward calls itself without end: RecursionError, {message}\n{where}")
-    if kind in DATA or ".numpy() is not supported" in str(error):
+    if kind in DATA or ".numpy() is not supported" in words(error):
         return DataDependentError(
             f"a branch or size depends on the data, which a trace has not: {_guard(error, recording)}\n{where}\n"
             f"  mend it by a form without a branch (torch.where, a mask), or trace the parts around it{at_sizes}"
@@ -93,11 +93,11 @@ def _at_sizes(recording: Recording, sizes: Mapping[str, int]) -> str:
 
 def _guard(error: BaseException, recording: Recording) -> str:
     """The condition that torch could not decide, in the user's names, and what its letters stand for."""
-    guard = re.search(r"guard on data-dependent expression (.*?) \(", str(error))
+    guard = re.search(r"guard on data-dependent expression (.*?) \(", words(error))
     condition = recording.symbols.renamed(guard[1]) if guard else _first_line(error)
     letters = "; ".join(recording.symbols.unknown.values())
     return condition + f" ({letters})" * bool(letters)
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return words(error).partition("\n")[0] or type(error).__name__

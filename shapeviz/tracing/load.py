@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from shapeviz.errors import InputError, nearest, requiring
 from shapeviz.files import read_text
-from shapeviz.tracing.messages import NO_CUDA, NO_VALUES
+from shapeviz.tracing.messages import NO_CUDA, NO_VALUES, words
 
 if TYPE_CHECKING:
     from torch import nn
@@ -161,6 +161,7 @@ def _built(factory: object, text: str, path: str) -> tuple[nn.Module, str]:
     from torch import nn
 
     from shapeviz.tracing import meta_device
+    from shapeviz.tracing.module_checks import check_begun
 
     if isinstance(factory, nn.Module):
         return factory, path.rpartition(".")[2]
@@ -178,6 +179,7 @@ def _built(factory: object, text: str, path: str) -> tuple[nn.Module, str]:
         raise InputError(f"{text} returns None: end it with  return model")
     if not isinstance(module, nn.Module):
         raise InputError(f"{text} returns {kind(module)}: an nn.Module is needed")
+    check_begun(module)
     meta_device.move(module)
     plain = type(module).__module__.startswith("torch.nn.modules.container")
     return module, path.rpartition(".")[2] if plain else type(module).__name__
@@ -204,7 +206,7 @@ def _required(factory: Callable[..., object]) -> list[str]:
 @contextmanager
 def _explained(what: str, *others: type[BaseException], file: Path | None = None) -> Iterator[None]:
     """The user's code within: whatever it raises becomes an InputError with its line, Ctrl-C and `others` excepted."""
-    passed: tuple[type[BaseException], ...] = (KeyboardInterrupt, GeneratorExit, InputError, *others)
+    passed: tuple[type[BaseException], ...] = (KeyboardInterrupt, InputError, *others)
     try:
         yield
     except passed:
@@ -224,14 +226,14 @@ def _explained(what: str, *others: type[BaseException], file: Path | None = None
 
 
 def _words(error: BaseException) -> str:
-    text = str(error).strip()
+    text = words(error)
     first = text if len(text) <= 500 else text[:500] + "…"
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def _mend(error: BaseException, file: Path | None) -> str:
     """What to do about it, where that is known."""
-    text = str(error)
+    text = words(error)
     if NO_CUDA.search(text):
         return "; leave the device to the caller, without .cuda() and device='cuda': a trace computes nothing"
     if NO_VALUES.search(text):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
-from shapeviz.tracing.messages import NO_VALUES
+from shapeviz.tracing.messages import NO_VALUES, words
 
 
 class ValuesOnCpu(TorchFunctionMode):
@@ -37,7 +37,7 @@ def called(factory: Callable[[], object]) -> object:
         with torch.device("meta"):
             return factory()
     except (RuntimeError, NotImplementedError) as error:
-        if not NO_VALUES.search(str(error)):
+        if not NO_VALUES.search(words(error)):
             raise
     with torch.device("meta"), ValuesOnCpu():
         return factory()

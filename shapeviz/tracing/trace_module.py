@@ -14,6 +14,7 @@ from shapeviz.tracing.branch_conditions import broken, conditions, lines_of_sett
 from shapeviz.tracing.explain_failure import explained
 from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.folding import UnlikeError
+from shapeviz.tracing.messages import words
 from shapeviz.tracing.passes import Number, Setting, passes
 from shapeviz.tracing.structure import LETTER, WHY, structure
 from shapeviz.tracing.symbolic_sizes import Symbols
@@ -164,8 +165,8 @@ def _answer(setting: Setting) -> Answer:
             run.run(setting.by.evaluating)
         except UnlikeError:
             setting = replace(setting, request=replace(request, fold=False))
-        except (Exception, SystemExit) as error:
-            differentiates = "does not require grad" in str(error)  # forward calls torch.autograd itself
+        except (Exception, SystemExit, GeneratorExit) as error:
+            differentiates = "does not require grad" in words(error)  # forward calls torch.autograd itself
             if request.saves or not differentiates:
                 raise _explained(error, setting, run) from error
             setting = replace(setting, request=replace(request, saves=True))

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import torch
 from torch import nn
 
 from shapeviz.errors import InputError, SizeError, nearest
@@ -14,8 +13,8 @@ from shapeviz.expr import Expr
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.input_values import from_text
 from shapeviz.tracing.limits import MOST_DIMENSIONS
+from shapeviz.tracing.module_checks import check_module
 from shapeviz.tracing.specs import names as names_in
-from shapeviz.tracing.torch_private import UninitializedTensorMixin
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,9 @@ def prepared(request: TraceRequest) -> TraceRequest:
     Raises InputError or SizeError for what does not fit the module.
     """
     request = replace(request, module=_uncompiled(request.module))
-    _check_module(request.module)
+    check_module(request.module)
+    if "forward" not in request.module.__dict__ and type(request.module).forward is nn.Module.forward:
+        return _without_forward(request)
     parameters = inspect.signature(request.module.forward)
     if huggingface.is_one(request.module):
         request = _with_guessed_inputs(request, parameters)
@@ -75,15 +76,11 @@ def _uncompiled(module: nn.Module) -> nn.Module:
     return module
 
 
-def _check_module(module: nn.Module) -> None:
-    for path, submodule in module.named_modules():
-        where = f" ({path})" if path else ""
-        if isinstance(submodule, torch.jit.ScriptModule):
-            raise InputError(f"a scripted module{where} runs outside of Python: give the module it was made from")
-        if any(isinstance(weight, UninitializedTensorMixin) for weight in dict.values(submodule._parameters)):
-            raise InputError(
-                f"{type(submodule).__name__}{where} has no sizes before its first call: call the module once"
-            )
+def _without_forward(request: TraceRequest) -> TraceRequest:
+    """A module that only holds others: its parameters alone can be told."""
+    if request.runs or request.args or request.kwargs:
+        raise InputError(f"{request.class_name} has no forward that could be traced: `params` counts its parameters")
+    return request
 
 
 def _with_guessed_inputs(request: TraceRequest, parameters: inspect.Signature) -> TraceRequest:

@@ -15,10 +15,12 @@ from typing import Any
 import torch
 
 from shapeviz.errors import InputError
-from shapeviz.files import reason
+from shapeviz.files import read_bytes, reason
 from shapeviz.train.folder import LOCK
 
 VERSION = 1
+SAFE = (2, 10)
+"""The first torch that is known to read plain data from a hostile checkpoint without harm."""
 LAST, BEST = "last.pt", "best.pt"
 PARTS = "shards"
 """The folder for parts of checkpoints, and the key by which a checkpoint names its own."""
@@ -46,8 +48,10 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def written(path: Path, data: memoryview) -> None:
-    """Writes a file; returns when the disk has it."""
-    with path.open("wb") as file:
+    """Writes a new file, never through a link that stands at its place; returns when the disk has it."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -81,11 +85,16 @@ def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
 
     Raises InputError if it is missing, damaged (its checksums are compared), hostile, or of a later version.
     """
+    if tuple(map(int, torch.__version__.split(".")[:2])) < SAFE:
+        raise InputError(
+            f"{path}: torch {torch.__version__} may execute what a checkpoint holds (CVE-2025-32434, CVE-2026-24747): "
+            f"pip install 'torch>={SAFE[0]}.{SAFE[1]}'"
+        )
+    content = read_bytes(path)
+    data = BytesIO(content)
     try:
-        data = BytesIO(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {reason(error)}") from None
-    try:
+        if not content.startswith(b"PK"):
+            raise zipfile.BadZipFile("it is no zip archive")
         with zipfile.ZipFile(data) as archive:
             damaged = archive.testzip()
         if damaged:
@@ -133,8 +142,9 @@ def locked(folder: Path) -> Iterator[None]:
     Raises InputError if another process holds it, or if nothing can be written there.
     """
     path = folder / LOCK
+    no_link = getattr(os, "O_NOFOLLOW", 0)
     try:
-        file = path.open("a+")
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | no_link, 0o666), "a+")
     except OSError as error:
         raise InputError(f"cannot write in {folder}: {reason(error)}") from None
     with file:

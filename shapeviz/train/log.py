@@ -78,12 +78,12 @@ class Log:
         A torn last line is left out. Raises InputError for any other line that is no object with an integer `step`.
         """
         path = Path(folder) / NAME
-        try:
-            text = path.read_bytes().decode()
-        except FileNotFoundError:
+        if not path.exists():
             return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {path}: {files.reason(error)}") from None
+        try:
+            text = files.read_bytes(path).decode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"cannot read {path}: {error}") from None
         whole, _, _ = text.rpartition("\n")
         return [_parsed(path, number, line) for number, line in enumerate(whole.splitlines(), 1)]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, SizeError, nearest
-from shapeviz.files import reason
+from shapeviz.files import read_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,10 +71,8 @@ def load(path: str | Path) -> Tokenizer:
     """The tokenizer of a tokenizer.json, one of ours or any other. Raises InputError if it is none."""
     path = Path(path)
     try:
-        content = path.read_text(encoding="utf-8")
+        content = read_bytes(path).decode()
         data = json.loads(content)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {reason(error)}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no tokenizer.json: {error}") from None
     if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
