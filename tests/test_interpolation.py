@@ -86,7 +86,7 @@ def test_a_letter_with_few_values_is_checked_at_as_many_as_decide_and_enters_no_
 
     found = interpolate(box, {"N": (2, 3, 4), "d": range(1, 1001)}, fresh=2)
     assert Fraction(1, 1000) ** 2 == found.chance
-    assert [2, 3, 2, 3] == [N for N, _ in asked[-4:]]
+    assert 2 == len({N for N, _ in asked[-4:-2]}) == len({N for N, _ in asked[-2:]})
     assert asked[-4][1] == asked[-3][1] != asked[-2][1]
 
 

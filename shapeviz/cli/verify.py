@@ -14,7 +14,7 @@ from shapeviz.cli._frame import progress
 from shapeviz.cli._measured import disagreement, put
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.errors import CheckFailedError
+from shapeviz.errors import CheckFailedError, InputError
 from shapeviz.files import staying_here
 from shapeviz.page.views import verify_page
 from shapeviz.report import Check, measure
@@ -25,7 +25,15 @@ PARAMETERS = [
         Parameter.KEYWORD_ONLY,
         default=typer.Option(None, "--claims", metavar="FILE", help="A TOML file of claimed figures to check instead."),
         annotation=str | None,
-    )
+    ),
+    Parameter(
+        "for_all",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Option(
+            False, "--for-all", help="Formulas for all sizes at once, interpolated from small instances of the class."
+        ),
+        annotation=bool,
+    ),
 ]
 
 
@@ -34,6 +42,8 @@ def run(request: Request) -> None:
     report = measure(model)
     checks: tuple[Check, ...]
     if claims := request.extra["claims"]:
+        if request.extra["for_all"]:
+            raise InputError("--for-all and --claims: keep one; claims are figures at some sizes")
         from shapeviz.claims import check_claims
 
         checks = check_claims(report, Path(claims))
@@ -45,7 +55,7 @@ def run(request: Request) -> None:
             redirect_stdout(sys.stderr),
             staying_here(),
         ):
-            checks = verify(model)
+            checks = verify(model, for_all=request.extra["for_all"])
     put(verify_page(replace(report, checks=checks)), report, request)
     wrong = [check for check in checks if not check.ok]
     if wrong:

@@ -18,7 +18,7 @@ from shapeviz.interpolation.zippel import Domain, NotPolynomialError, Point, Sea
 __all__ = ["Domain", "Found", "NotPolynomialError", "at_arguments", "interpolate", "interpolate_each"]
 
 DEGREE = 8
-ANCHORS = 3
+ANCHORS = 2
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -69,7 +69,7 @@ def interpolate_each(
     box with d_model = h·d_k of one that takes d_model). Raises NotPolynomialError, with the letter and the values along
     it, if a letter has not enough values or a degree above `degree`, or if no formula agrees with the fresh points.
     """
-    evaluations, reason = 0, ""
+    evaluations, reason = 0, NotPolynomialError("")
     for confirming in range(1, ANCHORS + 1):
         search = Search(black_box, letters, degree, confirming, Random(f"anchor {confirming}"))
         try:
@@ -77,12 +77,13 @@ def interpolate_each(
             search.check(fresh)
         except (WrongAnchorError, NotPolynomialError) as error:
             # a coefficient that is zero there and nowhere else, or a line that only seemed to be of a lower degree
-            reason = f"no polynomial: {error}" if isinstance(error, WrongAnchorError) else str(error)
+            refused = isinstance(error, NotPolynomialError)
+            reason = NotPolynomialError(str(error) if refused else f"no polynomial: {error}", error.key)
             evaluations += len(search.seen)
         else:
             chance = min(confirming * search.chance**fresh, Fraction(1))
             return Found(search.formulas, evaluations + len(search.seen), chance, search.degrees)
-    raise NotPolynomialError(reason)
+    raise reason
 
 
 def at_arguments(

@@ -32,11 +32,19 @@ FEW = 16
 
 
 class NotPolynomialError(InputError):
-    """What was interpolated is no polynomial in the letters, at least none of so low a degree."""
+    """What was interpolated is no polynomial in the letters, at least none of so low a degree; `key` says which."""
+
+    def __init__(self, message: str, key: object = None) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class WrongAnchorError(Exception):
-    """The formulas found from one anchor disagree with a further point."""
+    """The formulas found from one anchor disagree with a further point, first of all that of the `key`."""
+
+    def __init__(self, message: str, key: object = None) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class Search(Generic[Key]):
@@ -115,7 +123,7 @@ class Search(Generic[Key]):
         formula = self.found.get(key, {})
         solved = solution(self._rows(formula, points), [Fraction(value) for value in values])
         if solved is None:
-            raise WrongAnchorError(f"{_label(key)}terms do not show at {_written(self.anchor)}")
+            raise WrongAnchorError(f"{_label(key)}terms do not show at {_written(self.anchor)}", key)
         return dict(zip(formula, solved, strict=True))
 
     def _next(self, name: str, values: list[int], lines: Lines[Key]) -> int:
@@ -129,7 +137,7 @@ class Search(Generic[Key]):
         pairs = ", ".join(f"{c} at {value}" for value, c in sorted(zip(values, line, strict=True)))
         degree = f"of degree {min(self.degree, len(values) - 2)} or less" if len(values) > 1 else "that one value shows"
         others = _written({other: value for other, value in self.anchor.items() if other != name})
-        raise NotPolynomialError(f"{_label(key)}no polynomial in {name} {degree}: {pairs}; with {others}")
+        raise NotPolynomialError(f"{_label(key)}no polynomial in {name} {degree}: {pairs}; with {others}", key)
 
     def _settled(self, name: str, values: Sequence[int], line: Sequence[Fraction]) -> bool:
         """Whether the last points lie on the polynomial through the others."""
@@ -141,8 +149,8 @@ class Search(Generic[Key]):
 
         Raises WrongAnchorError.
         """
-        few = {name: values[: self.degrees[name] + 1] for name, values in self.few.items()}
         for _ in range(fresh):
+            few = {name: self.random.sample(values, self.degrees[name] + 1) for name, values in self.few.items()}
             drawn = {name: self._drawn(name) for name in self.letters if name not in few}
             for chosen in product(*few.values()):
                 self._agree({**drawn, **dict(zip(few, chosen, strict=True))})
@@ -154,7 +162,7 @@ class Search(Generic[Key]):
             expected = sum(c * self._monomial(powers, point) for powers, c in terms.items())
             if expected != value:
                 wrong = f"{self._expr(terms)} is {expected} and not {value} at {_written(point)}"
-                raise WrongAnchorError(_label(key) + wrong)
+                raise WrongAnchorError(_label(key) + wrong, key)
 
     @cached_property
     def degrees(self) -> Mapping[str, int]:
@@ -181,7 +189,9 @@ class Search(Generic[Key]):
 
 
 def _label(key: object) -> str:
-    return f"{key}: " if key else ""
+    """A key for a message: `flops of h.attn: `."""
+    text = " of ".join(map(str, key)) if isinstance(key, tuple) else str(key or "")
+    return f"{text}: " if text else ""
 
 
 def _written(point: Point) -> str:

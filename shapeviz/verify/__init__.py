@@ -16,17 +16,32 @@ __all__ = ["first_disagreement", "verify"]
 PACKAGES = ("torch", "torchinfo", "fvcore")
 
 
-def verify(model: Model) -> tuple[Check, ...]:
+def verify(model: Model, *, for_all: bool = False) -> tuple[Check, ...]:
     """Every block's parameters, shapes and FLOPs against PyTorch, then the totals, then a real forward and backward.
 
     The checks come in the order of the walk; those of the whole have the path "model". A model that was traced is
     compared with torch's own counter over the same module, one of a configuration with the model that transformers
-    builds of it. Raises InputError for a model that is neither built from sizes nor traced, MissingToolError if torch,
+    builds of it.
+
+    for_all: compare the totals as polynomials in every size at once instead, with those that are interpolated from
+    small instances of PyTorch's class (shapeviz.interpolation); not of a module, the sizes of which are numbers.
+
+    Raises InputError for a model that is neither built from sizes nor traced, MissingToolError if torch,
     torchinfo or fvcore is not installed.
     """
     origin = model.origin
     if origin is None:
         raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
+    if for_all:
+        if origin.door is Door.MODULE:
+            raise InputError(
+                f"{model.name} has one size: for all sizes a configuration's model is proved, and one built from sizes"
+            )
+        with requiring("verify", "torch", *(["transformers"] if origin.door is Door.CONFIGURATION else [])):
+            import_module("torch")
+        from shapeviz.verify import all_sizes
+
+        return all_sizes.prove(model, origin)
     match origin.door:
         case Door.MODULE:
             from shapeviz.verify import trace_proof
@@ -69,8 +84,8 @@ class _CallablePackage(ModuleType):
     for that: a module may be given a class of its own (The Python Language Reference, section 3.3.2.1).
     """
 
-    def __call__(self, model: Model) -> tuple[Check, ...]:
-        return verify(model)
+    def __call__(self, model: Model, *, for_all: bool = False) -> tuple[Check, ...]:
+        return verify(model, for_all=for_all)
 
 
 sys.modules[__name__].__class__ = _CallablePackage
