@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 SHORTEST = 0.05  # seconds that are worth recording
-QUICK = 0.15  # of such a function all cases run with -m "not slow", of a longer one the first case alone
-LONG = 2.0  # of such a function not even that
+QUICK = 0.1  # of such a function all cases run with -m "not slow", of a longer one the first case alone
+LONG = 1.0  # of such a function not even that
 
 
 def function(nodeid: str) -> str:
