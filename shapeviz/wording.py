@@ -123,6 +123,15 @@ def legible(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
+def in_a_line(text: str) -> str:
+    """Text from outside in one line, everything in it that is no sign to be read written by its number.
+
+    >>> in_a_line("a" + chr(10) + "b")
+    'a\\\\nb'
+    """
+    return legible(text).replace("\n", "\\n")
+
+
 def label(line: Line) -> str:
     """`query, key, value`, with the repetition where there is one: `layer × N_enc`."""
     return ", ".join(line.labels) + ("" if line.times == ONE else f" × {line.times}")

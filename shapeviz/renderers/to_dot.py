@@ -9,6 +9,7 @@ from shapeviz.figure import Box, Chip, Cluster, Figure, Wire
 from shapeviz.figure.themes import Theme
 from shapeviz.page import Page
 from shapeviz.renderers import Renderer, View, drawn
+from shapeviz.wording import legible
 
 SANS = "Inter,Helvetica Neue,Helvetica,Arial,sans-serif"
 MONO = "JetBrains Mono,DejaVu Sans Mono,Menlo,Consolas,monospace"
@@ -27,12 +28,12 @@ def quoted(text: str) -> str:
     >>> print(quoted('say "hi"'))
     "say \\"hi\\""
     """
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    return '"' + legible(text.replace("\n", " ")).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def html(text: str) -> str:
-    """Text for an HTML-like label; signs that XML cannot hold are left out."""
-    return escape("".join(sign for sign in text if sign.isprintable()))
+    """Text for an HTML-like label; signs that XML cannot hold are written by their numbers."""
+    return escape(legible(text.replace("\n", " ")))
 
 
 class Writer:

@@ -14,6 +14,7 @@ from shapeviz.tracing.labels import caption, equation, role
 from shapeviz.tracing.log import Call, Record, Step
 from shapeviz.tracing.saved_once import Tally, tally
 from shapeviz.tracing.weight_owners import WeightOwners
+from shapeviz.wording import in_a_line
 
 
 class Tree:
@@ -40,7 +41,7 @@ class Tree:
     def _block(self, call: Call, name: str, costs: Tally, own_role: str = "") -> Block:
         params, tied = self.owners.weights(call)  # before those of the blocks within: the outer one owns them first
         body = tuple(self._body(call, costs))
-        kind = type(call.module).__name__
+        kind = in_a_line(type(call.module).__name__)
         output, *others = call.outputs or (Tensor(NOTHING, ()),)
         caption_line = caption(call.module)
         block = Block(
@@ -84,9 +85,9 @@ class Tree:
     def _never_called(self) -> Iterator[Block]:
         """A block for each kind of submodule that never ran and has weights."""
         for idle in self.owners.idle():
-            kind = type(idle.module).__name__
+            kind = in_a_line(type(idle.module).__name__)
             yield Block(
-                name=idle.path.replace(".", "_"), kind=kind, title=f"{kind}, never called", role="unreached",
+                name=in_a_line(idle.path.replace(".", "_")), kind=kind, title=f"{kind}, never called", role="unreached",
                 equation="never called by forward", citation="", caption=(), inputs=(), output=Tensor(NOTHING, ()),
                 params=idle.weights, tied=(), body=(), repeat=Expr(), copies=Expr.of(idle.copies), step=True,
             )  # fmt: skip
@@ -132,7 +133,7 @@ def _names(body: Iterable[Record]) -> list[str]:
             continue
         container = _container(record.name)
         name = container if container and kinds[container] == 1 else record.name
-        names.append(name.replace(".", "_") or "module")
+        names.append(in_a_line(name.replace(".", "_")) or "module")
     return names
 
 

@@ -14,6 +14,7 @@ from shapeviz.tracing.position import watch_position
 from shapeviz.tracing.recording import Frame, Recording, tensors_in
 from shapeviz.tracing.signature import of_call, of_module
 from shapeviz.tracing.torch_private import DisableTorchFunction, tree_leaves, tree_unflatten
+from shapeviz.wording import in_a_line
 
 
 @dataclass(eq=False)
@@ -136,7 +137,7 @@ class Calls:
         self, call: Call, parent: Frame, outputs: list[Tensor], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> None:
         """Labels what a call returns to its caller; an argument that is returned is a result all the same."""
-        label = parent.unique(call.name.replace(".", "_") or "module")
+        label = parent.unique(in_a_line(call.name.replace(".", "_")) or "module")
         arguments = {id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         for output in outputs:
             returned = id(output) in arguments

@@ -21,6 +21,7 @@ from shapeviz.tracing.recording import Recording, tensors_in
 from shapeviz.tracing.symbolic_sizes import Symbols
 from shapeviz.tracing.torch_private import backward_pass
 from shapeviz.tracing.trace_request import TraceRequest
+from shapeviz.wording import in_a_line
 
 
 class FakeRun:
@@ -104,7 +105,7 @@ class FakeRun:
     def _name_weight(self, real: Tensor, stand_in: Tensor) -> None:
         """A weight of the module, met for the first time."""
         role = "param" if isinstance(real, nn.Parameter) else "constant"
-        name = self._weight_names.get(id(real), "constant").rpartition(".")[2]
+        name = in_a_line(self._weight_names.get(id(real), "constant").rpartition(".")[2])
         self.weights[id(real)] = self.recording.name(stand_in, name, role, real.requires_grad)
         self.recording.state(stand_in)
 

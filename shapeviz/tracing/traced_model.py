@@ -11,6 +11,7 @@ from shapeviz.tracing.branch_conditions import broken, conditions
 from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.passes import Setting
 from shapeviz.tracing.symbolic_sizes import is_batch
+from shapeviz.wording import in_a_line
 
 TRAINED = (
     "2 per multiply-add; matrix products and convolutions only; one forward and one backward pass, attention dense, "
@@ -52,9 +53,9 @@ def model_of(
     if buffers:
         notes.append(f"{buffers:,} elements in buffers, which are no parameters")
     return Model(
-        name=name,
-        title=f"{name}, traced",
-        source=source,
+        name=in_a_line(name),
+        title=in_a_line(f"{name}, traced"),
+        source=in_a_line(source),
         root=root,
         sizes=Sizes(
             {**variables, **named, **numbers},
