@@ -223,6 +223,15 @@ def from_text(value: object) -> Any:
     return value
 
 
+def whole(text: str) -> int | None:
+    """The number that a text of plain digits says, as many as nobody needs; None for any other text.
+
+    >>> whole("32"), whole("-1"), whole("²")
+    (32, None, None)
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
 def shown(value: object) -> str:
     """A value for a message: short, and as JSON writes it.
 

@@ -15,7 +15,8 @@ from shapeviz.ir import Sizes, checked_size
 from shapeviz.quotient import Quotient
 
 SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
-COUNT = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?) ?([KMBGTPE]?)", re.IGNORECASE)
+COUNT = re.compile(r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9][0-9_]*)(?:\.[0-9]+)?) ?([KMBGTPE]?)", re.IGNORECASE)
+LONGEST = 100  # digits of a number of things
 
 
 @dataclass(frozen=True)
@@ -133,15 +134,17 @@ def _expression(value: ExprLike | Quantity) -> Expr:
 
 
 def counted(number: Any, label: str) -> int | None:
-    """A number of things: 8_000_000, "8M" or "1.5B". Raises InputError for anything else, with the label first.
+    """A number of things: 8_000_000, "8,000,000", "8M" or "1.5B". Raises InputError for anything else, label first.
 
     >>> counted("1.5B", "max_params")
     1500000000
     """
-    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
+    if number is None or (isinstance(number, int) and not isinstance(number, bool) and abs(number) < 10**LONGEST):
         return number
-    match = COUNT.fullmatch(number.strip()) if isinstance(number, str) else None
+    short = isinstance(number, str) and len(number) <= LONGEST
+    match = COUNT.fullmatch(number.strip()) if short else None
     value = Fraction(re.sub("[_,]", "", match[1])) * SUFFIXES[match[2].upper()] if match else Fraction(1, 2)
     if value.denominator != 1:
-        raise InputError(f"{label}={number!r}: a whole number is needed, or a text such as '8M' or '1.5B'")
+        shown = "…" if isinstance(number, int) else repr(number)[:LONGEST]
+        raise InputError(f"{label}={shown}: a whole number is needed, or a text such as '8M' or '1.5B'")
     return int(value)

@@ -235,8 +235,10 @@ def _read(wanted: Any, label: str) -> Any:
 
 def _formula(text: str | int | Expr) -> Expr:
     """A formula from its text, in Python's signs or as shapeviz prints it: `2*B*S**2`, `2·B·S²`, `⌊H/2⌋`."""
-    if not isinstance(text, str):
+    if isinstance(text, Expr) or (isinstance(text, int) and not isinstance(text, bool)):
         return Expr.of(text)
+    if not isinstance(text, str):
+        raise InputError(f"flops={text!r}: a formula such as '2*B*S*512*64' or a whole number is needed")
     try:
         return formulas.parse(text)
     except InputError as error:

@@ -16,10 +16,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import shapeviz
+import shapeviz.testing
 from shapeviz.cli import _frame
 from shapeviz.cli._app import app
 from shapeviz.errors import InputError
 from shapeviz.files import read_bytes, write, write_all
+from shapeviz.quantity import counted
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "shapeviz"]
@@ -304,3 +307,67 @@ def test_standard_output_that_is_no_file_is_written_all_the_same(capsys: pytest.
 def test_write_makes_no_file_where_there_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mkdir -p"):
         write(tmp_path / "none" / "a", "x")
+
+
+# numbers in words
+
+
+@pytest.mark.parametrize("text", ["1,5B", "12,34", "1,2345", ",5", "1,,000", "9" * 5000, 10**200, 2e9, True, "²"])
+def test_a_number_of_things_that_could_be_read_in_two_ways_is_refused(text: Any) -> None:
+    with pytest.raises(InputError, match="a whole number is needed"):
+        counted(text, "max_params")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1,500", 1500), ("1_000", 1000), ("12,345.5K", 12_345_500), ("1.5B", 15 * 10**8)]
+)
+def test_thousands_are_parted_by_commas_in_threes(text: str, number: int) -> None:
+    assert number == counted(text, "max_params")
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["a\0b.json", {"model_type": "vit", "num_labels": 5, "id2label": -1}, {"model_type": "vit", "id2label": []}],
+)
+def test_what_is_no_model_is_refused_by_the_same_error(model: Any) -> None:
+    with pytest.raises(InputError):
+        shapeviz.read(model)
+
+
+@pytest.mark.parametrize("formula", [2e9, [1], True, None])
+def test_a_formula_that_is_none_is_refused(formula: Any) -> None:
+    nn = pytest.importorskip("torch").nn
+    if formula is None:
+        shapeviz.testing.check(nn.Linear(2, 2), "float32[B,2]", flops=formula)
+        return
+    with pytest.raises(InputError, match="a formula such as"):
+        shapeviz.testing.check(nn.Linear(2, 2), "float32[B,2]", flops=formula)
+
+
+@pytest.mark.parametrize("number", ["²", "0", "-1", "x", "1.5", "9" * 5000])
+def test_processes_and_devices_are_counted_in_plain_digits(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from shapeviz.train import comparison, distributed, hardware
+
+    monkeypatch.setenv("WORLD_SIZE", number)
+    with pytest.raises(InputError, match="WORLD_SIZE"):
+        distributed.size()
+    if number not in ("0",):
+        with pytest.raises(InputError):
+            hardware.device_of(f"cuda:{number}")
+        with pytest.raises(InputError):
+            comparison.parsed(f"bpe:{number}")
+
+
+def test_a_lack_of_memory_is_told_as_such() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**55)
+    assert "there is not enough memory for this" == _frame.unforeseen(raised.value)
+
+
+def test_a_python_without_docstrings_says_that_equations_are_missing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-OO", *PROGRAM[1:], "models"], env=ENVIRONMENT, capture_output=True, check=True
+    )
+    assert b"most equations are not shown" in done.stderr

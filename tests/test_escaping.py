@@ -58,19 +58,8 @@ def test_a_name_cannot_turn_hide_or_break_what_stands_beside_it() -> None:
         assert all(sign.isprintable() for sign in text)
 
 
-EVIL = [
-    "\x1b[31mred", "a\n\n# Injected\n\n<script>x</script>\n", "=1+1", "@SUM(1)", "-x", "a\rb", "\x7f", "\u202ertl", "\x85",
-]  # fmt: skip
-    "\x1b[31mred",
-    "a\n\n# Injected\n\n<script>x</script>\n",
-    "=1+1",
-    "@SUM(1)",
-    "-x",
-    "a\rb",
-    "\x7f",
-    "\u202ertl",
-    "\x85",
-]
+SCRIPT = "a\n\n# Injected\n\n<script>x</script>\n"
+EVIL = ["\x1b[31mred", SCRIPT, "=1+1", "@SUM(1)", "-x", "a\rb", "\x7f", "\u202ertl", "\x85"]
 
 
 @pytest.mark.parametrize("format", ["table", "markdown", "csv", "json", "dot", "mermaid", "latex"])

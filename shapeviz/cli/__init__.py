@@ -11,6 +11,7 @@ def main() -> None:
         from shapeviz.cli import _frame
 
         _frame.open_streams()
+        _frame.check_python()
         _frame.keep_stdout()
         _frame.keep_interrupts()
         from shapeviz.cli._app import app

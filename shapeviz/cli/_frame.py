@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import typer
 
 from shapeviz.errors import ShapevizError
 
+NO_MEMORY = re.compile("out of memory|not enough memory|DefaultCPUAllocator|Cannot allocate memory", re.IGNORECASE)
 PATIENCE = 2.0  # seconds after which somebody wants to know that something goes on
 
 
@@ -62,12 +64,12 @@ def _interrupts(error: BaseException | None) -> bool:
 def unforeseen(error: BaseException) -> str:
     """One line for an error that nobody has provided for."""
     kind = type(error).__name__
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for this"
     try:
         words = str(error).strip().partition("\n")[0]
     except Exception:
         words = ""
+    if isinstance(error, MemoryError) or NO_MEMORY.search(words):
+        return "there is not enough memory for this"
     return f"{kind}{': ' * bool(words)}{words[:300]}, which was not foreseen; --debug shows where"
 
 
@@ -139,6 +141,12 @@ def open_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def check_python() -> None:
+    """Says that Python was told to drop docstrings: some of ours are equations that are printed."""
+    if sys.flags.optimize > 1:
+        say("note: without docstrings (PYTHONOPTIMIZE=2, python -OO) most equations are not shown")
 
 
 def keep_stdout() -> None:

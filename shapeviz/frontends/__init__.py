@@ -38,6 +38,8 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **settings: Any) -
         return from_sizes.model(model, settings, "sizes")
     if not isinstance(model, str | Path):
         raise InputError(f"a model is a file's name or a dict of sizes, not {type(model).__name__}")
+    if "\0" in str(model):
+        raise InputError(f"cannot read {str(model)!r}: no file has a name with a zero in it")
     if source := _config_files.find(model):
         return _configured(source, settings)
     if isinstance(model, str) and from_torch.is_source(model):

@@ -142,13 +142,11 @@ def _heads(classes: Mapping[str, str]) -> str:
 def _labels(data: Mapping[str, object], source: str, usual: int) -> int:
     """The labels of a classifier: as many as usual unless the configuration names or counts them."""
     names, number = data.get("id2label"), data.get("num_labels")
+    if names is not None and (not isinstance(names, dict) or not names):
+        raise InputError(f"{source}: id2label = {keys.shown(names)}: an object of labels is needed")
     if number is not None:
         return int(keys.SIZE.take(number, f"{source}: num_labels = {keys.shown(number)}", keys.from_json))
-    if names is None:
-        return usual
-    if not isinstance(names, dict) or not names:
-        raise InputError(f"{source}: id2label = {keys.shown(names)}: an object of labels is needed")
-    return len(names)
+    return usual if names is None else len(names)
 
 
 def _notes(data: Mapping[str, Any], class_name: str, labels: int) -> tuple[str, ...]:

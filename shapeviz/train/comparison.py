@@ -17,6 +17,7 @@ from time import perf_counter
 
 from shapeviz.errors import InputError
 from shapeviz.files import write
+from shapeviz.keys import whole
 from shapeviz.train import corpus as corpora
 from shapeviz.train import tokenizers
 from shapeviz.train.corpus import Corpus
@@ -84,9 +85,9 @@ def parsed(kind: str) -> tuple[str, int | None]:
     if kind.endswith(".json"):
         return kind, None
     name, colon, size = kind.partition(":")
-    if colon and not (size.isascii() and size.isdigit()):
+    if colon and whole(size) is None:
         raise InputError(f"tokenizer {kind!r}: a number of tokens is expected after the colon, as in bpe:512")
-    return name, int(size) if colon else None
+    return name, whole(size) if colon else None
 
 
 def _measured(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from shapeviz.errors import CheckFailedError, InputError, ShapevizError, SizeError
+from shapeviz.keys import whole
 
 Result = TypeVar("Result")
 PATIENCE = timedelta(minutes=30)
@@ -121,7 +122,13 @@ def start(device: torch.device, grouped: bool = False) -> World:
         alone: dict[str, Any] = {}
         if count == 1:
             alone = {"store": HashStore(), "rank": 0, "world_size": 1}
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE, **alone)
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        try:
+            torch.distributed.init_process_group(backend, timeout=PATIENCE, **alone)
+        except (RuntimeError, ValueError, OSError) as error:
+            where = ":".join(os.environ.get(name, "") for name in ("MASTER_ADDR", "MASTER_PORT"))
+            words = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            raise InputError(f"the {count} processes cannot meet at {where}: {words}") from error
     return world
 
 
@@ -139,6 +146,7 @@ def check(world: World, batch_size: int) -> None:
 
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
-    if not text.isdigit():
-        raise InputError(f"{name}={text} in the environment: torchrun sets it to a number")
-    return int(text)
+    number = whole(text)
+    if number is None or (name == "WORLD_SIZE" and number == 0):
+        raise InputError(f"{name}={text[:40]} in the environment: torchrun sets it to a number")
+    return number

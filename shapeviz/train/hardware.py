@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from shapeviz.errors import InputError, nearest
+from shapeviz.keys import whole
 from shapeviz.train import distributed
 from shapeviz.train.distributed import World
 from shapeviz.train.recipe import Recipe
@@ -54,7 +55,7 @@ def device_of(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+    if kind not in ("cpu", "cuda", "mps") or (number and whole(number) is None):
         raise InputError(f"--device {name} is unknown; {nearest(name, ('auto', 'cpu', 'cuda', 'cuda:0', 'mps'))}")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
