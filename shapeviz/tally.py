@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from shapeviz.analysis import Analysis
+from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, notation, total
 from shapeviz.fold import Part, children
 from shapeviz.ir import ONE, Block, Model, Node
@@ -101,8 +102,13 @@ class Tally:
         # a module may branch on a length, and have other operations beyond it: no formula of this trace says their cost
         def elsewhere(sizes: Mapping[str, Any]) -> Number:
             assert self.model.again is not None
-            there: Number = Tally(self.model.again(sizes), self.analysis).whole().value
-            return there
+            there = Tally(self.model.again(sizes), self.analysis)
+            if (rest := there.rest(there.model.root)).terms and not self.rest(self.model.root).terms:
+                reasons = "; ".join(
+                    there.model.missing[name] for name in sorted(rest.names & there.model.missing.keys())
+                )
+                raise SizeError(f"at these sizes not all can be counted: {rest} ({reasons})")
+            return there.whole().value
 
         counted = self.counted(self.model.root)
         return replace(counted, elsewhere=elsewhere if self.model.again else None)

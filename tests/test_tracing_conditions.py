@@ -216,3 +216,21 @@ def test_a_size_that_is_no_positive_integer_is_refused_whatever_its_type(size: A
         with pytest.raises(SizeError):
             total.at(B=wrong)
     assert total.at(B=2) == total.at(B=numpy.int64(2)) == total.at(B=numpy.array([1, 2]))[1]
+
+
+def test_a_total_that_cannot_be_counted_whole_at_other_sizes_is_refused_there() -> None:
+    class Choosing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if x.shape[1] > 100:
+                return x
+            out: Tensor = self.layer(x[x[:, :, 0] > 0])
+            return out
+
+    total = shapeviz.measure(shapeviz.trace(Choosing(), x=INPUTS["x"])).total["flops"]
+    assert 0 == total.at(S=101)
+    with pytest.raises(SizeError, match="not all can be counted"):
+        total.at(S=100)

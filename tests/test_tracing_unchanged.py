@@ -295,3 +295,53 @@ def test_a_language_model_gives_the_same_bits_before_and_after() -> None:
     expected = model(ids).logits
     assert traced(model, {"input_ids": "int64[B,S]"}, training=True)
     assert torch.equal(expected, model(ids).logits)
+
+
+class Compiled(nn.Module):
+    """Blocks that torch.compile wraps, as where one kind of block is compiled once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(torch.compile(nn.Sequential(nn.Linear(8, 8), nn.ReLU())) for _ in range(3))
+        self.head = torch.compile(nn.Linear(8, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        out: Tensor = self.head(x)
+        return out
+
+
+def test_compiled_parts_are_traced_as_themselves_and_stay_compiled() -> None:
+    module = Compiled()
+    model = shapeviz.trace(module, "float32[B,8]")
+    total = shapeviz.measure(model).total
+    # three layers 8 → 8 and one 8 → 4
+    assert (3 * (64 + 8) + 36, 2 * (3 * 64 + 32) * 5) == (total["params"].value, total["flops"].at(B=5))
+    assert all(check.ok for check in shapeviz.verify(model))
+    assert {"OptimizedModule"} == {type(part).__name__ for part in (*module.blocks, module.head)}
+
+
+class Batch:
+    """An object that holds its fields in a dict of another one, as graph libraries do."""
+
+    def __init__(self) -> None:
+        self.store = type("Store", (), {})()
+        self.store.fields, self.names = {"x": torch.ones(2, 8)}, ["x"]
+
+
+def test_what_forward_leaves_in_an_input_is_taken_out_again() -> None:
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+
+        def forward(self, x: Tensor, batch: Batch) -> Tensor:
+            batch.store.fields["y"] = batch.extra = self.layer(x)
+            batch.names.append("y")
+            return batch.extra
+
+    batch, module = Batch(), Graph()
+    shapeviz.trace(module, "float32[B,8]", batch)
+    assert ({"x"}, ["x"], {"store", "names"}) == ({*batch.store.fields}, batch.names, {*vars(batch)})
+    assert (2, 8) == module(batch.store.fields["x"], batch).shape

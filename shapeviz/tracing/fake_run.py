@@ -13,7 +13,7 @@ from shapeviz.ir import Tensor as Named
 from shapeviz.tracing import huggingface, stand_ins
 from shapeviz.tracing.calls import Calls
 from shapeviz.tracing.input_values import fake
-from shapeviz.tracing.lend_module import StandIns, lent
+from shapeviz.tracing.lend_module import StandIns, kept, lent
 from shapeviz.tracing.log import Call
 from shapeviz.tracing.modes import Fakes, watching
 from shapeviz.tracing.process_state import alone
@@ -50,6 +50,7 @@ class FakeRun:
         calls = Calls(recording, request.fold)
         with ExitStack() as stack:
             stack.enter_context(alone())
+            stack.enter_context(kept([*request.args, *request.kwargs.values()]))
             stack.enter_context(huggingface.settled(self.module, request.kwargs))
             stack.enter_context(torch.enable_grad() if recording.saves else torch.no_grad())
             stack.callback(stand_ins.counter.reset, stand_ins.counter.set(recording.count))

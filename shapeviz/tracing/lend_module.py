@@ -94,6 +94,11 @@ class StandIns:
         return fake
 
 
+def uncompiled(module: Any) -> Any:
+    """The module that torch.compile wraps, whose own forward would be compiled; any other as it is."""
+    return module._modules.get("_orig_mod", module) if type(module).__name__ == "OptimizedModule" else module
+
+
 @contextmanager
 def lent(module: nn.Module, stand_in: StandIns, wrap: Wrap) -> Iterator[None]:
     """Every submodule with stand-ins for tensors and a forward of ours; all as before at the end, also on an error."""
@@ -101,6 +106,9 @@ def lent(module: nn.Module, stand_in: StandIns, wrap: Wrap) -> Iterator[None]:
     with ExitStack() as stack:
         if torch.get_default_device() != CPU:
             stack.enter_context(CPU)
+        for holder in [*module.modules()]:
+            stack.callback(_restorer(holder))
+            holder.__dict__["_modules"] = {name: uncompiled(part) for name, part in holder._modules.items()}
         submodules = list(module.named_modules())
         configurations: dict[int, object] = {}
         for _, submodule in submodules:
@@ -165,6 +173,38 @@ def _restorer(thing: object) -> Callable[[], None]:
         thing.__dict__.update(attributes)
 
     return restore
+
+
+@contextmanager
+def kept(inputs: object) -> Iterator[None]:
+    """What objects among the inputs hold, and dicts and lists in them, is afterwards what it was."""
+    with ExitStack() as stack:
+        seen: set[int] = set()
+        waiting = [inputs]
+        while waiting:
+            value = waiting.pop()
+            if id(value) in seen or isinstance(value, Tensor | nn.Module):
+                continue
+            seen.add(id(value))
+            if isinstance(value, dict):
+                stack.callback(_refill, value, value.copy())
+                waiting += value.values()
+            elif isinstance(value, list | tuple):
+                waiting += value
+                if isinstance(value, list):
+                    stack.callback(_refill, value, value.copy())
+            elif _is_plain(value):
+                stack.callback(_restorer(value))
+                waiting += value.__dict__.values()
+        yield
+
+
+def _refill(container: dict[Any, Any] | list[Any], before: Any) -> None:
+    container.clear()
+    if isinstance(container, dict):
+        container.update(before)
+    else:
+        container.extend(before)
 
 
 @contextmanager

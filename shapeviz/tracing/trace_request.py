@@ -12,6 +12,7 @@ from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.input_values import from_text
+from shapeviz.tracing.lend_module import uncompiled
 from shapeviz.tracing.limits import MOST_DIMENSIONS
 from shapeviz.tracing.module_checks import check_module
 from shapeviz.tracing.specs import names as names_in
@@ -54,7 +55,7 @@ def prepared(request: TraceRequest) -> TraceRequest:
 
     Raises InputError or SizeError for what does not fit the module.
     """
-    request = replace(request, module=_uncompiled(request.module))
+    request = replace(request, module=uncompiled(request.module))
     check_module(request.module)
     if "forward" not in request.module.__dict__ and type(request.module).forward is nn.Module.forward:
         return _without_forward(request)
@@ -66,14 +67,6 @@ def prepared(request: TraceRequest) -> TraceRequest:
     request = _bound(replace(request, args=args, kwargs=kwargs), parameters)
     _check_sizes(request)
     return request
-
-
-def _uncompiled(module: nn.Module) -> nn.Module:
-    """The module that torch.compile wraps, whose own forward would be compiled."""
-    original = getattr(module, "_orig_mod", None)
-    if type(module).__name__ == "OptimizedModule" and isinstance(original, nn.Module):
-        return original
-    return module
 
 
 def _without_forward(request: TraceRequest) -> TraceRequest:

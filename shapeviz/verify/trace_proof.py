@@ -80,7 +80,8 @@ def _rows(block: Block, report: Report, prefix: str) -> Iterator[tuple[Block, Ro
 def _parameter_checks(report: Report, blocks: list[tuple[Block, Row]], traced: Traced) -> Iterator[Check]:
     """Of every block none of whose weights is shared with another, and of the whole model."""
     module = traced.setting.request.module
-    measured = parameters(module)
+    # a module that torch.compile wraps is traced as itself, at the path of its wrapping
+    measured = {path.replace("._orig_mod", ""): count for path, count in parameters(module).items()}
     uses = Counter(id(weight) for _, weight in module.named_parameters(remove_duplicate=False))
     for block, row in blocks:
         paths = dict.fromkeys(traced.module_paths[block])
