@@ -145,6 +145,6 @@ def counted(number: Any, label: str) -> int | None:
     match = COUNT.fullmatch(number.strip()) if short else None
     value = Fraction(re.sub("[_,]", "", match[1])) * SUFFIXES[match[2].upper()] if match else Fraction(1, 2)
     if value.denominator != 1:
-        shown = "…" if isinstance(number, int) else repr(number)[:LONGEST]
+        shown = "…" if type(number) is int else repr(number)[:LONGEST]
         raise InputError(f"{label}={shown}: a whole number is needed, or a text such as '8M' or '1.5B'")
     return int(value)
