@@ -241,6 +241,8 @@ def test_a_terminal_gets_colour_only_without_no_color() -> None:
     colour = re.compile(rb"\x1b\[[0-9;]*3[0-9]m")
     assert not colour.search(drawn(NO_COLOR="1"))
     assert b"87,731,712" in drawn(NO_COLOR="1")
+    assert colour.search(shown := drawn(PYTHONIOENCODING="ascii"))
+    assert "█".encode() in shown
 
 
 @pytest.mark.parametrize("code", ["import shapeviz.cli._app", "import shapeviz.renderers.to_json"])
