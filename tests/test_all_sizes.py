@@ -53,7 +53,7 @@ def test_every_family_equals_its_class_for_all_sizes(family: str) -> None:
     model = model_of(family)
     checks = all_sizes.prove(model, model.origin, fresh=1)
     whole = totals(checks)
-    assert QUANTITIES == list(whole)
+    assert [*QUANTITIES, "at other sizes"] == list(whole)
     assert [] == [check for check in checks if not check.ok]
     assert NOT_COMPARABLE.get(family, []) == [name for name, check in whole.items() if check.explained]
     assert all(check.note.startswith("not comparable: ") for check in checks if check.explained)
@@ -86,6 +86,20 @@ def test_a_model_of_sizes_equals_the_reference_row_by_row(sizes: dict[str, Any])
     assert ["params", "flops", "cache"] == list(totals(checks))
     rows = {row.path for row in shapeviz.measure(model).rows for cell in row.cells.values() if cell.each.terms}
     assert rows <= {check.path for check in checks}
+
+
+def test_an_inner_width_that_is_given_follows_what_it_is_made_of() -> None:
+    model = shapeviz.read("mamba-130m")
+    letters = of_configuration(model, model.origin, ADMISSIONS[0])
+    assert Expr.of("e") * "d_model" == letters.keys["intermediate_size"]
+
+
+def test_a_formula_that_holds_at_some_sizes_alone_is_seen_at_others() -> None:
+    # the plan of one layer and of more would be told apart by a formula without N
+    right = model_of("gpt2")
+    wrong = altered(right, "decoder.layer", lambda block: replace(block, repeat=Expr.of(12), copies=Expr.of(12)))
+    check = totals(all_sizes.prove(wrong, right.origin, fresh=1))["at other sizes"]
+    assert not check.ok
 
 
 # planted mistakes
@@ -232,7 +246,7 @@ def test_a_quantity_that_is_no_polynomial_is_said_not_to_be_comparable(monkeypat
     model = model_of("gpt2")
     monkeypatch.setattr(all_sizes, "_found", FOUND)
     letters = of_configuration(model, model.origin, ADMISSIONS[0])
-    monkeypatch.setattr(all_sizes, "_black_box", lambda model, origin, admission: (letters, Rounded()))
+    monkeypatch.setattr(all_sizes, "_black_box", lambda *_, forward: (letters, Rounded()))
     whole = totals(all_sizes.prove(model, model.origin, fresh=1))
     assert (None, True) == (whole["flops"].found, whole["flops"].ok)
     assert whole["flops"].note.startswith("not comparable: flops of h.attn: no polynomial in S of degree ")
@@ -242,6 +256,15 @@ def test_a_quantity_that_is_no_polynomial_is_said_not_to_be_comparable(monkeypat
 
 
 FOUND = all_sizes._found
+
+
+def test_of_a_class_that_looks_at_data_the_weights_alone_are_compared() -> None:
+    model = shapeviz.read({"model_type": "bart", "architectures": ["BartForSequenceClassification"]})
+    whole = totals(all_sizes.prove(model, model.origin, fresh=1))
+    assert ["flops", "cache"] == [name for name, check in whole.items() if check.explained]
+    assert "not comparable: B = " == whole["flops"].note[:20]
+    assert "BartForSequenceClassification cannot be run: NotImplementedError: aten::unique" in whole["flops"].note
+    assert all(check.ok for check in whole.values())
 
 
 def test_a_class_that_refuses_all_sizes_is_refused_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +299,7 @@ def test_kinds_of_layers_are_counted_one_by_one() -> None:
     letters = of_configuration(model, model.origin, ADMISSIONS[2])
     assert {"N_sliding", "N_full"} == set(letters.kinds)
     assert "N = N_full + N_sliding" in letters.ties or "N = N_sliding + N_full" in letters.ties
-    data = ClassCounts(model.origin, letters)._data({**{n: v[0] for n, v in letters.domains.items()}, "N_full": 3})
+    data = ClassCounts(model.origin, letters).data({**{n: v[0] for n, v in letters.domains.items()}, "N_full": 3})
     assert (4, 3) == (data["num_hidden_layers"], data["layer_types"].count("full_attention"))
 
 
@@ -306,7 +329,8 @@ def test_the_verb_proves_for_all_sizes_and_exits_with_zero() -> None:
     assert 0 == result.exit_code
     assert "12·N·d_model² + 13·N·d_model + P·d_model + V·d_model + 2·d_model" == whole["params"]["found"]
     assert all(check["ok"] for check in checks)
-    assert "; free: B, N, V, d_k, h, S, P; tied: d_model = h·d_k, d_ff = 4·h·d_k" in whole["params"]["note"]
+    assert "; free: B, N, V, d_k, h, S, P; tied: d_model = h·d_k, d_ff = 4·h·d_k; as given: " in whole["params"]["note"]
+    assert "activation_function = gelu_new, tie_word_embeddings = true" in whole["params"]["note"]
 
 
 def test_the_verb_exits_with_one_where_a_formula_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatch
+from random import Random
 from typing import Protocol
 
+from shapeviz.errors import SizeError
 from shapeviz.expr import Expr, total
+from shapeviz.frontends import read
 from shapeviz.interpolation import Found, NotPolynomialError, interpolate_each
 from shapeviz.ir import Door, Model, Origin
-from shapeviz.report import Check, measure
-from shapeviz.verify.all_sizes.classes import ClassCounts, Counts, RefusedError
-from shapeviz.verify.all_sizes.letters import ADMISSIONS, Admission, FreeLetters, of_configuration, of_sizes
+from shapeviz.report import Check, Report, measure
+from shapeviz.verify.all_sizes.classes import ClassCounts, Counts, RefusedError, UnrunnableError, described
+from shapeviz.verify.all_sizes.letters import ADMISSIONS, LENGTHS, Admission, FreeLetters, of_configuration, of_sizes
 from shapeviz.verify.all_sizes.parts import Part, coefficient, first_difference, named, of_paths, of_report, unmatched
 from shapeviz.verify.all_sizes.reference import ReferenceCounts
 from shapeviz.verify.peers import silence
@@ -67,7 +71,27 @@ def prove(model: Model, origin: Origin, fresh: int = FRESH) -> tuple[Check, ...]
             checks.append(Check(places, name, free.shown(left), free.shown(right), box.by, "for all sizes"))
         note = _how(free, found, name == columns[0]) if ours == modules.formula else _where(ours, blocks, modules, free)
         checks.append(Check("model", name, free.shown(ours), free.shown(modules.formula), box.by, note))
+    if isinstance(box, ClassCounts):
+        checks.append(_elsewhere(model, report, free, box))
     return tuple(checks)
+
+
+def _elsewhere(model: Model, report: Report, free: FreeLetters, box: ClassCounts) -> Check:
+    """Whether the formulas are also those that we have for a configuration of other sizes."""
+    random, admitted = Random(model.name), None
+    for _ in range(20):
+        point = {name: random.choice(values) for name, values in free.domains.items()}
+        runs = {name: int(free.sizes[name].at(point)) for name in LENGTHS if name in free.sizes}
+        with suppress(SizeError):  # a head of odd width, which a class may take that turns all of its features
+            admitted = read({**box.data(point), "architectures": [box.origin.class_name]}, sizes=runs)
+            break
+    if admitted is None:
+        return Check("model", "at other sizes", "", None, "shapeviz", "not comparable: it refuses them", explained=True)
+    there = measure(admitted, list(report.total)).total
+    expected = {name: int(free.formula(total.expression).at(point)) for name, total in report.total.items()}
+    found = {name: int(there[name].expression.subs({"b_kv": 1}).at(admitted.sizes.numbers)) for name in expected}
+    ours, theirs = (", ".join(f"{name} {n}" for name, n in numbers.items()) for numbers in (expected, found))
+    return Check("model", "at other sizes", ours, theirs, "shapeviz", f"the configuration with {described(point)}")
 
 
 def _found(
@@ -77,7 +101,7 @@ def _found(
     refused: dict[str, str] = {}
     admissions = list(ADMISSIONS)
     while True:
-        free, box = _black_box(model, origin, admissions[0])
+        free, box = _black_box(model, origin, admissions[0], forward="flops" not in refused)
         try:
             with silence(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -87,22 +111,26 @@ def _found(
                     interpolate_each(_without(box, refused), free.domains, fresh=fresh, degree=DEGREE),
                     refused,
                 )
-        except RefusedError:
-            if len(admissions) == 1:
+        except RefusedError as error:
+            if len(admissions) > 1:
+                del admissions[0]
+            elif isinstance(error, UnrunnableError) and "flops" not in refused:
+                refused |= {"flops": str(error), "cache": str(error)}
+                admissions = list(ADMISSIONS)
+            else:
                 raise
-            del admissions[0]
         except NotPolynomialError as error:
             if not isinstance(error.key, tuple) or error.key[0] in refused:
                 raise
             refused[error.key[0]] = str(error)
 
 
-def _black_box(model: Model, origin: Origin, admission: Admission) -> tuple[FreeLetters, BlackBox]:
+def _black_box(model: Model, origin: Origin, admission: Admission, forward: bool) -> tuple[FreeLetters, BlackBox]:
     if origin.door is Door.SIZES:
         free = of_sizes(model, origin.config, admission)
         return free, ReferenceCounts(origin.config, free)
     free = of_configuration(model, origin, admission)
-    return free, ClassCounts(origin, free)
+    return free, ClassCounts(origin, free, forward)
 
 
 def _without(box: BlackBox, refused: Mapping[str, str]) -> Callable[[Mapping[str, int]], Counts]:

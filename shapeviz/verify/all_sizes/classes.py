@@ -34,22 +34,27 @@ class RefusedError(InputError):
     """The class cannot be built or run at these sizes."""
 
 
+class UnrunnableError(RefusedError):
+    """The class can be built at these sizes and not run."""
+
+
 class ClassCounts:
     """A black box: parameters, active ones, buffers, FLOPs and cached elements of a class, by kind of module.
 
     Nothing of the model's own formulas enters: the class is built of the configuration's keys, its parameters are
-    counted, torch's counter watches one forward pass, and the keys and values that this returns are counted.
+    counted, torch's counter watches one forward pass, and the keys and values that this returns are counted. Without
+    `forward` it is built alone.
     """
 
-    def __init__(self, origin: Origin, letters: FreeLetters) -> None:
-        self.origin, self.letters = origin, letters
+    def __init__(self, origin: Origin, letters: FreeLetters, forward: bool = True) -> None:
+        self.origin, self.letters, self.forward = origin, letters, forward
         self.by, self.base = "", ""
         self.cached = False
 
     def __call__(self, point: Mapping[str, int]) -> Counts:
         """The counts at some values of the free letters. Raises RefusedError."""
         try:
-            module: Any = build(self._data(point), self.origin.class_name, described(point))
+            module: Any = build(self.data(point), self.origin.class_name, described(point))
         except InputError as error:
             raise RefusedError(str(error)) from error
         self.by = f"{getattr(module, 'made_of', 'transformers')}, {type(module).__name__}"
@@ -61,6 +66,8 @@ class ClassCounts:
 
     def _counted(self, module: Any, point: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
         yield from _weights(module)
+        if not self.forward:
+            return
         try:
             flops, result = _run(module, point)
             if getattr(result, "cache_params", None) is not None:  # to keep the state costs a recurrence FLOPs
@@ -68,13 +75,13 @@ class ClassCounts:
                 flops, _ = _run(module, point)
         except Exception as error:  # whatever the class raises at these sizes
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise RefusedError(f"{described(point)}: {type(module).__name__} cannot be run: {reason}") from error
+            raise UnrunnableError(f"{described(point)}: {type(module).__name__} cannot be run: {reason}") from error
         yield from (("flops", kind, number) for kind, number in flops)
         caches = [cache for name in CACHES if (cache := getattr(result, name, None)) is not None]
         self.cached = bool(caches)
         yield from (("cache", kind, number) for cache in caches for kind, number in _kept(cache))
 
-    def _data(self, point: Mapping[str, int]) -> dict[str, Any]:
+    def data(self, point: Mapping[str, int]) -> dict[str, Any]:
         """The configuration at these sizes; what says of every layer of which kind it is, as many as there are."""
         data: dict[str, Any] = {"pad_token_id": 0, **self.origin.data}
         data |= {key: int(size.at(point)) for key, size in self.letters.keys.items()}

@@ -15,6 +15,7 @@ from shapeviz.expr.parts import mapped
 from shapeviz.frontends import _families
 from shapeviz.interpolation import Domain
 from shapeviz.ir import Model, Origin
+from shapeviz.keys import shown
 from shapeviz.models.transformer import SYMBOLS
 from shapeviz.symbols import numbered
 from shapeviz.verify.recurrent import is_recurrent
@@ -23,6 +24,7 @@ MANY = 1000  # values of a letter
 DEPTHS = (1, 2, 3, 4)
 WINDOWED = range(512, 512 + MANY)  # of a window or a table: more than the longest sequence
 LENGTHS = ("B", "S", "T")
+SWITCHES = ("gated", "norm", "norm_position", "bias", "tie", "positions")  # of a model built from sizes
 
 
 class Admission(NamedTuple):
@@ -64,7 +66,7 @@ class FreeLetters:
 
     `sizes` are the letters of the model, `keys` the keys of its configuration, `kinds` the letters that count layers of
     one kind, in their order. `idle` are keys that no formula of the model has, with their values: every instance gets
-    another one. `held` are sizes that stay as they are.
+    another one. `held` are switches and sizes that stay as they are.
     """
 
     domains: Mapping[str, Domain]
@@ -72,7 +74,7 @@ class FreeLetters:
     keys: Mapping[str, Expr]
     kinds: tuple[str, ...] = ()
     idle: Mapping[str, Domain] = field(default_factory=dict)
-    held: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
 
     def formula(self, x: Expr) -> Expr:
         """A formula of the model in the free letters, for sequences within a window."""
@@ -112,6 +114,11 @@ def of_configuration(model: Model, origin: Origin, admission: Admission) -> Free
         elif number and not letter.startswith("N_"):
             idle[key] = _domain(letter, admission)
     left = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name not in keys}
+    for entry in fields(config):  # a key that may be left out, given as what it follows
+        same = [n for n in model.sizes.rules if n.startswith("d_") and left.get(entry.name) == model.sizes.numbers[n]]
+        if entry.default is None and same:
+            keys[entry.name] = sizes[same[0]]
+            del left[entry.name]
     if type(left.get(LONGEST)) is int:
         idle[LONGEST] = WINDOWED
     if "num_key_value_heads" in left and "num_key_value_heads" not in idle and "h" in sizes:
@@ -123,7 +130,8 @@ def of_configuration(model: Model, origin: Origin, admission: Admission) -> Free
         domains["V"] = range(least := padding + 1 if isinstance(padding, int) and padding > 0 else 8, least + MANY)
     if is_recurrent(model.root):
         domains["S"] = RECURRENT
-    held = {key: n for key, n in left.items() if type(n) is int and key not in idle and key in origin.data}
+    ruled = {"layer_types", "mlp_only_layers", "attention_types"} if kinds else set()
+    held = {key: shown(value) for key, value in origin.data.items() if key in left and key not in {*idle, *ruled}}
     return FreeLetters(domains, sizes, keys, kinds, idle, held)
 
 
@@ -147,7 +155,8 @@ def of_sizes(model: Model, config: Any, admission: Admission) -> FreeLetters:
     keys = {key: size for key, size in keys.items() if key != "ff" and (both or key != "tgt_seq")}
     keys |= {f"ff_{i}": Expr.of(width) for i, width in enumerate(widths)}
     names = sorted({name for size in (*sizes.values(), *keys.values()) for name in size.names}, key=_place)
-    return FreeLetters({name: _domain(name, admission) for name in names}, sizes, keys)
+    held = {key: shown(getattr(config, key)) for key in SWITCHES}
+    return FreeLetters({name: _domain(name, admission) for name in names}, sizes, keys, held=held)
 
 
 def _tied(
