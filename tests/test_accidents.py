@@ -371,3 +371,25 @@ def test_a_python_without_docstrings_says_that_equations_are_missing() -> None:
         [sys.executable, "-OO", *PROGRAM[1:], "models"], env=ENVIRONMENT, capture_output=True, check=True
     )
     assert b"most equations are not shown" in done.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--size", "N=3"], ["--no-head"], ["--via", "torch"], ["--ignore", "x"]])
+def test_of_an_unknown_model_no_option_is_spoken_of(options: list[str]) -> None:
+    result = CliRunner().invoke(app, ["params", "lama-3-8b", *options])
+    assert (2, True) == (result.exit_code, "did you mean llama-3-8b?" in result.stderr)
+
+
+def test_a_folder_that_has_the_name_of_a_bundled_model_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("gpt2").mkdir()
+    Path("gpt2/config.json").write_text(json.dumps({"model_type": "gpt2", "n_embd": 384, "n_head": 6}))
+    notes = [CliRunner().invoke(app, ["params", name]).stderr for name in ("gpt2", "./gpt2", "gpt2-medium")]
+    assert [True, False, False] == ["./gpt2 is the folder" in note for note in notes]
+
+
+@pytest.mark.parametrize("words", [["x" * 10_000], ["params", "x" * 100_000], ["models", "x" * 100_000]])
+def test_no_message_is_as_long_as_what_was_typed(words: list[str]) -> None:
+    result = CliRunner().invoke(app, words)
+    assert (2, True) == (result.exit_code, len(result.stderr) < 5000)

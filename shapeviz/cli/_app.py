@@ -25,7 +25,7 @@ class Verbs(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         verbs = self.list_commands(ctx)
         if name not in verbs:
-            say(f"Error: unknown verb {name!r}; {nearest(name, verbs)}")
+            say(f"Error: unknown verb {name[:80]!r}; {nearest(name[:80], verbs)}")
             raise typer.Exit(2)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         single.command(name=name, cls=Verb)(command(plugins.load("shapeviz.cli", name)))

@@ -19,6 +19,7 @@ import typer
 from shapeviz.errors import ShapevizError
 
 NO_MEMORY = re.compile("out of memory|not enough memory|DefaultCPUAllocator|Cannot allocate memory", re.IGNORECASE)
+LONGEST = 4000  # signs of a message: what was typed may be as long as anything
 PATIENCE = 2.0  # seconds after which somebody wants to know that something goes on
 
 
@@ -50,7 +51,7 @@ def guarded(run: Callable[[], None], debug: bool) -> None:
 def _told(text: str, code: int, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    say(f"Error: {text}")
+    say(f"Error: {text if len(text) <= LONGEST else text[:LONGEST] + ' …'}")
     raise typer.Exit(code) from None
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from shapeviz import published
 from shapeviz.cli._frame import progress, say
 from shapeviz.cli._options import KEYS, SIZES, SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.errors import InputError, nearest
@@ -22,11 +25,15 @@ def model_of(request: Request) -> Model:
     if is_configuration(request.model):
         with _traced(request) if request.via else nullcontext():
             model = read(request.model, **_configuration_options(request))
+        if Path(str(request.model), "config.json").exists() and published.has(str(request.model)):
+            say(f"note: {request.model} is the bundled model; ./{request.model} is the folder of that name here")
     elif request.model is not None and from_torch.is_source(request.model):
         _refuse_configuration_options(request)
         with _traced(request):
             model = from_torch.model(request.model, _torch_options(request, request.model))
     else:
+        if request.model is not None and not os.path.lexists(request.model):
+            read(request.model)  # which is refused: of an unknown model no option need be spoken of
         _refuse_configuration_options(request)
         _refuse_torch_options(request)
         model = read(request.model, **request.sizes)
