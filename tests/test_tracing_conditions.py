@@ -13,7 +13,7 @@ from torch import Tensor, nn  # noqa: E402
 from torch_oracles import measured  # noqa: E402
 
 import shapeviz  # noqa: E402
-from shapeviz.errors import ShapevizError, SizeError  # noqa: E402
+from shapeviz.errors import DataDependentError, ShapevizError, SizeError  # noqa: E402
 from shapeviz.report import Report  # noqa: E402
 
 INPUTS = {"x": "float32[B,S,8]", "y": "float32[B,T,8]"}
@@ -243,3 +243,27 @@ def test_a_total_that_cannot_be_counted_whole_at_other_sizes_is_refused_there() 
     assert 0 == total.at(S=101)
     with pytest.raises(SizeError, match="not all can be counted"):
         total.at(S=100)
+
+
+class Counted(nn.Module):
+    """A layer that runs as often as a buffer says, after forward has added to it or not."""
+
+    def __init__(self, adds: int) -> None:
+        super().__init__()
+        self.adds, self.layer = adds, nn.Linear(8, 8)
+        self.register_buffer("times", torch.tensor(3))
+        self.register_buffer("on", torch.tensor([True]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.adds:
+            self.times.add_(self.adds)
+        for _ in range(int(self.times) if self.on else 0):
+            x = self.layer(x)
+        return x
+
+
+def test_what_a_buffer_holds_is_known_until_forward_changes_it() -> None:
+    total = shapeviz.measure(shapeviz.trace(Counted(0), x=INPUTS["x"])).total["flops"]
+    assert 3 * 128 * 2 * 5 == total.at(B=2, S=5)
+    with pytest.raises(DataDependentError, match="depends on the data"):
+        shapeviz.trace(Counted(1), x=INPUTS["x"])

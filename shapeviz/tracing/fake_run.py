@@ -108,7 +108,7 @@ class FakeRun:
         role = "param" if isinstance(real, nn.Parameter) else "constant"
         name = in_a_line(self._weight_names.get(id(real), "constant").rpartition(".")[2])
         self.weights[id(real)] = self.recording.name(stand_in, name, role, real.requires_grad)
-        self.recording.state(stand_in)
+        self.recording.state(stand_in, real)
 
     def _backward(self, result: object) -> None:
         """The gradients of a loss, or else of the sum of all outputs, for all that is to be learned."""

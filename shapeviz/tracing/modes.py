@@ -16,7 +16,14 @@ from torch.overrides import TorchFunctionMode
 from shapeviz.tracing.process_state import replaced
 from shapeviz.tracing.recording import Recording
 from shapeviz.tracing.stand_ins import STAND_INS
-from shapeviz.tracing.torch_private import FakeTensorMode, OpOverload, TorchDispatchMode, enable_python_dispatcher
+from shapeviz.tracing.torch_private import (
+    DisableTorchFunction,
+    FakeTensorMode,
+    OpOverload,
+    TorchDispatchMode,
+    enable_python_dispatcher,
+    without_modes,
+)
 
 # What code asks of a tensor: no operation, and no step.
 QUESTIONS = {
@@ -24,6 +31,7 @@ QUESTIONS = {
     "element_size", "storage_offset", "get_device", "is_pinned", "__len__", "__bool__", "requires_grad_", "__format__",
     "__repr__", "__hash__", "data_ptr", "type", "is_same_size", "__get__", "__set__", "__delete__",
 }  # fmt: skip
+VALUES = {"item", "tolist", "__int__", "__float__", "__index__", "__bool__"}  # what code reads of a tensor's data
 VIEWS = {"T", "mT", "H", "mH", "real", "imag", "data"}  # properties that are operations all the same
 # Functions of torch's written in Python: no mode sees the functions that they call in turn.
 WRITTEN_IN_PYTHON = {"multi_head_attention_forward"}
@@ -43,6 +51,9 @@ class Functions(TorchFunctionMode):
     ) -> object:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
+        if name in VALUES and (known := self.recording.known(args[0])) is not None:
+            with without_modes(), DisableTorchFunction():
+                return func(known, *args[1:], **kwargs)
         if name in QUESTIONS and not (name == "__get__" and _property(func) in VIEWS):
             return func(*args, **kwargs)
         if self.recording.in_backward:

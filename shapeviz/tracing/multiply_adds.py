@@ -95,6 +95,8 @@ FORMULAS: dict[str, Formula] = {
     "transformers::grouped_mm_fallback_backward": grouped_mm_backward,
 }  # fmt: skip
 
+# Operations of whose tensors torch's kernels want one dtype, while its rules for shapes do not ask.
+ONE_DTYPE = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm", "aten::mv", "aten::convolution"}
 # Operations that contain products of matrices whose number the sizes alone do not tell (an iterative decomposition),
 # and fused kernels, which a trace comes to only in ways that we do not know. They get a letter, not a zero.
 _UNKNOWN = """
@@ -121,3 +123,12 @@ def products(name: str, out: object, args: Sequence[object], kwargs: Mapping[str
 def is_unknown(name: str) -> bool:
     """True for an operation whose cost we do not know: a linear-algebra routine, or somebody's own operation."""
     return name in UNKNOWN or (name not in FORMULAS and name.partition("::")[0] not in OURS)
+
+
+def check_dtypes(name: str, args: Sequence[object]) -> None:
+    """Raises RuntimeError for tensors of several dtypes where the operation's kernels want one."""
+    if name not in ONE_DTYPE:
+        return
+    dtypes = dict.fromkeys(str(arg.dtype).removeprefix("torch.") for arg in args if isinstance(arg, Tensor))
+    if len(dtypes) > 1:
+        raise RuntimeError(f"tensors of one dtype are needed, not {' and '.join(dtypes)}")

@@ -17,7 +17,7 @@ from shapeviz.ir import Tensor
 from shapeviz.tracing.code_site import site
 from shapeviz.tracing.labels import described, kind_of
 from shapeviz.tracing.log import Call, Record, Saved, Step
-from shapeviz.tracing.multiply_adds import Products, is_unknown, products
+from shapeviz.tracing.multiply_adds import Products, check_dtypes, is_unknown, products
 from shapeviz.tracing.symbolic_sizes import Symbols
 from shapeviz.tracing.torch_private import (
     OpOverload,
@@ -27,8 +27,6 @@ from shapeviz.tracing.torch_private import (
     tree_leaves,
 )
 
-# Operations of whose tensors torch's kernels want one dtype, while its rules for shapes do not ask.
-ONE_DTYPE = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm", "aten::mv", "aten::convolution"}
 # Kinds whose result may be one of their inputs although they computed something.
 IN_PLACE = {"add", "sub", "mul", "div", "copy", "zero", "fill", "masked_fill", "relu", "index_add", "scatter", "clamp"}
 
@@ -74,6 +72,7 @@ class Recording:
         self._tensors: dict[int, tuple[torch.Tensor, Tensor]] = {}
         self._storages: dict[int, torch.UntypedStorage] = {}
         self._weight_storages: set[int] = set()
+        self._known: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         # From which number on nodes of the backward pass belong to which record.
         self._starts: list[int] = []
         self._owners: list[Record] = []
@@ -180,8 +179,7 @@ class Recording:
     def dispatched(self, func: OpOverload, args: Sequence[object], kwargs: Mapping[str, object], out: object) -> None:
         """Books what one of torch's own operations costs."""
         name = func._schema.name
-        if name in ONE_DTYPE:
-            _check_dtypes(args)
+        check_dtypes(name, args)
         if cost := products(name, out, args, kwargs):
             self.count(cost, name)
         elif is_unknown(name):
@@ -240,9 +238,16 @@ class Recording:
 
     # saved tensors
 
-    def state(self, value: torch.Tensor) -> None:
-        """A parameter or buffer: its storage is no activation."""
+    def state(self, value: torch.Tensor, real: torch.Tensor) -> None:
+        """A parameter or buffer: its storage is no activation. What a buffer holds is no data of the input's."""
         self._weight_storages.add(self.storage(value))
+        if not isinstance(real, torch.nn.Parameter) and real.device.type != "meta":
+            self._known[id(value)] = value, real
+
+    def known(self, value: object) -> torch.Tensor | None:
+        """The buffer that a tensor stands for, as long as forward has not changed it."""
+        stand_in, real = self._known.get(id(value), (None, None))
+        return real if stand_in is not None and stand_in._version == 0 else None
 
     def save(self, value: torch.Tensor) -> torch.Tensor:
         """The hook that torch calls with every tensor that it saves for the backward pass."""
@@ -279,12 +284,6 @@ class Recording:
 
 def _is_plain(value: object) -> TypeGuard[torch.Tensor]:
     return isinstance(value, torch.Tensor) and not is_functorch_wrapped_tensor(value)
-
-
-def _check_dtypes(args: Sequence[object]) -> None:
-    dtypes = dict.fromkeys(str(arg.dtype).removeprefix("torch.") for arg in args if isinstance(arg, torch.Tensor))
-    if len(dtypes) > 1:
-        raise RuntimeError(f"tensors of one dtype are needed, not {' and '.join(dtypes)}")
 
 
 def tensors_in(value: object) -> list[torch.Tensor]:
