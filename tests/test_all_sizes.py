@@ -16,7 +16,7 @@ from typer.testing import CliRunner  # noqa: E402
 import shapeviz  # noqa: E402
 from shapeviz.cli._app import app  # noqa: E402
 from shapeviz.errors import InputError  # noqa: E402
-from shapeviz.expr import Expr  # noqa: E402
+from shapeviz.expr import Expr, floor  # noqa: E402
 from shapeviz.frontends import _families  # noqa: E402
 from shapeviz.interpolation import Found  # noqa: E402
 from shapeviz.ir import Block, Model, Node, Op  # noqa: E402
@@ -53,7 +53,8 @@ def test_every_family_equals_its_class_for_all_sizes(family: str) -> None:
     model = model_of(family)
     checks = all_sizes.prove(model, model.origin, fresh=1)
     whole = totals(checks)
-    assert [*QUANTITIES, "at other sizes"] == list(whole)
+    rounds = ["rounding"] * (family in ("mamba", "vit"))  # ⌈d_model/16⌉, ⌊H/p⌋
+    assert [*QUANTITIES, "at other sizes", *rounds] == list(whole)
     assert [] == [check for check in checks if not check.ok]
     assert NOT_COMPARABLE.get(family, []) == [name for name, check in whole.items() if check.explained]
     assert all(check.note.startswith("not comparable: ") for check in checks if check.explained)
@@ -228,6 +229,13 @@ def test_a_planted_mistake_of_the_reference_is_found_at_its_row() -> None:
     assert {"model"} | {check.path for check in failing} == {
         "model", "decoder", "decoder.layer", "decoder.layer.feed_forward", "decoder.layer.feed_forward.linear_1",
     }  # fmt: skip
+
+
+def test_a_floor_for_a_ceiling_is_found_between_the_multiples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shapeviz.models.mamba.ceil", floor)
+    model = model_of("mamba")
+    whole = totals(all_sizes.prove(model, model.origin, fresh=1))
+    assert ["rounding"] == [name for name, check in whole.items() if not check.ok]
 
 
 # what cannot be compared

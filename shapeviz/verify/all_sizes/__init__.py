@@ -73,6 +73,8 @@ def prove(model: Model, origin: Origin, fresh: int = FRESH) -> tuple[Check, ...]
         checks.append(Check("model", name, free.shown(ours), free.shown(modules.formula), box.by, note))
     if isinstance(box, ClassCounts):
         checks.append(_elsewhere(model, report, free, box))
+        if free.rounded:
+            checks.append(_between(model, report, free, box))
     return tuple(checks)
 
 
@@ -92,6 +94,25 @@ def _elsewhere(model: Model, report: Report, free: FreeLetters, box: ClassCounts
     found = {name: int(there[name].expression.subs({"b_kv": 1}).at(admitted.sizes.numbers)) for name in expected}
     ours, theirs = (", ".join(f"{name} {n}" for name, n in numbers.items()) for numbers in (expected, found))
     return Check("model", "at other sizes", ours, theirs, "shapeviz", f"the configuration with {described(point)}")
+
+
+def _between(model: Model, report: Report, free: FreeLetters, box: ClassCounts) -> Check:
+    """Sizes between the multiples that the formulas were found at, at one point: there the model rounds."""
+    random = Random(f"{model.name} between")
+    point = {name: random.choice(values) for name, values in free.domains.items()}
+    runs = {name: int(free.sizes[name].at(point)) for name in LENGTHS if name in free.sizes}
+    data = {**box.data(point), "architectures": [box.origin.class_name]}
+    for key, unit in free.rounded.items():
+        data[key] += random.randrange(1, max(2, int(unit.at(point))))
+    with silence(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        counts = box.counts(data, point)
+    ours = measure(admitted := read(data, sizes=runs), list(report.total)).total
+    expected = {name: int(ours[name].expression.subs({"b_kv": 1}).at(admitted.sizes.numbers)) for name in report.total}
+    found = {name: sum(n for (quantity, _), n in counts.items() if quantity == name) for name in report.total}
+    texts = (", ".join(f"{name} {n}" for name, n in numbers.items()) for numbers in (expected, found))
+    sizes = ", ".join(f"{key} = {data[key]}" for key in free.rounded)
+    return Check("model", "rounding", next(texts), next(texts), box.by, f"with {sizes}; {described(point)}")
 
 
 def _found(

@@ -53,8 +53,12 @@ class ClassCounts:
 
     def __call__(self, point: Mapping[str, int]) -> Counts:
         """The counts at some values of the free letters. Raises RefusedError."""
+        return self.counts(self.data(point), point)
+
+    def counts(self, data: Mapping[str, Any], point: Mapping[str, int]) -> Counts:
+        """The counts of a configuration, run at the batch and the lengths of a point. Raises RefusedError."""
         try:
-            module: Any = build(self.data(point), self.origin.class_name, described(point))
+            module: Any = build(data, self.origin.class_name, described(point))
         except InputError as error:
             raise RefusedError(str(error)) from error
         self.by = f"{getattr(module, 'made_of', 'transformers')}, {type(module).__name__}"

@@ -66,7 +66,8 @@ class FreeLetters:
 
     `sizes` are the letters of the model, `keys` the keys of its configuration, `kinds` the letters that count layers of
     one kind, in their order. `idle` are keys that no formula of the model has, with their values: every instance gets
-    another one. `held` are switches and sizes that stay as they are.
+    another one. `held` are switches and sizes that stay as they are,
+    `rounded` keys of which only multiples are taken, since the model rounds what is left, and of what they are.
     """
 
     domains: Mapping[str, Domain]
@@ -75,6 +76,7 @@ class FreeLetters:
     kinds: tuple[str, ...] = ()
     idle: Mapping[str, Domain] = field(default_factory=dict)
     held: Mapping[str, str] = field(default_factory=dict)
+    rounded: Mapping[str, Expr] = field(default_factory=dict)
 
     def formula(self, x: Expr) -> Expr:
         """A formula of the model in the free letters, for sequences within a window."""
@@ -132,7 +134,9 @@ def of_configuration(model: Model, origin: Origin, admission: Admission) -> Free
         domains["S"] = RECURRENT
     ruled = {"layer_types", "mlp_only_layers", "attention_types"} if kinds else set()
     held = {key: shown(value) for key, value in origin.data.items() if key in left and key not in {*idle, *ruled}}
-    return FreeLetters(domains, sizes, keys, kinds, idle, held)
+    fractions = [f for rule in model.sizes.rules.values() for atom in rule.atoms for f in _fractions(atom.args[0])]
+    rounded = {keyed[letter]: below.subs(sizes) for letter, below in fractions if letter in keyed and letter != "N"}
+    return FreeLetters(domains, sizes, keys, kinds, idle, held, rounded)
 
 
 def of_sizes(model: Model, config: Any, admission: Admission) -> FreeLetters:
