@@ -16,6 +16,7 @@ DTYPE = re.compile(
     "dtype|Input type|scalar type|expected .* but (got|found) .*(Float|Long|Int|Half|Bool)", re.IGNORECASE
 )
 RANK = re.compile(r"[1-5]D|dimensional|unpack|rank|number of dimensions|Dimension out of range", re.IGNORECASE)
+HIGHER_ORDER = re.compile(r"HigherOrderOperator (\w+)")
 # Torch raises these where a size or a branch would need a number that only data have.
 DATA = ("GuardOnDataDependentSymNode", "DataDependentOutputException", "DynamicOutputShapeException")
 
@@ -42,6 +43,8 @@ def explained(error: BaseException, recording: Recording, sizes: Mapping[str, in
             f"a branch or size depends on the data, which a trace has not: {_guard(error, recording)}\n{where}\n"
             f"  mend it by a form without a branch (torch.where, a mask), or trace the parts around it{at_sizes}"
         )
+    if operator := HIGHER_ORDER.search(message):
+        return InputError(f"{operator[1]} runs functions, which a trace does not follow: write them out\n{where}")
     if step is None:
         return InputError(f"the module's forward raised {kind}: {message}\n{where}{at_sizes}")
     return _of_step(step, message, f"\n{where}", at_sizes, recording)

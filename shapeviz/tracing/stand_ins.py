@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import torch
 from torch import Tensor
@@ -234,6 +234,11 @@ class Recurrence(torch.autograd.Function):
         return (None, None, None, *(torch.empty_like(t) if need else None for t, need in needed))
 
 
+def packed(*_: object, **__: object) -> NoReturn:
+    """Packing, which makes sizes of lengths that are data."""
+    raise NotImplementedError("a packed sequence: its lengths are data, give the padded tensor instead")
+
+
 def recurrent(
     x: Tensor, hx: Tensor | Sequence[Tensor], weights: Sequence[Tensor], biases: bool, layers: int, dropout: float,
     train: bool, bidirectional: bool, batch_first: bool,
@@ -244,7 +249,7 @@ def recurrent(
     and once for that of what it read. hx: the first states, of which an lstm has two.
     """
     if not isinstance(biases, bool):  # torch passes other arguments for a packed sequence
-        raise NotImplementedError("a packed sequence: its lengths are data, give the padded tensor instead")
+        packed()
     states: Sequence[Tensor] = (hx,) if isinstance(hx, Tensor) else hx
     width, hidden = states[0].shape[-1], states[-1].shape[-1]  # of the results and of the cell; unlike if projected
     matrices = [w for w in weights if w.dim() == 2]
@@ -278,6 +283,7 @@ STAND_INS: dict[str, Callable[..., object]] = {
     "gru": recurrent,
     "rnn_tanh": recurrent,
     "rnn_relu": recurrent,
+    "_pack_padded_sequence": packed,
     "_grouped_mm": grouped_mm,
     "grouped_mm": grouped_mm,
 }
