@@ -18,14 +18,11 @@ class Pass:
     """One way to run a module.
 
     usual: the sizes assumed where the user gave none. evaluating: in evaluation mode, whatever mode it is in.
-    exact: branches are decided at the user's sizes themselves, also where two are equal or one is a number of the
-    module's own. as_numbers: the sizes that the user gave are plain integers, no symbols. note: what the user is told
-    if it answers.
+    as_numbers: the sizes that the user gave are plain integers, no symbols. note: what the user is told if it answers.
     """
 
     usual: tuple[int, ...] = USUAL
     evaluating: bool = False
-    exact: bool = False
     as_numbers: bool = False
     note: str = ""
 
@@ -47,7 +44,8 @@ class Number:
 class Setting:
     """A request, the pass that it is run by, and the dimensions that are numbers in it: all that decides a run.
 
-    exact: every pass is.
+    exact: branches are decided at the user's sizes themselves, also where two are equal or one is a number of the
+    module's own.
     """
 
     request: TraceRequest
@@ -97,7 +95,7 @@ class Setting:
             {**(named or {}), **self.request.names},
             self.by.usual,
             self._sizes_of_numbers,
-            self.exact or self.by.exact,
+            self.exact,
         )
 
     def new_run(self) -> FakeRun:
@@ -117,8 +115,7 @@ def passes(setting: Setting) -> list[Pass]:
     1. The module as it stands, at usual sizes: nearly every module answers that.
     2. At small and at long ones: there may be a table of 64 positions, or a sound may need a least length.
     3. The same in evaluation mode: in training mode some modules drop layers by lot, which depends on data.
-    4. At the user's own sizes, if others were tried in their place: a window may be larger than those.
-    5. These as plain integers: some code wants them and no symbols.
+    4. The user's own sizes as plain integers: some code wants these and no symbols.
     """
     request = setting.request
     assumed = len(setting.sized) < len(setting.variables)
@@ -126,9 +123,6 @@ def passes(setting: Setting) -> list[Pass]:
     tried = [Pass(usual) for usual in scales]
     if request.module.training and not request.saves:
         tried += [Pass(usual, evaluating=True, note=IN_EVALUATION) for usual in scales]
-    hints = setting.symbols().hints
-    if not setting.exact and any(hints[name] != request.sizes[name] > 1 for name in setting.sized):
-        tried.append(Pass(exact=True))
     if setting.sized:
         tried.append(Pass(as_numbers=True))
     return tried
