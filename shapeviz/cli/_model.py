@@ -12,7 +12,8 @@ from shapeviz import published
 from shapeviz.cli._frame import progress, say
 from shapeviz.cli._options import KEYS, SIZES, SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.errors import InputError, nearest
-from shapeviz.frontends import from_torch, is_configuration, read
+from shapeviz.frontends import from_torch, is_configuration, needs_torch, read
+from shapeviz.frontends._config_files import find
 from shapeviz.frontends.numbers import positive
 from shapeviz.ir import Door, Model, is_dtype
 from shapeviz.symbols import BY_LETTER, DIMENSIONS, flag
@@ -23,6 +24,7 @@ DTYPES = ("float32", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2", "flo
 def model_of(request: Request) -> Model:
     """The model that the user named, hints about it on standard error."""
     if is_configuration(request.model):
+        request = replace(request, via=request.via or _way(request.model))
         with _traced(request) if request.via else nullcontext():
             model = read(request.model, **_configuration_options(request))
         if Path(str(request.model), "config.json").exists() and published.has(str(request.model)):
@@ -40,6 +42,12 @@ def model_of(request: Request) -> Model:
     for note in model.notes:
         say(f"note: {note}")
     return _in_dtype(model, request.extra.get("dtype"))
+
+
+def _way(model: str | None) -> str | None:
+    """How a configuration is read, if nobody says it: by PyTorch, where no family knows its type."""
+    source = find(model) if model else None
+    return "torch" if source and needs_torch(source) else None
 
 
 def _in_dtype(model: Model, dtype: str | None) -> Model:
@@ -86,6 +94,9 @@ def _torch_options(request: Request, source: str) -> from_torch.TraceOptions:
     sizes = dict(request.torch.sizes)
     for name, value in request.sizes.items():
         written = _flag(name, value) + (f" {value}" if name in SIZES else "")
+        if name not in DIMENSIONS and request.via and KEYS[name].letter:
+            sizes[KEYS[name].letter] = positive(value, written)
+            continue
         if name not in DIMENSIONS:
             raise InputError(f"{written} is for models that are built from sizes; {source} has sizes of its own")
         if (dimension := DIMENSIONS[name]) in sizes:
@@ -108,7 +119,7 @@ def _refuse_module_options(request: Request, why: str) -> None:
     options = request.torch
     refused = {
         **{f"--input {text}": True for text in options.inputs},
-        **{f"--name {name}={number}": True for name, number in options.names.items()},
+        "--vary " + ",".join(options.vary): bool(options.vary),
         "--training": options.training,
         TORCH_SWITCHES["input_grad"][0].split("/")[options.input_grad is False]: options.input_grad is not None,
     }

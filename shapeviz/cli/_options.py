@@ -13,7 +13,7 @@ import typer
 from shapeviz.cli._frame import guarded
 from shapeviz.errors import InputError
 from shapeviz.frontends.from_torch import TraceOptions
-from shapeviz.frontends.numbers import assigned
+from shapeviz.frontends.numbers import assigned, varied
 from shapeviz.keys import SWITCH, keys
 from shapeviz.models.transformer import Config
 from shapeviz.symbols import flag
@@ -25,7 +25,10 @@ SIZES = [name for name in KEYS if name not in SWITCHES]
 TORCH = {
     "input": ("SPEC", "An input of a PyTorch module, 'x:float32[B,S,512]', without x: positional. Repeatable."),
     "size": ("NAME=N", "A size of a published model, N=16, or of a dimension of a module's inputs, B=32. Repeatable."),
-    "name": ("NAME=N", "A number of the module that is to be written by name, d_model=512. Repeatable."),
+    "vary": (
+        "ARGUMENTS",
+        "Arguments of a PyTorch class as letters, dim,heads, or expressions in letters, width=8*w.",
+    ),
 }
 TORCH_SWITCHES = {
     "training": ("--training", "Forward and backward of a PyTorch module."),
@@ -43,6 +46,10 @@ WAYS = {
     "ignore": ("KEY", "Pass over a key of a config.json that cannot matter. Repeatable."),
 }
 
+NO_NAMES = (
+    "--name {0} has ended: a number of a module has no name, since the same number may mean another size. "
+    "Give the class instead, and its arguments as letters: file.py:Class --vary dim,heads"
+)
 MODEL = "A bundled model (gpt2), a config.json, a TOML file of sizes, or file.py:factory. Default: the 6 + 8 model."
 OUTPUT = "Write to a file; its suffix tells the format. Repeatable."
 
@@ -114,6 +121,7 @@ def _common(verb: ModuleType) -> list[Parameter]:
             help="What is drawn: model, a kind of block (multi_head, attention, …), or a block's path.",
         ),
         _option("theme", str, "--theme", default="light", help="Of what is drawn: light, dark or colorblind."),
+        _option("name", list[str] | None, "--name", hidden=True),
         _option("debug", bool, "--debug", default=False, help="Show the traceback of an error."),
     ]
     return common
@@ -123,7 +131,7 @@ def _torch(values: Mapping[str, Any]) -> TraceOptions:
     return TraceOptions(
         inputs=tuple(values["input"] or ()),
         sizes=assigned(values["size"] or (), "--size"),
-        names=assigned(values["name"] or (), "--name"),
+        vary=varied(values["vary"] or ()),
         training=bool(values["training"]),
         input_grad=values["input_grad"],
     )
@@ -138,6 +146,8 @@ def command(verb: ModuleType) -> Callable[..., None]:
 
     def requested(arguments: Mapping[str, Any]) -> Request:
         values = {**absent, **arguments}
+        if values["name"]:
+            raise InputError(NO_NAMES.format(*values["name"]))
         if values["json"] and values["format"] not in (None, "json"):
             raise InputError(f"--json and -f {values['format']} contradict each other: give one of them")
         return Request(

@@ -122,8 +122,9 @@ def _command(request: Request) -> str:
         flag = name.replace("_", "-")
         words += [f"--{'' if value else 'no-'}{flag}"] if name in SWITCHES else [f"--{flag}", str(value)]
     words += [word for text in request.torch.inputs for word in ("--input", text)]
-    for flag, numbers in (("--size", request.torch.sizes), ("--name", request.torch.names)):
-        words += [word for name, number in numbers.items() for word in (flag, f"{name}={number}")]
+    words += [word for name, number in request.torch.sizes.items() for word in ("--size", f"{name}={number}")]
+    varied = (name if name == text else f"{name}={text}" for name, text in request.torch.vary.items())
+    words += ["--vary", ",".join(varied)] if request.torch.vary else []
     words += ["--head" if request.head else "--no-head"] * (request.head is not None)
     words += [word for key in request.ignore for word in ("--ignore", key)]
     words += ["--via", request.via] if request.via else []

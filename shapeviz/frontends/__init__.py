@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from shapeviz import published
 from shapeviz.errors import InputError, nearest
-from shapeviz.frontends import _config_files, _toml, from_sizes, from_torch
+from shapeviz.frontends import _config_files, _families, _toml, from_sizes, from_torch
 from shapeviz.frontends._config_files import ConfigFile, is_, is_configuration
+from shapeviz.frontends.numbers import varied
 from shapeviz.ir import Model
 
 __all__ = ["is_configuration", "read"]
@@ -24,7 +26,7 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **settings: Any) -
     Sizes given by keyword (`d_model=512`, `ff="2048"`, `bias=False`) beat those of the source. A configuration takes
     `sizes={"N": 16}` by letter or key, `batch`, `seq`, `head=False` and `ignore=["key"]`; with `via="torch"` the model
     is built by transformers on the meta device and traced. A PyTorch module takes `inputs=["ids:int64[B,S]"]`,
-    `sizes={"B": 32}`, `names={"d_model": 512}` and `training=True` instead.
+    `sizes={"B": 32}`, `vary=["dim"]` and `training=True` instead.
     Raises InputError for a source that cannot be read, SizeError for impossible sizes.
 
     >>> read({"enc": 12, "dec": 0}, d_model=768, heads=12).sizes.numbers["d_k"]
@@ -53,7 +55,7 @@ def _configured(source: ConfigFile, settings: Mapping[str, Any]) -> Model:
     if via not in (None, "torch"):
         raise InputError(f"via = {via!r}: the only other way is via torch")
     rest = {name: value for name, value in settings.items() if name != "via"}
-    if via:
+    if via or needs_torch(source):
         return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
     from shapeviz.frontends import from_huggingface
     from shapeviz.frontends._overrides import overrides
@@ -61,6 +63,16 @@ def _configured(source: ConfigFile, settings: Mapping[str, Any]) -> Model:
     return from_huggingface.model(
         source.data, source.name, source.text, overrides(rest, source.class_name), source.where
     )
+
+
+def needs_torch(source: ConfigFile) -> bool:
+    """True for a model type that no family knows and that transformers, if it is installed, can build."""
+    kind = source.data.get("model_type")
+    if not isinstance(kind, str) or _families.has(kind) or find_spec("transformers") is None:
+        return False
+    from shapeviz.tracing.configuration import knows
+
+    return knows(kind)
 
 
 def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
@@ -78,12 +90,16 @@ def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
 
 
 def _options(source: str, settings: Mapping[str, Any]) -> from_torch.TraceOptions:
-    known = ("inputs", "sizes", "names", "training", "input_grad", "saved")
+    known = ("inputs", "sizes", "vary", "training", "input_grad", "saved", "run")
     for name in settings:
         if name not in known:
             raise InputError(f"{name} is a size of models that are built from sizes; {source} takes {', '.join(known)}")
-    inputs = settings.get("inputs") or ()
-    return from_torch.TraceOptions(**{**settings, "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs)})
+    inputs, vary = settings.get("inputs") or (), settings.get("vary") or {}
+    if not isinstance(vary, Mapping):
+        vary = varied((vary,) if isinstance(vary, str) else vary)
+    return from_torch.TraceOptions(
+        **{**settings, "vary": vary, "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs)}
+    )
 
 
 def _builders(path: Path) -> str:

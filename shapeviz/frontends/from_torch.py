@@ -7,13 +7,14 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from shapeviz.errors import InputError, nearest, requiring
 from shapeviz.files import staying_here
-from shapeviz.frontends.numbers import checked, short
+from shapeviz.frontends.numbers import checked, positive, short
 from shapeviz.ir import Model
+from shapeviz.symbols import DIMENSIONS, flag
 
 DATA = (".toml", ".json")
 SOURCE = re.compile(r"(?P<home>[\w./\\~ -]+):(?P<path>[^\W\d]\w*(\.[^\W\d]\w*)*)")
@@ -21,7 +22,7 @@ SOURCE = re.compile(r"(?P<home>[\w./\\~ -]+):(?P<path>[^\W\d]\w*(\.[^\W\d]\w*)*)
 
 @dataclass(frozen=True)
 class TraceOptions:
-    """How a module is to be traced: its inputs as specs, sizes of their dimensions, names of its own numbers.
+    """How a module is to be traced: its inputs as specs, sizes of their dimensions, arguments of its class as letters.
 
     `training` also traces the backward pass, `saved` keeps what is saved for it; `input_grad` says whether the inputs
     require gradients (None: only where `saved` is asked for); without `run`, a module whose inputs are not given is not
@@ -30,7 +31,7 @@ class TraceOptions:
 
     inputs: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
-    names: Mapping[str, int] = field(default_factory=dict)
+    vary: Mapping[str, str] = field(default_factory=dict)
     training: bool = False
     input_grad: bool | None = None
     saved: bool = False
@@ -61,10 +62,10 @@ def model(source: str, options: TraceOptions | None = None) -> Model:
     """
     options = options or TraceOptions()
     positional, by_name = _prepared(options)
-    from shapeviz.tracing.load import load
+    from shapeviz.tracing.load import load, load_class
 
     with staying_here():
-        module, name = load(source)
+        module, name = load_class(source) if options.vary else load(source)
         return _traced(module, name, source, options, positional, by_name)
 
 
@@ -77,22 +78,29 @@ def configuration(
     build.
     """
     allowed = {entry.name for entry in fields(TraceOptions)}
+    lengths = {DIMENSIONS[key]: positive(value, flag(key)) for key, value in settings.items() if key in DIMENSIONS}
+    settings = {key: value for key, value in settings.items() if key not in DIMENSIONS and value is not None}
     if other := next((key for key in settings if key not in allowed), None):
         raise InputError(f"{other} has no effect via torch: {source} is built as its configuration says")
     options = TraceOptions(**settings)
-    positional, by_name = _prepared(options)
+    options = replace(options, sizes={**options.sizes, **lengths})
+    positional, by_name = _inputs(options.inputs)
     with requiring("tracing", "torch"):
-        from shapeviz.tracing.configuration import build
+        from shapeviz.tracing.configuration import OWN, build, plan
 
-    module = build(data, class_name, source)
-    return _traced(module, f"{name}: {type(module).__name__}", f"{source} via torch", options, positional, by_name)
+    if data.get("model_type") in OWN:
+        module = build(data, class_name, source)
+        return _traced(module, f"{name}: {type(module).__name__}", f"{source} via torch", options, positional, by_name)
+    made = plan(data, class_name, source)
+    return _traced(made, f"{name}: {made.name}", f"{source} via torch", options, positional, by_name)
 
 
 def _prepared(options: TraceOptions) -> tuple[list[Any], dict[str, Any]]:
     """The inputs by position and by name, all names checked before anything is loaded."""
     positional, by_name = _inputs(options.inputs)
-    sizes, names = checked(options.sizes, "size"), checked(options.names, "name")
-    _check(sizes, names, (*positional, *by_name.values()))
+    sizes = checked(options.sizes, "size")
+    if not options.vary:
+        _check(sizes, (*positional, *by_name.values()))
     return positional, by_name
 
 
@@ -106,7 +114,7 @@ def _traced(
             module,
             *positional,
             sizes=checked(options.sizes, "size"),
-            names=checked(options.names, "name"),
+            vary=options.vary or None,
             training=options.training,
             saved=options.saved,
             input_grad=options.saved if options.input_grad is None else options.input_grad,
@@ -135,12 +143,10 @@ def _inputs(texts: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
     return positional, by_name
 
 
-def _check(sizes: Mapping[str, int], names: Mapping[str, int], inputs: tuple[Any, ...]) -> None:
+def _check(sizes: Mapping[str, int], inputs: tuple[Any, ...]) -> None:
     """Refuses sizes of dimensions that no input has, if there are inputs."""
     from shapeviz.tracing import specs
 
     for name in sizes:
-        if name in names:
-            raise InputError(f"{name} is a size ({sizes[name]}) and a name for {names[name]}: keep one")
         if inputs and name not in (known := list(specs.names(inputs))):
             raise InputError(f"size {name}={sizes[name]}: no input has a dimension {name}; {nearest(name, known)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from shapeviz.errors import InputError, SizeError
@@ -25,6 +26,23 @@ def assigned(pairs: Iterable[str], flag: str) -> dict[str, int]:
             raise InputError(f"{flag} {short(pair)}: {name} is given twice, first as {numbers[name]}: keep one")
         numbers |= checked({name: number}, flag)
     return numbers
+
+
+def varied(texts: Iterable[str]) -> dict[str, str]:
+    """The arguments of a class that are letters, `dim,heads`, or expressions, `width=8*w`. Raises InputError.
+
+    >>> varied(["dim,width=8*w", "heads"])
+    {'dim': 'dim', 'width': '8*w', 'heads': 'heads'}
+    """
+    arguments: dict[str, str] = {}
+    for part in (part.strip() for text in texts for part in re.split(r",(?![^(]*\))", text)):
+        name, equals, expression = (piece.strip() for piece in part.partition("="))
+        if not name.isidentifier() or (equals and not expression):
+            raise InputError(f"--vary {short(part)}: name arguments of the class, as in dim,heads or width=8*w")
+        if name in arguments:
+            raise InputError(f"--vary {short(part)}: {name} is given twice: keep one")
+        arguments[name] = expression or name
+    return arguments
 
 
 def checked(numbers: Mapping[str, object], flag: str) -> dict[str, int]:

@@ -31,7 +31,7 @@ and the module itself (process_state lists them). So one trace runs at a time: a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from shapeviz.errors import InputError, requiring
@@ -44,10 +44,10 @@ __all__ = ["trace"]
 
 
 def trace(
-    module: nn.Module,
+    module: nn.Module | Callable[..., object],
     *inputs: object,
+    vary: Mapping[str, object] | Iterable[str] | None = None,
     sizes: Mapping[str, int] | None = None,
-    names: Mapping[str, int] | None = None,
     training: bool = False,
     saved: bool = False,
     input_grad: bool = False,
@@ -65,7 +65,8 @@ def trace(
     module is left as it was. Another thread that traces meanwhile waits.
 
     sizes: numbers for the dimensions, `{"B": 32}`; without them usual ones are assumed.
-    names: numbers of the module to be written by name, `{"d_model": 512}`.
+    vary: of a class or factory in place of a module, the arguments that are letters: `["dim", "heads"]`, or with an
+    expression for each, `{"channels": "2*c"}`, where only some sizes are possible. It is built and run with symbols.
     training: the backward pass is traced as well, and its FLOPs are counted.
     saved: the bytes that are saved for the backward pass are counted.
     input_grad: the inputs require gradients too, as within a larger model.
@@ -82,10 +83,19 @@ def trace(
     """
     with requiring("tracing", "torch"):
         from torch import nn
+    from shapeviz.tracing.blueprint import Blueprint, blueprint
     from shapeviz.tracing.load import kind
     from shapeviz.tracing.trace_module import trace_module
     from shapeviz.tracing.trace_request import TraceRequest, prepared
 
+    plan = module if isinstance(module, Blueprint) else None
+    if vary is not None:
+        if isinstance(module, nn.Module) or not callable(module):
+            raise InputError(f"vary takes a class or a factory, whose arguments it makes letters, not {kind(module)}")
+        arguments = vary if isinstance(vary, Mapping) else {argument: argument for argument in vary}
+        plan = blueprint(module, arguments)
+    if plan:
+        module, plan = plan.probed(sizes or {})
     if not isinstance(module, nn.Module):
         raise InputError(f"a torch.nn.Module is traced, not {kind(module)}")
     request = TraceRequest(
@@ -93,11 +103,11 @@ def trace(
         args=inputs,
         kwargs={**by_name, **(forward or {})},
         sizes=dict(sizes or {}),
-        names=dict(names or {}),
         training=training,
         saves=saved or training,
         input_grad=input_grad,
         fold=fold,
         runs=run,
+        blueprint=plan,
     )
     return trace_module(prepared(request), name or type(module).__name__, source or type(module).__name__)

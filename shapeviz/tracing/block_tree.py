@@ -13,6 +13,7 @@ from shapeviz.ir import NOTHING, Block, Node, Op, Tensor
 from shapeviz.tracing.labels import caption, equation, role
 from shapeviz.tracing.log import Call, Record, Step
 from shapeviz.tracing.saved_once import Tally, tally
+from shapeviz.tracing.symbolic_sizes import Symbols
 from shapeviz.tracing.weight_owners import WeightOwners
 from shapeviz.wording import in_a_line
 
@@ -23,8 +24,8 @@ class Tree:
     `named` are the tensors of the log that stand for the module's weights, by the id of the weight.
     """
 
-    def __init__(self, module: nn.Module, named: Mapping[int, Tensor]) -> None:
-        self.owners = WeightOwners(module, named)
+    def __init__(self, module: nn.Module, named: Mapping[int, Tensor], symbols: Symbols) -> None:
+        self.owners, self.symbols = WeightOwners(module, named, symbols), symbols
         self.module_paths: dict[Block, tuple[str, ...]] = {}
 
     def root(self, call: Call, inputs: Iterable[Tensor], whole: bool = True) -> Block:
@@ -43,7 +44,7 @@ class Tree:
         body = tuple(self._body(call, costs))
         kind = in_a_line(type(call.module).__name__)
         output, *others = call.outputs or (Tensor(NOTHING, ()),)
-        caption_line = caption(call.module)
+        caption_line = caption(call.module, self.symbols.expr)
         block = Block(
             name=name,
             kind=kind,
@@ -51,7 +52,7 @@ class Tree:
             role=own_role or _role_of(call, body),
             equation=equation(call.module),
             citation="",
-            caption=(caption_line,) if caption_line else (),
+            caption=caption_line,
             inputs=tuple(dict.fromkeys(t for t in call.inputs if t.role == "data")),
             output=output,
             params=params,
@@ -156,17 +157,3 @@ def _role_of(call: Call, body: tuple[Node, ...]) -> str:
 def _is_torchs(module: nn.Module) -> bool:
     """True for a module that shows nothing inside: one of torch's own."""
     return type(module).__module__.startswith("torch.nn")
-
-
-def names_used(node: Node) -> set[str]:
-    """The names that occur in a tree: in shapes, costs and saved bytes."""
-    tensors = [*node.inputs, node.output]
-    costs: list[Expr] = []
-    names: set[str] = set()
-    if isinstance(node, Block):
-        tensors += node.params
-        for child in node.body:
-            names |= names_used(child)
-    else:
-        costs += [node.flops, node.backward, *(size for _, size in node.saved)]
-    return names.union(*(size.names for size in (*(s for t in tensors for s in t.shape), *costs)))

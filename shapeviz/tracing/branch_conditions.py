@@ -17,6 +17,10 @@ SIGNS = {
 }  # fmt: skip
 
 
+# What transformers asks of a configuration and decides nothing by: whether token ids lie within the vocabulary.
+CHECKED_BY = ("transformers/configuration_utils.py", "transformers/utils/type_validators.py")
+
+
 def lines_of_settled(symbols: Symbols) -> dict[str, str]:
     """The dimensions that the module takes for a number, each with the line of code that decided it (or "")."""
     lines = {}
@@ -33,6 +37,8 @@ def conditions(symbols: Symbols) -> tuple[Condition, ...]:
         names = symbols.names_of(form)
         # A dimension that became a number, or a size that the data decides, is reported in another place.
         if not names or not names <= symbols.hints.keys() or names & symbols.settled().keys():
+            continue
+        if line.startswith(CHECKED_BY) or (type(form).__name__ not in SIGNS and form.is_positive and answer is True):
             continue
         condition = _condition(symbols, form, answer, line)
         if condition.left is None or condition.left != condition.right:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields
+from itertools import cycle, islice
 from types import ModuleType
 from typing import Any
 
@@ -14,14 +16,26 @@ from torch import nn
 
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest, requiring
+from shapeviz.expr import Expr
+from shapeviz.layer_order import LayerOrder
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.nets.vaswani import Vaswani
+from shapeviz.tracing import huggingface
+from shapeviz.tracing.blueprint import Blueprint
 
 RENAMED = {"T5WithLMHeadModel": "T5ForConditionalGeneration"}
 OWN = {"vaswani": Vaswani, "shapeviz_lm": LanguageModel}
+NO_SIZE = re.compile(r"token_id|token_index|_id$|^pretraining_tp$|^num_labels$|^chunk_size_feed_forward$")
 NOT_KEYS = ("model_type", "architectures", "transformers_version", "quantization_config")
 # What would have transformers import code or fetch weights: kernels and classes by the name of a repository.
 NAMING_CODE = ("auto_map", "use_kernels", "attn_implementation", "_attn_implementation", "experts_implementation")
+
+
+def knows(kind: str) -> bool:
+    """True for a model type that the installed transformers can build."""
+    with requiring("a configuration's class", "torch", "transformers"):
+        from transformers import CONFIG_MAPPING
+    return kind in CONFIG_MAPPING
 
 
 def _family(data: Mapping[str, Any]) -> ModuleType:
@@ -38,9 +52,47 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
         defaults = {entry.name: entry.default for entry in fields(_family(data).Config)}
         with torch.device("meta"):
             return own({**defaults, **data}, class_name).eval()
+    kind, config_class, model_class = _classes(data, class_name, where)
+    keys = _keys(data, where)
+    try:
+        with redirect_stdout(sys.stderr), torch.device("meta"), _offline():
+            return _made(kind, config_class, model_class, keys)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(f"{where}: transformers cannot build it: {_words(error)}") from error
+
+
+def plan(data: Mapping[str, Any], class_name: str | None = None, where: str = "the configuration") -> Blueprint:
+    """The class of a configuration with its integer keys as letters, those of the glossary where it has one.
+
+    Raises as `build` does.
+    """
+    kind, config_class, model_class = _classes(data, class_name, where)
+    keys = _keys(data, where)
+    sizes = _sizes(config_class, keys)
+    letters = huggingface.letters(sizes)
+    name = model_class.__name__ if model_class else kind
+    depth = next((key for key, letter in letters.items() if letter == "N"), "")
+    by_layer = {key: value for key, value in keys.items() if isinstance(value, list) and len(value) == sizes.get(depth)}
+
+    def make(**integers: Any) -> nn.Module:
+        layers = {key: [*islice(cycle(value), integers[depth])] for key, value in by_layer.items()}
+        with huggingface.lent_configurations(), _offline():
+            return _made(kind, config_class, model_class, {**keys, **layers, **integers})
+
+    return Blueprint(
+        make, name, {key: Expr.symbol(letters[key]) for key in sizes}, {letters[key]: sizes[key] for key in sizes},
+        meanings={letters[key]: f"{key} of the configuration" for key in sizes},
+        periods={"N": _period(config_class, keys, depth)} if depth else {},
+    )  # fmt: skip
+
+
+def _classes(data: Mapping[str, Any], class_name: str | None, where: str) -> tuple[str, Any, Any]:
+    """The model type, its class of configurations and its class of models; None for the base model."""
     with requiring(f"{where}: via torch", "transformers"):
         import transformers
-        from transformers import CONFIG_MAPPING, AutoModel, PreTrainedModel
+        from transformers import CONFIG_MAPPING, PreTrainedModel
     kind = data.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         near = nearest(str(kind), list(CONFIG_MAPPING))
@@ -49,19 +101,16 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
     model_class = getattr(transformers, RENAMED.get(named, named), None) if isinstance(named, str) else None
     if named and not (isinstance(model_class, type) and issubclass(model_class, PreTrainedModel)):
         raise InputError(f"{where}: transformers {transformers.__version__} has no model class {named!r}")
-    keys = {key: _harmless(value, where) for key, value in data.items() if key not in NOT_KEYS and not _names_code(key)}
-    _check_backbone(keys, where)
-    try:
-        with redirect_stdout(sys.stderr), torch.device("meta"), _offline():
-            config = CONFIG_MAPPING[kind](**keys)
-            if isinstance(tied := keys.get("tie_word_embeddings"), bool):
-                config.tie_word_embeddings = tied  # T5's own class would force it
-            module: nn.Module = model_class(config) if model_class else AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-    except (KeyboardInterrupt, MemoryError):
-        raise
-    except Exception as error:
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{where}: transformers cannot build it: {first[0]}") from error
+    return kind, CONFIG_MAPPING[kind], model_class
+
+
+def _made(kind: str, config_class: Any, model_class: Any, keys: Mapping[str, Any]) -> nn.Module:
+    from transformers import AutoModel
+
+    config = config_class(**keys)
+    if isinstance(tied := keys.get("tie_word_embeddings"), bool):
+        config.tie_word_embeddings = tied  # T5's own class would force it
+    module: nn.Module = model_class(config) if model_class else AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     if kind == "t5":  # both stacks read one table, also where the head has its own
         stacks: Any = module
         stacks.set_input_embeddings(stacks.get_input_embeddings())
@@ -70,6 +119,13 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
 
 def _names_code(key: object) -> bool:
     return isinstance(key, str) and (key in NAMING_CODE or key.endswith("_implementation"))
+
+
+def _keys(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keys of a configuration that its class is given: none that names code or a repository."""
+    keys = {key: _harmless(value, where) for key, value in data.items() if key not in NOT_KEYS and not _names_code(key)}
+    _check_backbone(keys, where)
+    return keys
 
 
 def _harmless(value: Any, where: str) -> Any:
@@ -104,3 +160,23 @@ def _offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+def _sizes(config_class: Any, keys: Mapping[str, Any]) -> dict[str, int]:
+    """The keys that are sizes: integers that the configuration states, or that its class has by default."""
+    stated = {entry.name: keys.get(entry.name, entry.default) for entry in fields(config_class) if entry.init}
+    sizes = {key: value for key, value in stated.items() if type(value) is int and value > 0}
+    return {key: value for key, value in sizes.items() if not NO_SIZE.search(key)}
+
+
+def _period(config_class: Any, keys: Mapping[str, Any], depth: str) -> int:
+    """After how many layers their kinds begin anew, as the configuration's own list of them says; 1 without one."""
+    try:
+        kinds = getattr(config_class(**keys), "layer_types", None)
+    except Exception:  # the class says it better when the model is built
+        return 1
+    return sum(int(count.at()) for _, count in LayerOrder.of(kinds, Expr()).period) if kinds else 1
+
+
+def _words(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -14,6 +14,7 @@ from shapeviz.tracing import huggingface, stand_ins
 from shapeviz.tracing.calls import Calls
 from shapeviz.tracing.input_values import fake
 from shapeviz.tracing.lend_module import StandIns, kept, lent
+from shapeviz.tracing.lend_python import lent_python
 from shapeviz.tracing.log import Call
 from shapeviz.tracing.modes import Fakes, watching
 from shapeviz.tracing.process_state import alone
@@ -32,14 +33,13 @@ class FakeRun:
     """
 
     def __init__(self, request: TraceRequest, symbols: Symbols) -> None:
-        self.request, self.module, self.symbols = request, request.module, symbols
+        self.request, self.symbols = request, symbols
+        self.module = request.module  # of a class, one that is built in place of it when the run begins
         self.recording = Recording(symbols, request.saves)
         self.mode = symbols.fake_mode(partial(Fakes, self.recording))
         self.weights: dict[int, Named] = {}
         self.inputs: list[Named] = []
-        self._weight_names = {
-            id(weight): name for name, weight in [*self.module.named_parameters(), *self.module.named_buffers()]
-        }
+        self._weight_names: dict[int, str] = {}
 
     def run(self, evaluating: bool) -> None:
         """Calls the module with what the specs describe, and passes back through it if that is asked.
@@ -51,6 +51,11 @@ class FakeRun:
         with ExitStack() as stack:
             stack.enter_context(alone())
             stack.enter_context(kept([*request.args, *request.kwargs.values()]))
+            if request.blueprint:
+                stack.enter_context(lent_python())
+                self.module = request.blueprint.build(self.symbols, self.mode)
+            weights = [*self.module.named_parameters(), *self.module.named_buffers()]
+            self._weight_names = {id(weight): name for name, weight in weights}
             stack.enter_context(huggingface.settled(self.module, request.kwargs))
             stack.enter_context(torch.enable_grad() if recording.saves else torch.no_grad())
             stack.callback(stand_ins.counter.reset, stand_ins.counter.set(recording.count))

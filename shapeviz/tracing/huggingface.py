@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
 
+import torch
 from torch import nn
 
+from shapeviz.tracing.lend_python import attribute, nothing
 from shapeviz.tracing.process_state import replaced
 
-# The keys under which configurations keep a size, and the symbol that we write for it.
-NAMES = {
+# The keys under which configurations keep a size, by our letter for it.
+KEYS = {
     "d_model": ("hidden_size", "n_embd", "d_model", "dim"),
     "d_ff": ("intermediate_size", "n_inner", "ffn_dim", "d_ff", "hidden_dim", "ffn_hidden_size", "encoder_ffn_dim"),
     "V": ("vocab_size",),
+    "P": ("max_position_embeddings", "n_positions", "n_ctx"),
+    "N": ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers"),
     "h": ("num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads"),
     "g": ("num_key_value_heads",),
     "d_k": ("head_dim", "d_kv"),
     "E": ("num_local_experts", "num_experts", "n_routed_experts"),
+    "k": ("num_experts_per_tok",),
+    "d_e": ("moe_intermediate_size",),
+    "w": ("sliding_window",),
 }
+LETTER_OF = {key: letter for letter, keys in KEYS.items() for key in keys}
 
 
 def is_one(module: nn.Module) -> bool:
@@ -28,21 +36,36 @@ def is_one(module: nn.Module) -> bool:
     return hasattr(module, "config") and isinstance(getattr(module, "main_input_name", None), str)
 
 
-def names(module: nn.Module) -> dict[str, int]:
-    """The sizes in a module's configuration by our symbols; a number that two of them share is left out."""
-    config = getattr(module, "config", None)
-    values = config
-    if not isinstance(values, Mapping):
-        values = {key: getattr(config, key, None) for keys in NAMES.values() for key in keys}
-    sizes: dict[str, int] = {}
-    for symbol, keys in NAMES.items():
-        first = next((values[key] for key in keys if type(values.get(key)) is int and values[key] > 1), None)
-        if first is not None:
-            sizes[symbol] = first
-    if "d_k" not in sizes and "h" in sizes and sizes.get("d_model", 1) % sizes["h"] == 0:
-        sizes["d_k"] = sizes["d_model"] // sizes["h"]
-    numbers = [*sizes.values()]
-    return {name: size for name, size in sizes.items() if numbers.count(size) == 1 and size > 1}
+def letters(keys: Iterable[str]) -> dict[str, str]:
+    """The letter of every key: that of the glossary, of the first key that means it, else the key itself.
+
+    >>> letters(["n_embd", "vocab_size", "conv_kernel"])
+    {'n_embd': 'd_model', 'vocab_size': 'V', 'conv_kernel': 'conv_kernel'}
+    """
+    found: dict[str, str] = {}
+    for key in keys:
+        letter = LETTER_OF.get(key, key)
+        found[key] = key if letter in found.values() else letter
+    return found
+
+
+@contextmanager
+def lent_configurations() -> Iterator[None]:
+    """Configurations take symbolic integers where they ask for integers, and models draw no initial values."""
+    from huggingface_hub import dataclasses
+    from transformers import PreTrainedModel
+
+    check = dataclasses.type_validator
+
+    def lenient(name: str, value: object, expected_type: object) -> None:
+        if not isinstance(value, torch.SymInt):
+            check(name, value, expected_type)
+
+    with (
+        replaced(vars(dataclasses), {"type_validator": lenient}),
+        attribute(PreTrainedModel, "initialize_weights", nothing),
+    ):
+        yield
 
 
 def inputs(module: nn.Module) -> dict[str, str]:

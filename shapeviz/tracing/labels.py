@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from torch import nn
 
-from shapeviz.tracing.torch_private import Convolution
+from shapeviz.expr import Expr
+from shapeviz.tracing.torch_private import Convolution, Size
 
 KINDS = {
     "__getitem__": "index", "__setitem__": "assign", "__matmul__": "matmul", "truediv": "div", "iadd": "add",
@@ -84,30 +85,35 @@ def equation(module: nn.Module) -> str:
     return text
 
 
-def caption(module: nn.Module) -> str:
-    """The sizes of one of torch's own modules in short: `512 → 2048`, `3 → 64, kernel 7×7, stride 2`."""
+def caption(module: nn.Module, size: Callable[[Size], Expr]) -> tuple[str | Expr, ...]:
+    """The sizes of one of torch's own modules in short: `512 → 2048`, `3 → 64, kernel 7×7, stride 2`.
+
+    size: what a number of the module is as an expression.
+    """
     match module:
         case nn.Linear():
-            return f"{module.in_features} → {module.out_features}"
+            return size(module.in_features), " → ", size(module.out_features)
         case nn.Embedding():
-            return f"{module.num_embeddings} × {module.embedding_dim}"
+            return size(module.num_embeddings), " × ", size(module.embedding_dim)
         case Convolution():
-            parts = [f"{module.in_channels} → {module.out_channels}", f"kernel {_times(module.kernel_size)}"]
-            parts += [f"stride {_times(module.stride)}"] * (set(module.stride) != {1})
-            parts += [f"{module.groups} groups"] * (module.groups > 1)
-            return ", ".join(parts)
+            stride = (", stride ", *_times(module.stride, size)) if any(step != 1 for step in module.stride) else ()
+            groups = (", ", size(module.groups), " groups") if module.groups > 1 else ()
+            kernel = ", kernel ", *_times(module.kernel_size, size)
+            return size(module.in_channels), " → ", size(module.out_channels), *kernel, *stride, *groups
         case nn.RNNBase():
-            layers = f", {module.num_layers} layers" * (module.num_layers > 1)
-            return f"{module.input_size} → {module.hidden_size}{layers}" + ", both ways" * module.bidirectional
+            layers = (", ", size(module.num_layers), " layers") if module.num_layers > 1 else ()
+            both = (", both ways",) * module.bidirectional
+            return size(module.input_size), " → ", size(module.hidden_size), *layers, *both
         case nn.MultiheadAttention():
-            return f"heads {module.num_heads} × {module.head_dim}"
+            return "heads ", size(module.num_heads), " × ", size(module.head_dim)
         case nn.Dropout():
-            return f"p = {module.p}"
-    return ""
+            return (f"p = {module.p}",)
+    return ()
 
 
-def _times(sizes: Sequence[int]) -> str:
-    return "×".join(map(str, sizes))
+def _times(sizes: Sequence[Size], size: Callable[[Size], Expr]) -> Iterator[str | Expr]:
+    for i, one in enumerate(sizes):
+        yield from ("×", size(one)) if i else (size(one),)
 
 
 def role(module: nn.Module) -> str:

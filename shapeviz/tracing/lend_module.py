@@ -75,7 +75,11 @@ class StandIns:
         self._own: set[int] = set()
 
     def __call__(self, real: Tensor) -> Tensor:
-        if id(real) in self._own or isinstance(real, FakeTensor):
+        if id(real) in self._own:
+            return real
+        if isinstance(real, FakeTensor):  # of a module that was built without data
+            self._own.add(id(real))
+            self.announce(real, real)
             return real
         if id(real) not in self._by_id:
             self._by_id[id(real)] = (real, self._make(real))

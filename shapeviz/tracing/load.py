@@ -15,7 +15,7 @@ from importlib import import_module, invalidate_caches
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shapeviz.errors import InputError, nearest, requiring
 from shapeviz.files import read_text
@@ -24,6 +24,7 @@ from shapeviz.tracing.messages import NO_CUDA, NO_VALUES, words
 if TYPE_CHECKING:
     from torch import nn
 
+T = TypeVar("T")
 FORM = "a PyTorch module is named file.py:factory or package.module:factory"
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -35,6 +36,16 @@ def load(text: str) -> tuple[nn.Module, str]:
     user's code prints goes to standard error. Raises InputError for all that can be wrong with it, MissingToolError
     without torch.
     """
+    return _loaded(text, _built)
+
+
+def load_class(text: str) -> tuple[Callable[..., object], str]:
+    """The class or function itself, whose arguments are to be letters, and its name. Raises as `load` does."""
+    return _loaded(text, _unbuilt)
+
+
+def _loaded(text: str, made: Callable[[object, str, str], T]) -> T:
+    """What is made of that which a text names, while its folder is on the path."""
     home, _, path = text.rpartition(":")
     if not home or home.endswith(":") or not DOTTED.fullmatch(path):
         raise InputError(f"{text!r}: {FORM}{_instead(text)}")
@@ -45,7 +56,7 @@ def load(text: str) -> tuple[nn.Module, str]:
         import torch  # noqa: F401
     with redirect_stdout(sys.stderr), _importable(file.parent if file else Path()):
         module = _from_file(file) if file else _from_package(home)
-        return _built(_named(module, path, home), text, path)
+        return made(_named(module, path, home), text, path)
 
 
 def factories(file: Path) -> list[str]:
@@ -157,6 +168,16 @@ def _builds(name: str, value: object, home: ModuleType) -> bool:
     return not name.startswith("_") and (isinstance(value, nn.Module) or (callable(value) and own))
 
 
+def _unbuilt(factory: object, text: str, path: str) -> tuple[Callable[..., object], str]:
+    from torch import nn
+
+    if isinstance(factory, nn.Module):
+        raise InputError(f"{text} is a finished module: --vary makes letters of the arguments of a class or a function")
+    if not callable(factory):
+        raise InputError(f"{text} is {kind(factory)}: --vary makes letters of the arguments of a class or a function")
+    return factory, path.rpartition(".")[2]
+
+
 def _built(factory: object, text: str, path: str) -> tuple[nn.Module, str]:
     from torch import nn
 
@@ -171,7 +192,8 @@ def _built(factory: object, text: str, path: str) -> tuple[nn.Module, str]:
         arguments = ", ".join(f"{name}=…" for name in needed)
         raise InputError(
             f"{text} needs the argument{'s' * (len(needed) > 1)} {', '.join(needed)}: name a function without "
-            f"arguments, for instance  def build(): return {path}({arguments})"
+            f"arguments, for instance  def build(): return {path}({arguments}), or make letters of them, "
+            f"--vary {','.join(needed)}"
         )
     with _explained(f"{text} cannot be built"):
         module = meta_device.called(factory)

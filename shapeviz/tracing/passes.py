@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shapeviz.tracing import huggingface
+from torch import nn
+
 from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.symbolic_sizes import LONG, SMALL, USUAL, Symbols
 from shapeviz.tracing.trace_request import TraceRequest
@@ -60,17 +61,18 @@ class Setting:
 
     @property
     def sized(self) -> list[str]:
-        """The variables to which the user gave a size."""
-        return [name for name in self.variables if name in self.request.sizes]
+        """The dimensions of inputs to which the user gave a size."""
+        return [name for name in self.variables if name in self.request.sizes and name not in self.request.letters]
 
     @property
     def fixed(self) -> dict[str, int]:
-        """The names that stand for plain numbers: those of the user, and the dimensions that had to become numbers."""
-        return {**self.request.names, **self._sizes_of_numbers}
+        """The letters and dimensions that had to become numbers."""
+        return {name: number.size for name, number in self.numbers.items()}
 
     @property
-    def _sizes_of_numbers(self) -> dict[str, int]:
-        return {name: number.size for name, number in self.numbers.items()}
+    def reasons(self) -> dict[str, str]:
+        """Why each of these is a number."""
+        return {name: number.reason for name, number in self.numbers.items()}
 
     @property
     def notes(self) -> list[str]:
@@ -82,31 +84,26 @@ class Setting:
             notes.append(f"{name} is traced as the number {number.size}: {number.reason}")
         return notes
 
-    def symbols(self, named: Mapping[str, int] | None = None) -> Symbols:
-        """New symbols for the variables; `named` are further numbers of the module that are written by name.
+    def symbols(self) -> Symbols:
+        """New symbols for the variables.
 
         None is tried at a number of the module's own: two sizes that happen to be equal would be taken for one.
         """
-        taken = {size for weight in self.request.module.parameters() for size in weight.shape}
-        return Symbols(
-            self.variables,
-            self.request.sizes,
-            taken,
-            {**(named or {}), **self.request.names},
-            self.by.usual,
-            self._sizes_of_numbers,
-            self.exact,
-        )
+        shapes = [weight.shape for weight in self.request.module.parameters()]
+        taken = {size for shape in shapes for size in shape if isinstance(size, int)}
+        hints = self.request.blueprint.hints if self.request.blueprint else {}
+        return Symbols(self.variables, self.request.known, taken, self.by.usual, self.fixed, self.exact, hints)
+
+    def built(self) -> tuple[Symbols, nn.Module]:
+        """New symbols and a module that is not run: of a class, one that is built with them."""
+        request, symbols = self.request, self.symbols()
+        if request.blueprint is None:
+            return symbols, request.module
+        return symbols, request.blueprint.built(symbols)
 
     def new_run(self) -> FakeRun:
-        """A run from new symbols; numbers of the module go by the names that its configuration has for them."""
-        fixed, variables = self.fixed, self.variables
-        named = {
-            name: size
-            for name, size in huggingface.names(self.request.module).items()
-            if name not in fixed and name not in variables and size not in fixed.values()
-        }
-        return FakeRun(self.request, self.symbols(named))
+        """A run from new symbols."""
+        return FakeRun(self.request, self.symbols())
 
 
 def passes(setting: Setting) -> list[Pass]:
@@ -118,7 +115,7 @@ def passes(setting: Setting) -> list[Pass]:
     4. The user's own sizes as plain integers: some code wants these and no symbols.
     """
     request = setting.request
-    assumed = len(setting.sized) < len(setting.variables)
+    assumed = len(setting.sized) < len(set(setting.variables) - {*request.letters})
     scales = (USUAL, SMALL, LONG) if assumed else (USUAL,)
     tried = [Pass(usual) for usual in scales]
     if request.module.training and not request.saves:

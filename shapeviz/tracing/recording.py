@@ -192,7 +192,7 @@ class Recording:
 
     def count(self, multiply_adds: Products, name: str = "") -> None:
         """Books multiply-adds, in the forward pass or in the backward pass of what is running."""
-        self._book(total(2 * product(map(self.symbols.dim, sizes)) for sizes in multiply_adds), name)
+        self._book(total(2 * product(map(self.symbols.expr, sizes)) for sizes in multiply_adds), name)
 
     def cannot_count(self, name: str) -> None:
         """Books an operation of unknown cost: a letter of its own, and the reason."""
@@ -275,11 +275,8 @@ class Recording:
         return int(storage._cdata)
 
     def _bytes(self, value: torch.Tensor) -> Expr:
-        """The bytes of a tensor's storage, which a view shares; as a product of its axes where it is no view."""
-        own = product(self.symbols.shape(value.shape)) * value.element_size()
-        size = self.symbols.expr(value.untyped_storage().nbytes())
-        # The product has the names of the module's numbers, which the size of a storage has not.
-        return own if size == own.subs(self.symbols.fixed) else size
+        """The bytes of a tensor's storage, which a view shares."""
+        return self.symbols.expr(value.untyped_storage().nbytes())
 
 
 def _is_plain(value: object) -> TypeGuard[torch.Tensor]:

@@ -40,6 +40,12 @@ def of_module(module: nn.Module, ownership: Callable[[Tensor], Hashable]) -> Has
     return (type(module), module.training, attributes, tensors, inner)
 
 
+def of_weights(module: nn.Module) -> Hashable:
+    """What a module has to be trained, whatever it does with it."""
+    weights = tuple((name, w if w is None else _of_tensor(w)) for name, w in dict.items(module.__dict__["_parameters"]))
+    return (type(module), weights, tuple((name, of_weights(child)) for name, child in module.named_children()))
+
+
 def of_value(value: object, depth: int = 0) -> Hashable:
     """A value by what it says; an object of unknown kind by its identity."""
     if type(value) in PLAIN:

@@ -11,15 +11,16 @@ from shapeviz.expr import Expr
 from shapeviz.ir import NOTHING, Block, Op, Tensor
 from shapeviz.tracing.block_tree import Tree
 from shapeviz.tracing.log import Call
-from shapeviz.tracing.signature import of_module
+from shapeviz.tracing.signature import of_weights
+from shapeviz.tracing.symbolic_sizes import Symbols
 
 LETTER = "f_1"
 WHY = f"{LETTER}, the FLOPs of forward, which was not traced: describe its inputs, --input 'x:float32[B,S,512]'"
 
 
-def structure(module: nn.Module) -> Block:
+def structure(module: nn.Module, symbols: Symbols) -> Block:
     """The tree of a module that never ran; submodules that are alike are counted together."""
-    tree = Tree(module, {})
+    tree = Tree(module, {}, symbols)
     seen: set[int] = set()
     root = tree.root(_call(module, "", "", seen), ())
     nothing = Tensor(NOTHING, ())
@@ -37,7 +38,7 @@ def _call(module: nn.Module, name: str, path: str, seen: set[int]) -> Call:
             continue
         inner_path = f"{path}.{inner}" if path else inner
         container, _, last = inner.rpartition(".")
-        kind = (container, of_module(child, lambda weight: "")) if last.isdigit() else (inner,)
+        kind = (container, of_weights(child)) if last.isdigit() else (inner,)
         shared = any(id(m) in seen for m in child.modules())  # then some weights of it are not its own
         if kind in kinds and not shared:
             kinds[kind].count(child, inner_path)

@@ -32,8 +32,8 @@ class Symbols:
 
     A hint is the size at which torch decides the branches of the module: the user's size, moved a little where it
     equals another name's hint or a number of the module itself, so that nothing is taken for equal by accident.
-    `fixed` are names that stand for a plain number of the module: they are written by name and are no variable.
-    `numbers` are dimensions that are plain numbers in this run. exact: the user's sizes are not moved.
+    `numbers` are dimensions that are plain numbers in this run. exact: the user's sizes are not moved. given: hints that
+    are taken as they are.
     """
 
     def __init__(
@@ -41,26 +41,24 @@ class Symbols:
         names: Iterable[str],
         sizes: Mapping[str, int] | None = None,
         taken: Iterable[int] = (),
-        fixed: Mapping[str, int] | None = None,
         usual: tuple[int, ...] = USUAL,
         numbers: Mapping[str, int] | None = None,
         exact: bool = False,
+        given: Mapping[str, int] | None = None,
     ) -> None:
         self.env = WatchedEnv()
-        self.fixed = dict(fixed or {})
-        self._plain = {**self.fixed, **(numbers or {})}
+        self._plain = dict(numbers or {})
         self.hints: dict[str, int] = {}
         self.symints: dict[str, Size] = {}
         self._names: dict[SympyExpr, str] = {}
         self._cache: dict[SympyExpr, Expr] = {}
-        named = list(self.fixed.values())  # one that two names share is written by neither
-        self._by_number = {n: name for name, n in self.fixed.items() if n > 1 and named.count(n) == 1}
         self.unknown: dict[str, str] = {}
         self._fresh = 0
         self._where: Callable[[], str] = lambda: ""
-        used = set(taken)
+        used = {*taken, *(given or {}).values()}
         for i, name in enumerate(names):
-            self.hints[name] = hint = _hint(name, (sizes or {}).get(name), i, used, usual, exact)
+            own = (given or {}).get(name)
+            self.hints[name] = hint = own or _hint(name, (sizes or {}).get(name), i, used, usual, exact)
             used.add(hint)
             source = ConstantSource(name)
             symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
@@ -94,14 +92,8 @@ class Symbols:
             total = total + term
         return total if below == 1 else total // self.size(below)
 
-    def dim(self, size: Size) -> Expr:
-        """One axis of a tensor: a number of the module is written by its name, if it has one."""
-        if isinstance(size, int) and size in self._by_number:
-            return Expr.symbol(self._by_number[size])
-        return self.expr(size)
-
     def shape(self, sizes: Sequence[Size]) -> Shape:
-        return tuple(map(self.dim, sizes))
+        return tuple(map(self.expr, sizes))
 
     def expr(self, size: Size) -> Expr:
         """A size of torch as an expression in the user's names; one that has no such form gets a letter of its own."""

@@ -87,6 +87,7 @@ class SympyExpr(Protocol):
     is_Integer: bool  # noqa: N815
     is_Symbol: bool  # noqa: N815
     is_integer: bool | None
+    is_positive: bool | None
     p: int  # of a rational number p/q
     q: int
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError
 from shapeviz.ir import Model, Sizes
 from shapeviz.report import measure
+from shapeviz.tracing.blueprint import alike
 from shapeviz.tracing.branch_conditions import broken, conditions, lines_of_settled
+from shapeviz.tracing.combine_trees import Combined
+from shapeviz.tracing.exact_quotients import ExactQuotients
 from shapeviz.tracing.explain_failure import explained
 from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.folding import UnlikeError
@@ -18,9 +22,11 @@ from shapeviz.tracing.messages import words
 from shapeviz.tracing.passes import Number, Setting, passes
 from shapeviz.tracing.structure import LETTER, WHY, structure
 from shapeviz.tracing.symbolic_sizes import Symbols
+from shapeviz.tracing.trace_class import SettledError, trace_class
 from shapeviz.tracing.trace_request import TraceRequest
 from shapeviz.tracing.traced_model import model_of
 
+MOST_TURNS = 4  # sizes at which a class is tried whose letters are alike at the first ones
 Answer = tuple[Setting, FakeRun]
 
 
@@ -30,12 +36,38 @@ def trace_module(request: TraceRequest, name: str, source: str) -> Model:
     At the sizes that were asked for it meets every condition of its trace, or agrees in every row and total with a
     trace that does.
     """
-    if not request.runs:
-        return _unrun(request, name, source)
-    setting, run = _first_answer(Setting(request))
+    plan = request.blueprint
+    if plan is None:
+        return _with_letters(Setting(request), name, source)
+    first: ShapevizError | None = None
+    for tried in islice(plan.further(request.sizes), MOST_TURNS):
+        request = replace(request, blueprint=tried)
+        run_with = partial(_with_numbers_of_class, request, name, source)
+        try:
+            return trace_class(request.letters, request.known, tried.settled, run_with, tried.periods)
+        except AlikeError:
+            continue
+        except ShapevizError as error:
+            first = first or error
+            if len({*tried.hints.values()}) == len(tried.hints):
+                break  # no two letters are alike: it is the class that cannot be run
+    raise first or InputError(f"{name} takes some of {', '.join(request.letters)} for one and the same")
+
+
+def _with_numbers_of_class(request: TraceRequest, name: str, source: str, numbers: Mapping[str, Number]) -> Model:
+    """The model of a class with some letters as numbers. Raises SettledError for those that are numbers as well."""
+    return _with_letters(Setting(request, numbers=numbers), name, source)
+
+
+def _with_letters(setting: Setting, name: str, source: str) -> Model:
+    """The model of a setting, all in its variables that can be letters."""
+    if not setting.request.runs:
+        return _unrun(setting, name, source)
+    numbers = setting.numbers
+    setting, run = _first_answer(setting)
     general = None
     while change := _change(setting, run):
-        if not run.symbols.settled() and not setting.numbers:
+        if not run.symbols.settled() and setting.numbers == numbers:
             general = general or (setting, run)
         setting, run = _first_answer(replace(setting, **change))
     special = _model(setting, run, name, source)
@@ -55,7 +87,7 @@ def _change(setting: Setting, run: FakeRun) -> dict[str, Any]:
     moved = {
         name: condition.line
         for condition in unmet
-        for name in condition.names & request.sizes.keys()
+        for name in condition.names & request.sizes.keys() - _letters(request)
         if request.sizes[name] != symbols.hints[name]
     }
     ones = {
@@ -66,11 +98,30 @@ def _change(setting: Setting, run: FakeRun) -> dict[str, Any]:
     return {"numbers": {**setting.numbers, **ones}, "exact": setting.exact or len(ones) < len(moved)} if moved else {}
 
 
-def _unrun(request: TraceRequest, name: str, source: str) -> Model:
+class AlikeError(Exception):
+    """Two letters were found to be equal, since they are at the sizes of the run."""
+
+
+def _letters(request: TraceRequest) -> set[str]:
+    """The letters of a class; what else has a name is a dimension of the inputs."""
+    return set(request.letters)
+
+
+def _unrun(setting: Setting, name: str, source: str) -> Model:
     """The model of a module that is not run: its parameters alone."""
+    symbols, module = setting.built()
+    _settled(setting.request, symbols)
+    known, plan = setting.request.known, setting.request.blueprint
+    values = {name: known.get(name, hint) for name, hint in symbols.hints.items()} | setting.fixed
+    exact = ExactQuotients.of(conditions(symbols))
+    root = structure(module, symbols)
+    if exact.simplifies:
+        root = Combined(lambda sizes: exact(sizes[0])).of([root])
     return Model(
-        name=name, title=f"{name}, not run", source=source, root=structure(request.module), sizes=Sizes({}),
-        missing={LETTER: WHY}, notes=("forward was not traced: --input describes its inputs",),
+        name=name, title=f"{name}, not run", source=source, root=root,
+        sizes=Sizes(values, pinned=setting.reasons, conditions=tuple(exact.conditions)),
+        legend=plan.meanings if plan else {},
+        missing={LETTER: WHY}, notes=(*setting.notes, "forward was not traced: --input describes its inputs"),
     )  # fmt: skip
 
 
@@ -87,13 +138,18 @@ def _again(request: TraceRequest, sizes: Mapping[str, int]) -> Model:
 def _settled(request: TraceRequest, symbols: Symbols) -> dict[str, Number]:
     """The dimensions that the module takes for numbers, at the user's sizes. Raises TraceError without such a size."""
     numbers = {}
-    for name, line in lines_of_settled(symbols).items():
+    lines = lines_of_settled(symbols)
+    if alike(symbols) and request.letters:
+        raise AlikeError
+    if of_class := lines.keys() & _letters(request):
+        raise SettledError({name: lines[name] for name in lines if name in of_class})
+    for name, line in lines.items():
         if name not in request.sizes:
             size = symbols.settled()[name]
             at = f", {line}" if line else ""
             raise TraceError(
                 f"{name} cannot stay a variable: the module takes it for the number {size}{at}; "
-                f"--size {name}={size} traces it at that size, and --name writes it by name"
+                f"--size {name}={size} traces it at that size"
             )
         numbers[name] = Number(request.sizes[name], f"the module takes it for a number, {line or 'in its code'}")
     return numbers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
 from shapeviz.tracing import huggingface
+from shapeviz.tracing.blueprint import Blueprint, solve
 from shapeviz.tracing.input_values import from_text
 from shapeviz.tracing.lend_module import uncompiled
 from shapeviz.tracing.limits import MOST_DIMENSIONS
@@ -23,7 +24,7 @@ class TraceRequest:
     """A module and what is to be traced of it; never changed, so that every run and every further size starts from it.
 
     args, kwargs: forward's arguments, tensors as specs. labels: the names of `args`. sizes: the numbers that the user
-    gave to dimensions of the inputs. names: numbers of the module that are written by name. training: the backward
+    gave to dimensions of the inputs. training: the backward
     pass too. saves: what is kept for it. runs: false for a module that is not run, for lack of inputs.
     """
 
@@ -31,7 +32,6 @@ class TraceRequest:
     args: tuple[object, ...]
     kwargs: Mapping[str, object]
     sizes: Mapping[str, int]
-    names: Mapping[str, int]
     training: bool = False
     saves: bool = False
     input_grad: bool = False
@@ -39,11 +39,22 @@ class TraceRequest:
     runs: bool = True
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    blueprint: Blueprint | None = None
 
     @property
     def dimensions(self) -> list[str]:
-        """The names of the inputs' dimensions, in the order in which they appear."""
-        return list(dict.fromkeys(names_in([*self.args, *self.kwargs.values()])))
+        """The names of the inputs' dimensions, in the order in which they appear, after the letters of a class."""
+        return list(dict.fromkeys([*self.letters, *names_in([*self.args, *self.kwargs.values()])]))
+
+    @property
+    def letters(self) -> list[str]:
+        """The letters in the arguments of a class; none of a module."""
+        return self.blueprint.letters if self.blueprint else []
+
+    @property
+    def known(self) -> Mapping[str, int]:
+        """The sizes that are wanted: those that the user gave, and those that a class has by default."""
+        return {**(self.blueprint.sizes if self.blueprint else {}), **self.sizes}
 
     @property
     def class_name(self) -> str:
@@ -55,18 +66,35 @@ def prepared(request: TraceRequest) -> TraceRequest:
 
     Raises InputError or SizeError for what does not fit the module.
     """
-    request = replace(request, module=uncompiled(request.module))
+    request = _solved(replace(request, module=uncompiled(request.module)))
     check_module(request.module)
     if "forward" not in request.module.__dict__ and type(request.module).forward is nn.Module.forward:
         return _without_forward(request)
     parameters = inspect.signature(request.module.forward)
     if huggingface.is_one(request.module):
+        if not (request.runs or request.args or request.kwargs):
+            return request
         request = _with_guessed_inputs(request, parameters)
     args = tuple(from_text(value, f"input {i}") for i, value in enumerate(request.args, 1))
     kwargs = {name: from_text(value, name) for name, value in request.kwargs.items()}
     request = _bound(replace(request, args=args, kwargs=kwargs), parameters)
     _check_sizes(request)
     return request
+
+
+def _solved(request: TraceRequest) -> TraceRequest:
+    """Sizes that were given to arguments of a class as sizes of the letters in them."""
+    if request.blueprint is None:
+        return request
+    sizes = dict(request.sizes)
+    for name, expr in request.blueprint.arguments.items():
+        if name in sizes and name not in expr.names:
+            solution = solve(expr, sizes[name])
+            if not solution:
+                raise SizeError(f"{name} = {sizes[name]}: {name} is {expr}, which it cannot be")
+            sizes |= solution
+            del sizes[name]
+    return replace(request, sizes=sizes)
 
 
 def _without_forward(request: TraceRequest) -> TraceRequest:
@@ -113,21 +141,17 @@ def _bound(request: TraceRequest, signature: inspect.Signature) -> TraceRequest:
 
 
 def _check_sizes(request: TraceRequest) -> None:
-    for name, size in _pairs(request):
+    for name, size in request.sizes.items():
         Expr.symbol(name)
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise SizeError(f"{name} = {size}: a positive integer is needed")
-    dimensions = [name for name in request.dimensions if name not in request.names]
-    if len(dimensions) > MOST_DIMENSIONS:
+    dimensions = request.dimensions
+    of_inputs = len(dimensions) - len(request.letters)
+    if of_inputs > MOST_DIMENSIONS:
         raise InputError(
-            f"the inputs name {len(dimensions)} dimensions, and at most {MOST_DIMENSIONS} can be told apart in a trace"
+            f"the inputs name {of_inputs} dimensions, and at most {MOST_DIMENSIONS} can be told apart in a trace"
         )
     for name in request.sizes:
-        if name not in dimensions and name not in request.names:
+        if name not in dimensions:
             hint = nearest(name, dimensions) if dimensions else "the inputs name no dimensions"
             raise SizeError(f"--size {name}: no input has a dimension {name}; {hint}")
-
-
-def _pairs(request: TraceRequest) -> Iterator[tuple[str, int]]:
-    yield from request.sizes.items()
-    yield from request.names.items()

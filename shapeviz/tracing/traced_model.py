@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from shapeviz.expr import total
 from shapeviz.ir import Block, Door, Model, Origin, Sizes
-from shapeviz.tracing.block_tree import Tree, names_used
+from shapeviz.tracing.block_tree import Tree
 from shapeviz.tracing.branch_conditions import broken, conditions
+from shapeviz.tracing.combine_trees import Combined
+from shapeviz.tracing.exact_quotients import ExactQuotients
 from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.passes import Setting
 from shapeviz.tracing.symbolic_sizes import is_batch
@@ -33,45 +36,44 @@ def model_of(
     """The model of a run. again: how to trace the module at other sizes; None for a run that failed on its way."""
     request, symbols = setting.request, run.symbols
     whole = again is not None
-    tree = Tree(request.module, run.weights)
+    tree = Tree(run.module, run.weights, symbols)
     root = tree.root(run.recording.root, run.inputs, whole)
-    used = names_used(root)
-    named = {name: size for name, size in symbols.fixed.items() if name in used}
+    exact = ExactQuotients.of(conditions(symbols))
+    rewriting = Combined(lambda sizes: exact(sizes[0]))
+    if exact.simplifies:
+        root = rewriting.of([root])
+    module_paths = {rewriting.blocks.get(block, block): paths for block, paths in tree.module_paths.items()}
     numbers = {name: number.size for name, number in setting.numbers.items()}
-    reasons = {name: number.reason for name, number in setting.numbers.items()}
-    held = conditions(symbols)
+    held = tuple(exact.conditions)
     variables, assumed = _variables(setting, run, whole)
     notes = setting.notes
     if assumed and whole:
         shown = ", ".join(f"{name} = {variables[name]}" for name in assumed)
         notes.append(f"{shown} assumed; --size {assumed[0]}=N sets it")
-    for name, size in request.names.items():
-        if name not in used:
-            notes.append(f"--name {name}={size}: no size is {name} alone, so it names nothing")
     notes += [f"holds for {condition.text} ({condition.line})" for condition in held]
-    buffers = sum(buffer.numel() for buffer in {id(buffer): buffer for buffer in request.module.buffers()}.values())
-    if buffers:
-        notes.append(f"{buffers:,} elements in buffers, which are no parameters")
+    buffers = total(symbols.expr(buffer.numel()) for buffer in {id(b): b for b in run.module.buffers()}.values())
+    if buffers.terms:
+        shown = f"{buffers.at():,}" if buffers.is_constant else str(buffers)
+        notes.append(f"{shown} elements in buffers, which are no parameters")
     return Model(
         name=in_a_line(name),
         title=in_a_line(f"{name}, traced"),
         source=in_a_line(source),
         root=root,
         sizes=Sizes(
-            {**variables, **named, **numbers},
-            fixed=dict.fromkeys(named, "it is a number of the module itself: give another module"),
-            pinned=reasons,
+            {**variables, **numbers},
+            pinned=setting.reasons,
             conditions=held,
         ),
         legend={
             **dict.fromkeys([*variables, *numbers], "input dimension"),
-            **dict.fromkeys(named, "number of the module"),
+            **(request.blueprint.meanings if request.blueprint else {}),
         },
         missing={**symbols.unknown, **run.recording.unknown},
         notes=tuple(notes),
         conventions={"flops": TRAINED} if request.training else {},
         saves=request.saves,
-        origin=Origin(Door.MODULE, trace=Traced(setting, tree.module_paths)),
+        origin=Origin(Door.MODULE, trace=Traced(setting, module_paths)),
         again=again,
     )
 
@@ -81,7 +83,7 @@ def _variables(setting: Setting, run: FakeRun, whole: bool) -> tuple[dict[str, i
 
     A batch that nobody gave is 1, unless a branch was taken that does not hold for it.
     """
-    hints, sizes = run.symbols.hints, setting.request.sizes
+    hints, sizes = run.symbols.hints, setting.request.known
     assumed = [name for name in hints if name not in sizes]
     at_hints = {name: sizes.get(name) or hint for name, hint in hints.items()}
     variables = at_hints | {name: 1 for name in assumed if is_batch(name) and whole}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from shapeviz.expr import Expr
 from shapeviz.ir import Tensor
 from shapeviz.tracing.log import Call, Step
+from shapeviz.tracing.symbolic_sizes import Symbols
 
 Weights = tuple[Tensor, ...]
 
@@ -34,8 +34,8 @@ class WeightOwners:
     `F.linear(x, self.table.weight)`.
     """
 
-    def __init__(self, module: nn.Module, named: Mapping[int, Tensor]) -> None:
-        self.module = module
+    def __init__(self, module: nn.Module, named: Mapping[int, Tensor], symbols: Symbols) -> None:
+        self.module, self.symbols = module, symbols
         self._named = dict(named)
         self._owned: set[int] = set()
         self._called: set[int] = set()
@@ -99,7 +99,7 @@ class WeightOwners:
     def _tensor(self, weight: nn.Parameter, name: str) -> Tensor:
         """The tensor of the log for a weight; a new one if the trace never read it."""
         if id(weight) not in self._named:
-            shape = tuple(map(Expr.of, weight.shape))
+            shape = self.symbols.shape(weight.shape)
             dtype = str(weight.dtype).removeprefix("torch.")
             self._named[id(weight)] = Tensor(name, shape, dtype, "param", weight.requires_grad)
         return self._named[id(weight)]
@@ -108,7 +108,7 @@ class WeightOwners:
         """The outermost submodules of which no part was called, one for each kind, if they have weights to own."""
         by_kind: dict[Hashable, Idle] = {}
         for idle in self._outermost():
-            shapes = tuple((name, tuple(weight.shape), weight.dtype) for name, weight in idle.parameters)
+            shapes = tuple((name, self.symbols.shape(weight.shape), weight.dtype) for name, weight in idle.parameters)
             kind = (re.sub(r"\d+", "", idle.path), type(idle.module), shapes)
             first = by_kind.setdefault(kind, replace(idle, copies=0))
             by_kind[kind] = replace(first, copies=first.copies + 1)

@@ -1,0 +1,100 @@
+"""One model in a letter from models at some of its values, and one in several letters from models in one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from shapeviz.expr import Expr, floor, total
+from shapeviz.ir import Condition, Model
+from shapeviz.tracing.combine_trees import Combined, UnlikeTreesError
+from shapeviz.tracing.interpolate_trees import NoPolynomialError, interpolated
+
+TRIED = "its smallest value that was run"  # in place of a line of code
+
+
+class DecidedError(Exception):
+    """Other letters decide how the trees change with one: they are in `conditions` that only some runs met."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        super().__init__("; ".join(condition.text for condition in conditions))
+        self.conditions = tuple(conditions)
+
+
+def put_back(letter: str, wanted: Mapping[str, int], models: Mapping[int, Model]) -> Model:
+    """One model of several, each at a value of the letter. Raises UnlikeTreesError."""
+    first = next(iter(models.values()))
+    values = [*models]
+    try:
+        parts = interpolated(letter, {value: _parts(model, letter) for value, model in models.items()})
+    except NoPolynomialError:
+        raise
+    except UnlikeTreesError:
+        if odd := _odd_conditions(models.values()):
+            raise DecidedError(odd) from None
+        raise
+    sizes = {**first.sizes.values, letter: wanted.get(letter, values[0])}
+    return _with(first, parts, sizes, _tried(letter, values[0], values[1] - values[0]), {letter})
+
+
+def _odd_conditions(models: Iterable[Model]) -> list[Condition]:
+    """The conditions that some models have and others have not."""
+    met = [{condition.text: condition for condition in model.sizes.conditions} for model in models]
+    shared = set(met[0]).intersection(*met[1:])
+    return [condition for own in met for text, condition in own.items() if text not in shared]
+
+
+def joined(base: Model, in_one: Mapping[str, Model], joint: Model, moved: Mapping[str, int]) -> Model:
+    """The model in all letters from those in one letter each. Raises UnlikeTreesError if the joint run disagrees.
+
+    base: with all letters at their first value. joint: with all of them at the values `moved`.
+    """
+
+    def sizes(values: Sequence[Expr]) -> Expr:
+        own, *each, both = values
+        changed = [one for one in each if one != own]
+        result = changed[0] if len(changed) == 1 else own + total(one - own for one in changed)
+        if result.subs(moved) != both:
+            raise UnlikeTreesError(f"{result} would be {result.subs(moved)} where it is {both}")
+        return result
+
+    def text(values: Sequence[str]) -> str:
+        own, *each, _ = values
+        return next((one for one in each if one != own), own)
+
+    letters = [*in_one]
+    trees = [_parts(model, *letters) for model in (base, *in_one.values(), joint)]
+    parts = Combined(sizes, text).of(trees)
+    values = {**base.sizes.values, **{name: model.sizes.values[name] for name, model in in_one.items()}}
+    tried = [condition for model in in_one.values() for condition in model.sizes.conditions if condition.line == TRIED]
+    return _with(base, parts, values, tried, set(letters))
+
+
+def _parts(model: Model, *letters: str) -> tuple[Any, ...]:
+    """What of a model has formulas or sizes in it: its tree, its conditions, its notes."""
+    own = tuple(f"{letter} is traced as the number" for letter in letters)
+    conditions = tuple(condition for condition in model.sizes.conditions if condition.line != TRIED)
+    notes = tuple(note for note in model.notes if not note.startswith(own) and not note.endswith(f"({TRIED})"))
+    return model.root, conditions, notes
+
+
+def _with(
+    model: Model, parts: tuple[Any, ...], values: Mapping[str, int], tried: Sequence[Condition], letters: set[str]
+) -> Model:
+    root, conditions, notes = parts
+    pinned = {name: why for name, why in model.sizes.pinned.items() if name not in letters}
+    notes += tuple(f"holds for {condition.text} ({condition.line})" for condition in tried)
+    sizes = replace(model.sizes, values=values, pinned=pinned, conditions=(*conditions, *tried))
+    return replace(model, root=root, notes=notes, sizes=sizes)
+
+
+def _tried(letter: str, first: int, step: int) -> list[Condition]:
+    """For which values of a letter its formulas are proved: from the first one tried on, in its steps."""
+    own = Expr.symbol(letter)
+    met = [Condition(f"{letter} ≥ {first}", own, "≥", Expr.of(first), TRIED)] * (first > 1)
+    if step > 1:
+        steps = (own - first) / step
+        text = f"{letter} = {first}, {first + step}, {first + 2 * step}, …"
+        met.append(Condition(text, floor(steps), "=", steps, TRIED))
+    return met
