@@ -32,8 +32,8 @@ class Symbols:
 
     A hint is the size at which torch decides the branches of the module: the user's size, moved a little where it
     equals another name's hint or a number of the module itself, so that nothing is taken for equal by accident.
-    `numbers` are dimensions that are plain numbers in this run. exact: the user's sizes are not moved. given: hints that
-    are taken as they are.
+    `numbers` are dimensions that are plain numbers in this run. exact: the user's sizes are not moved. given: hints
+    that are taken as they are.
     """
 
     def __init__(

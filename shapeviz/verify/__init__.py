@@ -21,7 +21,7 @@ def verify(model: Model, *, for_all: bool = False) -> tuple[Check, ...]:
 
     The checks come in the order of the walk; those of the whole have the path "model". A model that was traced is
     compared with torch's own counter over the same module, one of a configuration with the model that transformers
-    builds of it.
+    builds of it, one of a class with letters with fresh instances at random sizes.
 
     for_all: compare the totals as polynomials in every size at once instead, with those that are interpolated from
     small instances of PyTorch's class (shapeviz.interpolation); not of a module, the sizes of which are numbers.
@@ -33,10 +33,13 @@ def verify(model: Model, *, for_all: bool = False) -> tuple[Check, ...]:
     if origin is None:
         raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
     if for_all:
-        if origin.door is Door.MODULE:
+        if origin.door is Door.MODULE and origin.trace.setting.request.blueprint:
+            for_all = False  # what is proved of a class is proved for all sizes
+        elif origin.door is Door.MODULE:
             raise InputError(
                 f"{model.name} has one size: for all sizes a configuration's model is proved, and one built from sizes"
             )
+    if for_all:
         with requiring("verify", "torch", *(["transformers"] if origin.door is Door.CONFIGURATION else [])):
             import_module("torch")
         from shapeviz.verify import all_sizes
@@ -44,6 +47,10 @@ def verify(model: Model, *, for_all: bool = False) -> tuple[Check, ...]:
         return all_sizes.prove(model, origin)
     match origin.door:
         case Door.MODULE:
+            if origin.trace.setting.request.blueprint:
+                from shapeviz.verify import class_proof
+
+                return class_proof.prove(model, origin.trace)
             from shapeviz.verify import trace_proof
 
             return trace_proof.prove(model, origin.trace)
