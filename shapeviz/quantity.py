@@ -11,8 +11,8 @@ from typing import Any
 from shapeviz.errors import ConditionError, InputError
 from shapeviz.expr import Expr, ExprLike, notation
 from shapeviz.expr.polynomial import Number as Number
-from shapeviz.ir import Sizes, checked_size
 from shapeviz.quotient import Quotient
+from shapeviz.sizes import Sizes, checked_size
 
 SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 COUNT = re.compile(r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9][0-9_]*)(?:\.[0-9]+)?) ?([KMBGTPE]?)", re.IGNORECASE)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent / "shapeviz"
 LEFT_TO_RIGHT = """
 errors files plugins schemas published
 symbols keys
-expr layer_order tensor interpolation
+expr layer_order tensor sizes interpolation
 ir lang blocks models
 fold analysis analyses wiring quotient quantity tally column report comparison
 wording figure page nets

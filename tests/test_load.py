@@ -310,7 +310,7 @@ def told(*words: str, code: int = 2) -> str:
 
 def test_a_module_is_traced_as_the_flags_say(asked: dict[str, Any]) -> None:
     result = invoke("params", "model.py:build", "--input", "float32[B,3]", "--input", "mask:{a: bool[B,S]}", "--batch",
-                    "8", "--size", "S=4096", "--name", "d_model=3", "--training", "--input-grad", "--json")  # fmt: skip
+                    "8", "--size", "S=4096", "--training", "--input-grad", "--json")  # fmt: skip
     assert 0 == result.exit_code, result.stderr
     assert "transformer" == json.loads(result.stdout)["model"]["name"]
     assert "forward prints" in result.stderr
@@ -320,7 +320,7 @@ def test_a_module_is_traced_as_the_flags_say(asked: dict[str, Any]) -> None:
         "positional": (parse("float32[B,3]"),),
         "forward": {"mask": {"a": parse("bool[B,S]")}},
         "sizes": {"S": 4096, "B": 8},
-        "names": {"d_model": 3},
+        "vary": None,
         "training": True,
         "saved": False,
         "input_grad": True,
@@ -340,10 +340,12 @@ def test_inputs_require_gradients_where_memory_is_asked_for(asked: dict[str, Any
 
 
 def test_a_module_is_read_by_the_library_too(asked: dict[str, Any]) -> None:
-    read("model.py:build", inputs="float32[B,3]", sizes={"B": 3}, names={"d": 4}, training=True)
-    assert ((parse("float32[B,3]"),), {"B": 3}, {"d": 4}, True) == tuple(
-        asked[name] for name in ("positional", "sizes", "names", "training")
+    read("model.py:build", inputs="float32[B,3]", sizes={"B": 3}, training=True)
+    assert ((parse("float32[B,3]"),), {"B": 3}, True) == tuple(
+        asked[name] for name in ("positional", "sizes", "training")
     )
+    with pytest.raises(InputError, match="names has ended"):
+        read("model.py:build", inputs="float32[B,3]", names={"d": 4})
     with pytest.raises(InputError, match="d_model is a size of models that are built from sizes"):
         read("model.py:build", d_model=3)
     for size in (0, True, 1.5, "x", 10**5000):
@@ -386,11 +388,11 @@ def test_strict_says_what_is_not_counted_after_the_result(asked: dict[str, Any])
         (f"--size B={'9' * 30}", "the largest size of a tensor"),
         (f"--size B={'9' * 5000}", "the largest size of a tensor"),
         ("--size B", "write it as NAME=N, for instance --size B=32"),
-        ("--name =3", "write it as NAME=N"),
-        ("--name d-model=3", "'d-model' cannot name a dimension"),
+        ("--name d_model=3", "--vary dim,heads"),
+        ("--vary d-model", "name arguments of the class"),
+        ("--vary dim,dim", "dim is given twice"),
         ("--size class=3", "'class' cannot name a dimension"),
         ("--size B=1 --size B=2", "--size B=2: B is given twice, first as 1"),
-        ("--size B=1 --name B=2", "B is a size (1) and a name for 2"),
         ("--size Q=1", "size Q=1: no input has a dimension Q; known: B"),
         ("--input mask:f32[B] --input mask:f32[B]", "mask is given twice"),
         ("--input flaot32[B]", "did you mean 'float32'?"),
@@ -405,7 +407,7 @@ def test_a_slip_in_the_flags_of_a_module_is_explained(asked: dict[str, Any], lin
     ("line", "said"),
     [
         ("--input float32[B]", "--input float32[B] is for a PyTorch module"),
-        ("--name d=3", "--name d=3 is for a PyTorch module"),
+        ("--vary dim", "--vary dim is for a PyTorch module"),
         ("--training", "--training is for a PyTorch module"),
         ("--input-grad", "--input-grad is for a PyTorch module"),
         ("--no-input-grad", "--no-input-grad is for a PyTorch module"),

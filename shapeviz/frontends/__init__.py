@@ -91,6 +91,10 @@ def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
 
 def _options(source: str, settings: Mapping[str, Any]) -> from_torch.TraceOptions:
     known = ("inputs", "sizes", "vary", "training", "input_grad", "saved", "run")
+    if "names" in settings:
+        from shapeviz.tracing import NO_NAMES
+
+        raise InputError(NO_NAMES)
     for name in settings:
         if name not in known:
             raise InputError(f"{name} is a size of models that are built from sizes; {source} takes {', '.join(known)}")

@@ -40,7 +40,12 @@ from shapeviz.ir import Model
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["trace"]
+__all__ = ["NO_NAMES", "trace"]
+
+NO_NAMES = (
+    "names has ended: a number of a module has no name, since the same number may mean another size; "
+    "give the class and its arguments as letters, vary=['dim', 'heads']"
+)
 
 
 def trace(
@@ -56,6 +61,7 @@ def trace(
     name: str = "",
     source: str = "",
     forward: Mapping[str, object] | None = None,
+    names: object = None,
     **by_name: object,
 ) -> Model:
     """The symbolic model of any `torch.nn.Module`: its shapes, parameters and costs in the dimensions that you name.
@@ -88,6 +94,8 @@ def trace(
     from shapeviz.tracing.trace_module import trace_module
     from shapeviz.tracing.trace_request import TraceRequest, prepared
 
+    if names is not None:
+        raise InputError(NO_NAMES)
     plan = module if isinstance(module, Blueprint) else None
     if vary is not None:
         if isinstance(module, nn.Module) or not callable(module):

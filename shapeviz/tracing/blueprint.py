@@ -12,6 +12,7 @@ from torch import nn
 
 from shapeviz.errors import InputError, nearest
 from shapeviz.expr import Expr
+from shapeviz.expr.solve import solve
 from shapeviz.tracing import meta_device
 from shapeviz.tracing.admissible_sizes import admissible
 from shapeviz.tracing.branch_conditions import lines_of_settled
@@ -30,7 +31,8 @@ class Blueprint:
     sizes: the letters at the sizes that the arguments have by default, where that is known. given: further arguments,
     as they are. meanings: what the letters stand for, for a legend. settled: letters that building takes for numbers,
     each with its line of code. periods: of a letter that counts layers, how many there are until their kinds recur.
-    hints: sizes at which it can be built, and branches are decided, no two alike if that can be.
+    hints: sizes at which it can be built, and branches are decided, no two alike if that can be. chosen: somebody asked
+    for these letters, so that one which the class ignores is worth a word.
     """
 
     make: Callable[..., object]
@@ -42,6 +44,7 @@ class Blueprint:
     settled: Mapping[str, str] = field(default_factory=dict)
     periods: Mapping[str, int] = field(default_factory=dict)
     hints: Mapping[str, int] = field(default_factory=dict)
+    chosen: bool = False
 
     @property
     def letters(self) -> list[str]:
@@ -157,7 +160,9 @@ def blueprint(
         raise InputError(
             f"{name} needs the argument{'s' * (len(needed) > 1)} {', '.join(needed)} as well: --vary {more}"
         )
-    return Blueprint(make, name, arguments, _solved(arguments, defaults), dict(given or {}), _meanings(name, arguments))
+    return Blueprint(
+        make, name, arguments, _solved(arguments, defaults), dict(given or {}), _meanings(name, arguments), chosen=True
+    )
 
 
 def integers(make: Callable[..., object]) -> list[str]:
@@ -197,22 +202,6 @@ def _solved(arguments: Mapping[str, Expr], defaults: Mapping[str, object]) -> di
     return sizes
 
 
-def solve(expr: Expr, value: int) -> dict[str, int]:
-    """The only letter of an expression that is linear in it, at which it has a value; nothing where there is none.
-
-    >>> solve(Expr.of("c") * 2 + 1, 65), solve(Expr.of("c") * 2, 65), solve(Expr.of("a") * "b", 6)
-    ({'c': 32}, {}, {})
-    """
-    if len(expr.names) != 1:
-        return {}
-    (name,) = expr.names
-    slope, rest = expr.subs({name: 1}) - expr.subs({name: 0}), expr.subs({name: 0})
-    if slope.at() == 0 or expr != slope * name + rest:
-        return {}
-    found = (value - rest.at()) / slope.at()
-    return {name: int(found)} if found == int(found) and found > 0 else {}
-
-
 def _meanings(name: str, arguments: Mapping[str, Expr]) -> dict[str, str]:
     """What each letter means: an argument of the class, or part of one."""
     meanings: dict[str, str] = {}
@@ -221,11 +210,3 @@ def _meanings(name: str, arguments: Mapping[str, Expr]) -> dict[str, str]:
             text = f"{name}'s argument" if str(expr) == key else f"{key} = {expr} of {name}"
             meanings.setdefault(letter, text)
     return meanings
-
-
-def pinned(plan: Blueprint, numbers: Mapping[str, int]) -> Blueprint:
-    """The same with some letters as numbers."""
-    arguments = {key: expr.subs(numbers) for key, expr in plan.arguments.items()}
-    letters = {key: expr for key, expr in arguments.items() if expr.names}
-    given = {key: int(expr.at()) for key, expr in arguments.items() if not expr.names}
-    return replace(plan, arguments=letters, given={**plan.given, **given})

@@ -71,6 +71,21 @@ def joined(base: Model, in_one: Mapping[str, Model], joint: Model, moved: Mappin
     return _with(base, parts, values, tried, set(letters))
 
 
+def without_effect(model: Model, letters: Iterable[str]) -> Model:
+    """The model with a note for every letter that no size, cost or condition depends on: the class ignores it."""
+    seen: set[str] = set(model.sizes.pinned)
+
+    def look(sizes: Sequence[Expr]) -> Expr:
+        seen.update(sizes[0].names)
+        return sizes[0]
+
+    Combined(look).of([(model.root, model.sizes.conditions)])
+    notes = (
+        f"{letter} is ignored: nothing that the class builds depends on it" for letter in letters if letter not in seen
+    )
+    return replace(model, notes=(*model.notes, *notes))
+
+
 def _parts(model: Model, *letters: str) -> tuple[Any, ...]:
     """What of a model has formulas or sizes in it: its tree, its conditions, its notes."""
     own = tuple(f"{letter} is traced as the number" for letter in letters)

@@ -161,7 +161,7 @@ def _layers() -> list[type]:
 
 
 def nothing(module: nn.Module) -> None:
-    return None
+    """In place of a method that draws initial values."""
 
 
 def _deepcopy(tensor: Tensor, memo: dict[int, Tensor]) -> Tensor:
@@ -189,6 +189,7 @@ def _changed(namespace: dict[str, Any], values: Mapping[str, object]) -> Iterato
 
 @contextmanager
 def attribute(owner: type, name: str, value: object) -> Iterator[None]:
+    """An attribute of a class, another one meanwhile."""
     before = vars(owner).get(name)
     setattr(owner, name, value)
     try:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from shapeviz.tracing.asks_first import squeeze, squeeze_, tensor_split
-from shapeviz.tracing.lend_python import number_without_data
+from shapeviz.tracing.counted_by_letters import histc, one_hot, tensor
 from shapeviz.tracing.multiply_adds import Products
 from shapeviz.tracing.torch_private import Size
 
@@ -267,25 +267,6 @@ def recurrent(
     shapes = [[*rows, width * directions], *(state.shape for state in states)]
     results: tuple[Tensor, ...] = Recurrence.apply(cost, backward_cost, shapes, x, *weights)  # type: ignore[no-untyped-call]
     return results
-
-
-def tensor(data: object, *rest: object, **settings: object) -> object:
-    """A tensor of one symbolic number: torch's own takes it for the number that it stands for while it runs."""
-    if isinstance(data, torch.SymInt | torch.SymFloat):
-        return number_without_data(data, *rest, **settings)
-    return torch.tensor(data, *rest, **settings)  # type: ignore[arg-type]
-
-
-def histc(x: Tensor, bins: Size = 100, *rest: object, **settings: object) -> Tensor:
-    """How many elements fall into each of some bins: their number may be a letter."""
-    return x.new_empty(bins)
-
-
-def one_hot(x: Tensor, num_classes: Size = -1) -> Tensor:
-    """[…] integers as [… num_classes] zeros and ones, whose number may be a letter."""
-    if isinstance(num_classes, torch.SymInt):
-        return torch.empty((*x.shape, num_classes), dtype=torch.int64, device=x.device)
-    return torch.nn.functional.one_hot(x, num_classes)
 
 
 # By the name of torch's function, as a function mode sees it.

@@ -85,7 +85,7 @@ def trace_class(
         else:
             more = _deciding(_unmet(model, {}, indifferent), free)
             if not more:
-                return _without(model, indifferent)
+                return _with_reasons(_without(model, indifferent), numbers)
         deciding, stay = {**deciding, **more}, {}  # with these as numbers there may be formulas in others
 
 
@@ -132,6 +132,15 @@ def _without(model: Model, texts: Container[str]) -> Model:
     gone = tuple(f"holds for {c.text} " for c in model.sizes.conditions if c.text in texts)
     notes = tuple(note for note in model.notes if not note.startswith(gone))
     return replace(model, sizes=replace(model.sizes, conditions=met), notes=notes)
+
+
+def _with_reasons(model: Model, numbers: Mapping[str, Number]) -> Model:
+    """The model with why each of these letters is a number in it: a run may have been made for another reason."""
+    told = {name: f"{name} is traced as the number {number.size}: " for name, number in numbers.items()}
+    notes = [note for note in model.notes if not note.startswith(tuple(told.values()))]
+    notes += [told[name] + number.reason for name, number in numbers.items()]
+    pinned = {**model.sizes.pinned, **{name: number.reason for name, number in numbers.items()}}
+    return replace(model, notes=tuple(notes), sizes=replace(model.sizes, pinned=pinned))
 
 
 def _once(run: Run) -> Run:

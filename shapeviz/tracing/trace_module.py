@@ -18,6 +18,7 @@ from shapeviz.tracing.exact_quotients import ExactQuotients
 from shapeviz.tracing.explain_failure import explained
 from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.folding import UnlikeError
+from shapeviz.tracing.interpolate_models import without_effect
 from shapeviz.tracing.messages import words
 from shapeviz.tracing.passes import Number, Setting, passes
 from shapeviz.tracing.structure import LETTER, WHY, structure
@@ -44,7 +45,8 @@ def trace_module(request: TraceRequest, name: str, source: str) -> Model:
         request = replace(request, blueprint=tried)
         run_with = partial(_with_numbers_of_class, request, name, source)
         try:
-            return trace_class(request.letters, request.known, tried.settled, run_with, tried.periods)
+            model = trace_class(request.letters, request.known, tried.settled, run_with, tried.periods)
+            return without_effect(model, request.letters) if tried.chosen else model
         except AlikeError:
             continue
         except ShapevizError as error:
@@ -119,7 +121,9 @@ def _unrun(setting: Setting, name: str, source: str) -> Model:
         root = Combined(lambda sizes: exact(sizes[0])).of([root])
     return Model(
         name=name, title=f"{name}, not run", source=source, root=root,
-        sizes=Sizes(values, pinned=setting.reasons, conditions=tuple(exact.conditions)),
+        sizes=Sizes(
+            values, pinned=setting.reasons, conditions=tuple(exact.conditions), arguments=plan.arguments if plan else {}
+        ),
         legend=plan.meanings if plan else {},
         missing={LETTER: WHY}, notes=(*setting.notes, "forward was not traced: --input describes its inputs"),
     )  # fmt: skip

@@ -10,8 +10,9 @@ from torch import nn
 
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
+from shapeviz.expr.solve import solve
 from shapeviz.tracing import huggingface
-from shapeviz.tracing.blueprint import Blueprint, solve
+from shapeviz.tracing.blueprint import Blueprint
 from shapeviz.tracing.input_values import from_text
 from shapeviz.tracing.lend_module import uncompiled
 from shapeviz.tracing.limits import MOST_DIMENSIONS

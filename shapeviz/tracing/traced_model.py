@@ -64,6 +64,7 @@ def model_of(
             {**variables, **numbers},
             pinned=setting.reasons,
             conditions=held,
+            arguments=request.blueprint.arguments if request.blueprint else {},
         ),
         legend={
             **dict.fromkeys([*variables, *numbers], "input dimension"),

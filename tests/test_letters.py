@@ -1,0 +1,300 @@
+"""A class with letters for its arguments: what is built and run with symbols equals fresh instances with numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import Tensor, nn  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
+import shapeviz  # noqa: E402
+from shapeviz.cli._app import app  # noqa: E402
+from shapeviz.errors import InputError, SizeError  # noqa: E402
+from shapeviz.expr import Expr  # noqa: E402
+from shapeviz.ir import Model  # noqa: E402
+
+IMAGE = {"x": "float32[B,3,H,W]"}
+
+
+class Double(nn.Sequential):
+    """Two convolutions, as a U-Net has them at every level."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__(nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.Conv2d(b, b, 3, padding=1))
+
+
+class UNet(nn.Module):
+    """Ronneberger et al. 2015, figure 1: every level has half the size and twice the channels."""
+
+    def __init__(self, channels: int = 8, depth: int = 2, classes: int = 5, unused: int = 3) -> None:
+        super().__init__()
+        widths = [channels * 2**i for i in range(depth + 1)]
+        self.down = nn.ModuleList(Double(a, b) for a, b in zip([3, *widths], widths, strict=False))
+        pairs = [*pairwise(widths)][::-1]
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairs)
+        self.join = nn.ModuleList(Double(b, a) for a, b in pairs)
+        self.head = nn.Conv2d(channels, classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = []
+        for level in self.down:
+            x = level(x)
+            skips.append(x)
+            x = nn.functional.max_pool2d(x, 2)
+        x = skips.pop()
+        for up, join in zip(self.up, self.join, strict=True):
+            x = join(torch.cat([skips.pop(), up(x)], 1))
+        out: Tensor = self.head(x)
+        return out
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward network, with residual connections."""
+
+    def __init__(self, dim: int, heads: int, mlp: int) -> None:
+        super().__init__()
+        self.heads, self.width = heads, int(dim / heads)
+        self.norm, self.qkv, self.proj = nn.LayerNorm(dim), nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, mlp), nn.GELU(), nn.Linear(mlp, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, n, d = x.shape
+        q, k, v = self.qkv(self.norm(x)).reshape(b, n, 3, self.heads, self.width).permute(2, 0, 3, 1, 4)
+        x = x + self.proj((q @ k.mT).softmax(-1).matmul(v).transpose(1, 2).reshape(b, n, d))
+        out: Tensor = x + self.mlp(x)
+        return out
+
+
+class ViT(nn.Module):
+    """Dosovitskiy et al. 2021, equations 1 to 4."""
+
+    def __init__(self, dim: int = 24, heads: int = 3, mlp: int = 40, patch: int = 4, depth: int = 2) -> None:
+        super().__init__()
+        assert dim % heads == 0
+        self.patch, self.cls = nn.Conv2d(3, dim, patch, patch), nn.Parameter(torch.zeros(1, 1, dim))
+        self.blocks = nn.Sequential(*(Block(dim, heads, mlp) for _ in range(depth)))
+        self.head = nn.Linear(dim, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).mT
+        x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1)
+        out: Tensor = self.head(self.blocks(x)[:, 0])
+        return out
+
+
+class Low(nn.Module):
+    """A linear layer with a low-rank addition (Hu et al. 2022, equation 3): the rank equals the heads of nothing."""
+
+    def __init__(self, width: int = 16, rank: int = 16) -> None:
+        super().__init__()
+        self.w, self.a, self.b = nn.Linear(width, width), nn.Linear(width, rank, False), nn.Linear(rank, width, False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.w(x) + self.b(self.a(x))
+        return out
+
+
+class Kernel(nn.Module):
+    """A convolution whose side only C++ sees as a number, in a list."""
+
+    def __init__(self, c: int = 4, side: int = 3) -> None:
+        super().__init__()
+        self.c, self.sides = nn.Conv2d(3, c, [*range(side, side + 1)] * 2, padding=side // 2), [0] * side
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.c(x)
+        return out
+
+
+Given = tuple[Callable[..., nn.Module], Any, Mapping[str, Any], Callable[[Random], dict[str, int]]]
+
+
+def multiple(draw: Random, *names: str) -> dict[str, int]:
+    """Random sizes, the first a multiple of the second."""
+    sizes = {name: draw.randint(1, 9) for name in names}
+    return {**sizes, names[0]: sizes[names[1]] * draw.randint(1, 9)}
+
+
+CLASSES: dict[str, Given] = {
+    "U-Net": (UNet, ["channels", "classes"], IMAGE, lambda r: {"channels": r.randint(1, 20), "classes": 7}),
+    "U-Net, an expression": (
+        UNet, {"channels": "2*c", "classes": "n"}, IMAGE, lambda r: {"channels": 2 * r.randint(1, 9), "classes": 3},
+    ),
+    "ViT": (
+        ViT, ["dim", "heads", "mlp", "patch", "depth"], IMAGE,
+        lambda r: {**multiple(r, "dim", "heads", "mlp"), "patch": r.randint(1, 8), "depth": r.randint(2, 7)},
+    ),
+    "LoRA": (Low, ["width", "rank"], {"x": "float32[B,width]"}, lambda r: {"width": r.randint(1, 99), "rank": 7}),
+    "nn.Transformer": (
+        nn.Transformer, ["d_model", "nhead", "dim_feedforward", "num_encoder_layers"],
+        {"src": "float32[S,B,d_model]", "tgt": "float32[T,B,d_model]"},
+        lambda r: {**multiple(r, "d_model", "nhead", "dim_feedforward"), "num_encoder_layers": r.randint(2, 4)},
+    ),
+}  # fmt: skip
+SIZES = {"B": 2, "S": 5, "T": 3, "H": 24, "W": 16}
+
+
+@cache
+def traced(name: str) -> Model:
+    make, vary, inputs, _ = CLASSES[name]
+    return shapeviz.trace(make, vary=vary, forward=inputs)
+
+
+def counted(module: nn.Module, inputs: Mapping[str, str], sizes: Mapping[str, int]) -> int:
+    """What torch's own counter counts of a forward pass on tensors without data."""
+    tensors = {}
+    for name, spec in inputs.items():
+        dims = [int(dim) if dim.isdigit() else sizes[dim] for dim in re.findall(r"[\w]+", spec.partition("[")[2])]
+        tensors[name] = torch.empty(dims, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        module(**tensors)
+    return int(counter.get_total_flops())
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_formulas_equal_fresh_instances_at_sizes_drawn_at_random(name: str) -> None:
+    make, _, inputs, draw = CLASSES[name]
+    report, random = shapeviz.measure(traced(name)), Random(1)
+    for i in range(25):
+        sizes = draw(random)
+        with torch.device("meta"):
+            module = make(**sizes)
+        assert sum(weight.numel() for weight in module.parameters()) == report.total["params"].at(sizes), sizes
+        if i < 3:
+            own = {n: s for n, s in SIZES.items() if n in report.sizes.numbers}
+            assert counted(module, inputs, {**own, **sizes}) == report.total["flops"].at({**sizes, **own}), sizes
+
+
+def test_the_formula_of_a_convolution_has_its_kernel_as_a_number() -> None:
+    # 8·3·3 weights for each channel that comes in, and 8 biases
+    model = shapeviz.trace(lambda c=3: nn.Conv2d(c, 8, 3), "float32[B,c,32,32]", vary=["c"])
+    assert 72 * Expr.of("c") + 8 == shapeviz.measure(model).total["params"]
+
+
+def test_a_number_of_a_plain_module_stays_a_number() -> None:
+    report = shapeviz.measure(shapeviz.trace(nn.Conv2d(3, 8, 3), "float32[B,3,3,3]", sizes={"B": 3}))
+    assert Expr.of(224) == report.total["params"]
+    assert (Expr.of("B"), 8, 1, 1) == report.rows[-1].dims
+
+
+def test_every_shape_and_cost_of_a_vision_transformer_is_in_the_letters_of_its_class() -> None:
+    report = shapeviz.measure(traced("ViT"))
+    assert "3·patch²·dim + dim" == str(report.row("patch").cells["params"].each)
+    assert "depth" == str(report.row("blocks.0").repeat)
+    assert "dim divisible by heads" in {condition.text for condition in report.sizes.conditions}
+    assert {"B", "H", "W", "dim", "heads", "mlp", "patch", "depth"} == report.sizes.numbers.keys()
+    assert not any(re.search(r"\bs\d+\b", str(size)) for row in report.rows for size in row.dims)
+
+
+def test_a_class_that_builds_another_tree_at_each_depth_is_traced_anew_there() -> None:
+    model = shapeviz.trace(UNet, vary=["channels", "depth"], x="float32[B,3,H,W]")
+    assert "what is built changes with it" in model.sizes.pinned["depth"]
+    with torch.device("meta"):
+        module = UNet(channels=6, depth=3)
+    assert sum(w.numel() for w in module.parameters()) == shapeviz.measure(model).total["params"].at(
+        channels=6, depth=3
+    )
+
+
+def test_a_size_is_set_by_its_letter_or_by_the_argument_that_it_is_part_of() -> None:
+    total = shapeviz.measure(traced("U-Net, an expression")).total["params"]
+    assert total.at(c=16, n=3) == total.at(channels=32, classes=3)
+    with pytest.raises(SizeError, match=r"channels is 2·c, which it cannot be"):
+        total.at(channels=33)
+
+
+def test_sizes_that_break_a_condition_of_the_class_are_refused_in_its_own_words() -> None:
+    with pytest.raises(InputError, match="AssertionError"):
+        shapeviz.measure(traced("ViT")).total["params"].at(dim=25, heads=3)
+
+
+def test_a_letter_that_must_be_a_number_is_put_back_where_its_formula_is_known() -> None:
+    report = shapeviz.measure(shapeviz.trace(Kernel, vary=["c", "side"], x="float32[B,3,H,W]"))
+    assert "3·c·side² + c" == str(report.total["params"])
+    assert {"c", "side"} <= report.sizes.numbers.keys() - report.sizes.pinned.keys()
+
+
+def test_an_argument_that_the_class_ignores_is_said_to_be() -> None:
+    model = shapeviz.trace(UNet, vary=["channels", "unused"], x="float32[B,3,H,W]")
+    assert ["unused is ignored: nothing that the class builds depends on it"] == [
+        n for n in model.notes if "unused" in n
+    ]
+
+
+def test_the_built_model_is_proved_and_a_planted_mistake_is_found() -> None:
+    model = traced("LoRA")
+    assert all(check.ok for check in shapeviz.verify(model))
+
+    class Longer(Low):
+        """One bias more than the class that was traced."""
+
+        def __init__(self, width: int = 16, rank: int = 16) -> None:
+            super().__init__(width, rank)
+            self.b = nn.Linear(rank, width)
+
+    from dataclasses import replace
+
+    assert model.origin is not None
+    traced_as = model.origin.trace
+    request = traced_as.setting.request
+    other = replace(request, blueprint=replace(request.blueprint, make=Longer))
+    setting = replace(traced_as.setting, request=other)
+    wrong = replace(model, origin=replace(model.origin, trace=replace(traced_as, setting=setting)))
+    assert ["params"] == [check.quantity for check in shapeviz.verify(wrong) if not check.ok]
+
+
+def no_arguments() -> nn.Module:
+    return nn.Linear(2, 2)
+
+
+def required(dim: int, heads: int) -> nn.Module:
+    return Block(dim, heads, 4 * dim)
+
+
+def in_words(size: str = "small", dim: int = 8, dropout: bool = True) -> nn.Module:
+    return nn.Linear(dim, 8)
+
+
+@pytest.mark.parametrize(
+    ("make", "vary", "said"),
+    [
+        (no_arguments, ["dim"], "no_arguments has no argument 'dim' to vary; it has none"),
+        (in_words, ["dimm"], "did you mean 'dim'?"),
+        (in_words, ["size"], "size is 'small' by default, no integer that could be a letter; its integers are dim"),
+        (in_words, ["dropout"], "dropout is a switch by default"),
+        (required, ["dim"], "required needs the argument heads as well: --vary dim,heads"),
+        (nn.Linear(2, 2), ["in_features"], "vary takes a class or a factory"),
+        (in_words, {"dim": "8"}, "there is no letter in it"),
+        (in_words, {"dim": 2.5}, "an expression in letters is needed"),
+        (lambda dim=3: 3, ["dim"], "returns an int: an nn.Module is needed"),
+        (lambda dim=3: nn.Linear(dim, 1).cuda(), ["dim"], "cannot be built with letters for dim"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_one_message(make: Any, vary: Any, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        shapeviz.trace(make, "float32[B,8]", vary=vary)
+
+
+def test_arguments_without_defaults_get_sizes_that_the_class_takes() -> None:
+    report = shapeviz.measure(shapeviz.trace(required, "float32[B,S,dim]", vary=["dim", "heads"]))
+    # norm 2·d, four matrices of d² and their biases, 8·d² + 5·d of the feed-forward network
+    assert 12 * Expr.of("dim") ** 2 + 11 * Expr.of("dim") == report.total["params"]
+
+
+def test_the_command_line_takes_classes_with_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["params", "torch.nn:Linear", "--vary", "in_features,out_features=4*k", "--json"])
+    assert 0 == result.exit_code, result.stderr
+    assert '"4*k*in_features + 4*k"' in result.stdout
+    result = CliRunner().invoke(app, ["params", "torch.nn:Linear", "--name", "in_features=3"])
+    assert (2, True) == (result.exit_code, "--vary dim,heads" in result.stderr)
