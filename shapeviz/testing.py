@@ -56,7 +56,8 @@ def check(
         with _watched(module, keys):
             model = trace(module, *inputs, sizes=sizes, **named_inputs)
     except TraceError as error:
-        raise AssertionError(f"{type(module).__name__} cannot be traced\n  {error}") from error
+        name = getattr(module, "__name__", type(module).__name__)
+        raise AssertionError(f"{name} cannot be traced\n  {error}") from error
     report = measure(model)
     expected = {name: value for name, value in (("returns", wanted), ("flops", formula)) if value is not None}
     for name, value in expected.items():
@@ -159,7 +160,7 @@ def _places(value: object, path: str) -> Iterator[str]:
 @contextmanager
 def _watched(module: Any, keys: list[str]) -> Iterator[None]:
     """Notes the places of the outputs when the module is called."""
-    if not hasattr(module, "register_forward_hook"):
+    if isinstance(module, type) or not hasattr(module, "register_forward_hook"):
         yield
         return
 

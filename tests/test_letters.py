@@ -22,6 +22,7 @@ from shapeviz.cli._app import app  # noqa: E402
 from shapeviz.errors import InputError, SizeError  # noqa: E402
 from shapeviz.expr import Expr  # noqa: E402
 from shapeviz.ir import Model  # noqa: E402
+from shapeviz.testing import check  # noqa: E402
 
 IMAGE = {"x": "float32[B,3,H,W]"}
 
@@ -289,6 +290,13 @@ def test_arguments_without_defaults_get_sizes_that_the_class_takes() -> None:
     report = shapeviz.measure(shapeviz.trace(required, "float32[B,S,dim]", vary=["dim", "heads"]))
     # norm 2·d, four matrices of d² and their biases, 8·d² + 5·d of the feed-forward network
     assert 12 * Expr.of("dim") ** 2 + 11 * Expr.of("dim") == report.total["params"]
+
+
+def test_an_expectation_in_the_letters_of_a_class_is_checked() -> None:
+    options: dict[str, Any] = {"vary": ["width", "rank"], "returns": "float32[B,width]"}
+    check(Low, "float32[B,width]", flops="2*B*width*(width + 2*rank)", **options)
+    with pytest.raises(AssertionError, match="Low is not as expected"):
+        check(Low, "float32[B,width]", flops="2*B*width*(width + rank)", **options)
 
 
 def test_the_command_line_takes_classes_with_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
