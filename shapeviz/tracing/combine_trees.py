@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from shapeviz.expr import Expr
-from shapeviz.ir import Block
+from shapeviz.ir import Block, Node, Op
 
+Body = tuple[Node, ...]
 Combine = Callable[[Sequence[Expr]], Expr]
 Text = Callable[[Sequence[str]], str]
 
@@ -61,6 +63,8 @@ class Combined:
         changed = {}
         for entry in fields(first):
             column = [getattr(value, entry.name) for value in values]
+            if entry.name == "body":
+                column = _of_one_length(column)
             new = self.of(column, f"{path}.{entry.name}" if entry.name != "body" else path)
             if new is not column[0]:
                 changed[entry.name] = new
@@ -68,3 +72,36 @@ class Combined:
         if isinstance(first, Block):
             self.blocks[first] = made
         return made
+
+
+def _of_one_length(bodies: list[Body]) -> list[Body]:
+    """Bodies that differ in how often they have like operations, as a sum after every layer: each of these counted."""
+    if len({len(body) for body in bodies}) == 1:
+        return bodies
+    counts = [Counter(_like(node) for node in body if isinstance(node, Op)) for body in bodies]
+    differing = {
+        like for like in counts[0] if len({count[like] for count in counts}) > 1 and all(c[like] for c in counts)
+    }
+    return [tuple(_counted(body, count, differing)) for body, count in zip(bodies, counts, strict=True)]
+
+
+def _like(op: Op) -> Hashable:
+    """What makes two operations cost the same."""
+    shapes = tuple((tensor.shape, tensor.dtype) for tensor in (*op.inputs, op.output, *op.others))
+    return op.kind, shapes, op.flops, op.backward, op.saved, op.made, op.view, op.failed
+
+
+def _counted(body: Body, counts: Counter[Hashable], differing: set[Hashable]) -> Iterator[Node]:
+    """The nodes, the first of each of these operations as a block that runs as often as there are of them."""
+    seen: set[Hashable] = set()
+    for node in body:
+        like = _like(node) if isinstance(node, Op) else None
+        if not isinstance(node, Op) or like not in differing:
+            yield node
+        elif like not in seen:
+            seen.add(like)
+            yield Block(
+                name=node.name, kind=node.kind, title=node.equation, role=node.kind, equation=node.equation, citation="",
+                caption=(), inputs=node.inputs, output=node.output, params=(), tied=(), body=(node,),
+                repeat=Expr.of(counts[like]), copies=Expr.of(counts[like]), step=True, others=node.others,
+            )  # fmt: skip
