@@ -100,8 +100,9 @@ def _counted(body: Body, counts: Counter[Hashable], differing: set[Hashable]) ->
             yield node
         elif like not in seen:
             seen.add(like)
+            times = Expr.of(counts[like])
             yield Block(
-                name=node.name, kind=node.kind, title=node.equation, role=node.kind, equation=node.equation, citation="",
-                caption=(), inputs=node.inputs, output=node.output, params=(), tied=(), body=(node,),
-                repeat=Expr.of(counts[like]), copies=Expr.of(counts[like]), step=True, others=node.others,
+                name=node.name, kind=node.kind, title=node.equation, role=node.kind, equation=node.equation,
+                citation="", caption=(), inputs=node.inputs, output=node.output, params=(), tied=(), body=(node,),
+                repeat=times, copies=times, step=True, others=node.others,
             )  # fmt: skip
