@@ -17,8 +17,9 @@ TRIED = "its smallest value that was run"  # in place of a line of code
 class DecidedError(Exception):
     """Other letters decide how the trees change with one: they are in `conditions` that only some runs met."""
 
-    def __init__(self, conditions: Sequence[Condition]) -> None:
+    def __init__(self, letter: str, conditions: Sequence[Condition]) -> None:
         super().__init__("; ".join(condition.text for condition in conditions))
+        self.letter = letter
         self.conditions = tuple(conditions)
 
 
@@ -32,7 +33,7 @@ def put_back(letter: str, wanted: Mapping[str, int], models: Mapping[int, Model]
         raise
     except UnlikeTreesError:
         if odd := _odd_conditions(models.values()):
-            raise DecidedError(odd) from None
+            raise DecidedError(letter, odd) from None
         raise
     sizes = {**first.sizes.values, letter: wanted.get(letter, values[0])}
     return _with(first, parts, sizes, _tried(letter, values[0], values[1] - values[0]), {letter})

@@ -75,6 +75,7 @@ def trace_class(
             before = None
             model = runs.model()
         except SettledError as error:
+            stay |= {name: _why(line) for name, line in error.lines.items() if name in lines}  # it was to be varied
             lines |= error.lines
             continue
         except StaysError as error:
@@ -82,6 +83,9 @@ def trace_class(
             continue
         except DecidedError as error:
             more = _deciding(error.conditions, free)
+            if not more:  # what decides it is no letter of the class
+                stay[error.letter] = f"{_why(lines[error.letter])}; what is built changes with it, as {error}"
+                continue
         else:
             more = _deciding(_unmet(model, {}, indifferent), free)
             if not more:
@@ -217,6 +221,8 @@ class _Varied:
         for letter in self.letters:
             later, small = FARTHER if letter == farther else 0, letter in self.building
             self.series[letter] = series(self.wanted.get(letter), self.periods.get(letter, 1), later, small)
+            if not self.series[letter]:
+                raise StaysError({letter: f"{_why(self.lines[letter])}; it is too small to be varied"})
 
     def _model(self, farther: str) -> Model:
         if not self.letters:

@@ -1,0 +1,88 @@
+"""Configurations answered by transformers' class with letters for their integer keys, against fresh instances of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers")
+from typer.testing import CliRunner
+
+import shapeviz
+from shapeviz.cli._app import app
+from shapeviz.errors import SizeError
+from shapeviz.tracing import trace
+from shapeviz.tracing.configuration import plan
+
+# A model type of every kind, its class, and letters that must stay letters.
+CLASSES = {
+    "llama": ("LlamaForCausalLM", "V d_model d_ff N h"), "gemma2": ("Gemma2ForCausalLM", "V d_model d_ff N h g d_k"),
+    "qwen2_moe": ("Qwen2MoeForCausalLM", "V d_model d_e N h g E"), "mamba": ("MambaForCausalLM", "V d_model N"),
+    "deepseek_v3": ("DeepseekV3ForCausalLM", "V d_model d_e N h E kv_lora_rank first_k_dense_replace"),
+    "seed_oss": ("SeedOssForCausalLM", "V d_model d_ff N h g d_k"), "albert": ("AlbertForMaskedLM", "V d_model d_ff"),
+    "bert": ("BertForMaskedLM", "V d_model d_ff N h"), "t5": ("T5ForConditionalGeneration", "V d_model d_ff N d_k h"),
+    "vit": ("ViTForImageClassification", "d_model d_ff N h image_size patch_size"),
+    "whisper": ("WhisperForConditionalGeneration", "V d_model"), "resnet": ("ResNetForImageClassification", "num_channels"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_parameters_equal_fresh_instances_in_all_letters(kind: str) -> None:
+    name, letters = CLASSES[kind]
+    blueprint = plan({"model_type": kind, "architectures": [name]})
+    model = trace(blueprint, run=False)
+    assert {*letters.split()} <= model.sizes.numbers.keys() - model.sizes.pinned.keys()
+    total, random, compared = shapeviz.measure(model, ["params"]).total["params"], Random(0), 0
+    for _ in range(200):
+        sizes = dict(blueprint.sizes)
+        free = [name for name in sizes if name not in model.sizes.pinned]
+        for letter in random.sample(free, min(3, len(free))):
+            sizes[letter] *= random.choice([1, 2, 3])
+            if letter == "N":
+                sizes[letter] = min(sizes[letter], 24)
+        try:
+            ours = total.formula.at(model.sizes.resolve(**sizes))
+            module = blueprint.instance(sizes)
+        except Exception:  # sizes that break a condition, or that the class refuses in words of its own
+            continue
+        assert sum({id(w): w.numel() for w in module.parameters()}.values()) == ours, sizes
+        compared += 1
+        if compared == 3:
+            return
+    raise AssertionError(f"{kind} took {compared} of 200 sizes")
+
+
+def test_the_formulas_of_a_class_are_those_of_the_family_that_is_written_here() -> None:
+    data: dict[str, Any] = {
+        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "num_attention_heads": 8,
+        "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 96, "num_hidden_layers": 5, "vocab_size": 200,
+        "max_position_embeddings": 512,
+    }  # fmt: skip
+    ours, theirs = (shapeviz.measure(shapeviz.read(data, via=via)) for via in (None, "torch"))
+    for name in ("params", "flops"):
+        assert ours.total[name].formula == theirs.total[name].formula
+    assert theirs.total["flops"].at(B=2, S=9, N=3) == ours.total["flops"].at(B=2, S=9, N=3)
+
+
+def test_a_configuration_of_an_unknown_type_is_answered_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    keys = {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 300}
+    data = {"model_type": "seed_oss", "architectures": ["SeedOssForCausalLM"], "num_hidden_layers": 3, **keys}
+    file.write_text(json.dumps(data))
+    words = ["params", str(file), "--size", "num_hidden_layers=7", "--size", "V=1000", "--json"]
+    result = CliRunner().invoke(app, words)
+    assert 0 == result.exit_code, result.stderr
+    sizes = json.loads(result.stdout)["sizes"]
+    assert (7, 1000, 64) == tuple(sizes[name] for name in ("N", "V", "d_model"))
+
+
+def test_keys_that_must_move_together_are_refused_apart() -> None:
+    data = {"model_type": "mamba2", "architectures": ["Mamba2ForCausalLM"], "num_hidden_layers": 2}
+    model = trace(plan(data), run=False)
+    assert "d_model·expand = h·d_k" in {condition.text for condition in model.sizes.conditions}
+    with pytest.raises(SizeError):
+        model.sizes.resolve(h=64)
