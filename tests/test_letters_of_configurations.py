@@ -26,7 +26,8 @@ CLASSES = {
     "seed_oss": ("SeedOssForCausalLM", "V d_model d_ff N h g d_k"), "albert": ("AlbertForMaskedLM", "V d_model d_ff"),
     "bert": ("BertForMaskedLM", "V d_model d_ff N h"), "t5": ("T5ForConditionalGeneration", "V d_model d_ff N d_k h"),
     "vit": ("ViTForImageClassification", "d_model d_ff N h image_size patch_size"),
-    "whisper": ("WhisperForConditionalGeneration", "V d_model"), "resnet": ("ResNetForImageClassification", "num_channels"),
+    "whisper": ("WhisperForConditionalGeneration", "V d_model"),
+    "resnet": ("ResNetForImageClassification", "num_channels"),
 }  # fmt: skip
 
 
