@@ -306,3 +306,31 @@ def test_the_command_line_takes_classes_with_letters(tmp_path: Path, monkeypatch
     assert '"4*k*in_features + 4*k"' in result.stdout
     result = CliRunner().invoke(app, ["params", "torch.nn:Linear", "--name", "in_features=3"])
     assert (2, True) == (result.exit_code, "--vary dim,heads" in result.stderr)
+
+
+def widths(d: int = 32, e: int = 24) -> nn.Module:
+    """Widths by what code may ask of a number: its class, its half, a remainder, its text, its place in a table."""
+    quotient, rest = divmod(d, e)
+    exact = 3 if type(d) is type(e) is int else 100
+    table = {"24": 5, "7": 6}.get(f"{e}", 9) + len(str(e)) + (1 if e in {24, 8} else 0)
+    return nn.Linear(exact * d, round(d / 4) + quotient + rest + table + round(e * 0.3), bias=False)
+
+
+def test_what_code_asks_of_a_number_is_answered_as_for_a_plain_one() -> None:
+    of_d, of_both = (
+        shapeviz.measure(shapeviz.trace(widths, "float32[B,3*d]", vary=vary)).total["params"]
+        for vary in (["d"], ["d", "e"])
+    )
+    assert {"d"} == of_d.expression.names
+    assert 96 * 32 == of_both.value  # 8 + 1 + 8 + 5 + 2 + 1 + 7
+    for d in (34, 38, 50, 55):
+        assert sum(weight.numel() for weight in widths(d).parameters()) == of_d.at(d=d), d
+
+
+def eighth(depth: int = 12) -> nn.Module:
+    return nn.Sequential(*(nn.Linear(4, 4, bias=i >= 7) for i in range(depth)))
+
+
+def test_a_formula_from_small_values_is_not_believed_where_it_is_wrong_at_the_real_ones() -> None:
+    # twelve matrices of 4·4, the last five with biases
+    assert 212 == shapeviz.measure(shapeviz.trace(eighth, "float32[B,4]", vary=["depth"])).total["params"].value

@@ -6,7 +6,9 @@ replaced, in the namespaces of the Python modules that use it, by one that takes
 
 * initialisers (`torch.nn.init`, `reset_parameters`) do nothing: no value is ever looked at
 * `int`, `float`, `round`, `math.*` of a symbolic number stay symbolic; of numbers they are Python's own
-* `isinstance(n, int)` and `numbers.Integral` know symbolic integers; `copy.deepcopy` copies tensors without data
+* `isinstance(n, int)`, `type(n) is int` and `numbers.Integral` know symbolic integers; `divmod` divides them
+* what text, or the key of a table, is made of one takes it for a number: no name of torch's for it gets into a module
+* `copy.deepcopy` copies tensors without data
 * `torch.linspace`, `arange`, `tensor` … of plain numbers give real small tensors, whose values code may read
 """
 
@@ -57,10 +59,13 @@ class _Number(type):
         return getattr(cls.own, name)
 
     def __eq__(cls, other: object) -> bool:
-        return other is cls.own or other is cls
+        return other is cls.own or other is cls or other in cls.symbolic
 
     def __hash__(cls) -> int:
         return hash(cls.own)
+
+    def __getitem__(cls, item: Any) -> Any:
+        return cls.own[item]  # type: ignore[index]
 
     def __or__(cls, other: Any) -> Any:
         return cls.own | other
@@ -78,9 +83,61 @@ Int = _Number("int", (), {"own": int, "symbolic": (SymInt,), "convert": staticme
 Float = _Number("float", (), {"own": float, "symbolic": (SymFloat,), "convert": staticmethod(torch.sym_float)})
 
 
+class _Class(_Number):
+    """`type`, by which a symbolic number has the class that the code calls int, and a plain one has it as well."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = type(*args, **kwargs)
+        if len(args) > 1:
+            return made
+        return Int if made in (int, SymInt) else Float if made in (float, SymFloat) else made
+
+
+Type = _Class("type", (), {"own": type, "symbolic": ()})
+
+
+def _divmod(value: Any, by: Any) -> Any:
+    symbolic = isinstance(value, SymInt | SymFloat) or isinstance(by, SymInt | SymFloat)
+    return (value // by, value % by) if symbolic else divmod(value, by)
+
+
+def _asked_by() -> str:
+    """The package of the code that called a method of a symbolic number."""
+    package = str(sys._getframe(2).f_globals.get("__name__", "")).partition(".")[0]
+    return "" if package == "__main__" else package
+
+
+def _repr(number: SymInt | SymFloat) -> str:
+    """Text of a symbolic number: torch's name of it in what torch and Python say, a plain number in a module."""
+    if _asked_by() in (*FOREIGN, *sys.stdlib_module_names):
+        return str(number.node._graph_repr())
+    return repr(_plain(number))
+
+
+def _format(number: SymInt | SymFloat, spec: str) -> str:
+    if not spec and _asked_by() in (*FOREIGN, *sys.stdlib_module_names):
+        return str(number.node._graph_repr())
+    return format(_plain(number), spec)
+
+
+def _hash(number: SymInt) -> int:
+    """The number's own hash, so that tables find it; for torch and einops there is none, as they expect."""
+    if _asked_by() in (*FOREIGN, "einops"):
+        raise TypeError("unhashable type: non-nested SymInt")
+    return hash(_plain(number))
+
+
+def _plain(number: SymInt | SymFloat) -> int | float:
+    """The number that it is in this run, which settles its letters."""
+    return builtins.int(number) if isinstance(number, SymInt) else builtins.float(number)
+
+
 def _round(value: Any, *digits: Any) -> Any:
-    symbolic = isinstance(value, SymFloat) and not any(digits)
-    return math.floor(value + 0.5) if symbolic else value if isinstance(value, SymInt) else round(value, *digits)
+    """Halves go to the even number: a quarter of 2·x - 1 is whole where the even one is the lower."""
+    if not isinstance(value, SymFloat) or any(digit is not None for digit in digits):
+        return value if isinstance(value, SymInt) and not digits else round(value, *digits)
+    quarter = (2 * value - 1) / 4
+    return math.floor(value + 0.5) + math.ceil(quarter) - math.floor(quarter) - 1
 
 
 def _unary(name: str) -> Callable[..., Any]:
@@ -114,7 +171,7 @@ class _Integral(type):
 
 Integral = _Integral("Integral", (), {})
 _NUMBERS = SimpleNamespace(**{**vars(numbers), "Integral": Integral})
-_NAMED = {"int": Int, "float": Float, "round": _round}
+_NAMED = {"int": Int, "float": Float, "type": Type, "round": _round, "divmod": _divmod}
 _LENT: dict[int, object] = {id(math): _MATH, id(numbers): _NUMBERS, id(numbers.Integral): Integral} | {
     id(getattr(math, name)): getattr(_MATH, name) for name in ("sqrt", "prod", "log2")
 }
@@ -137,6 +194,10 @@ def lent_python() -> Iterator[None]:
         for layer in _layers():
             stack.enter_context(attribute(layer, "reset_parameters", nothing))
         stack.enter_context(attribute(FakeTensor, "__deepcopy__", _deepcopy))
+        for number in (SymInt, SymFloat):
+            stack.enter_context(attribute(number, "__repr__", _repr))
+            stack.enter_context(attribute(number, "__format__", _format))
+        stack.enter_context(attribute(SymInt, "__hash__", _hash))
         yield
 
 

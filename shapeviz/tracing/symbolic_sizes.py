@@ -11,6 +11,7 @@ import torch
 from shapeviz.expr import Atom, Expr, ceil, floor, maximum, minimum, product
 from shapeviz.expr.polynomial import denominator
 from shapeviz.ir import Shape
+from shapeviz.tracing.code_site import site
 from shapeviz.tracing.torch_private import ConstantSource, DimDynamic, FakeTensorMode, Size, SympyExpr
 from shapeviz.tracing.watched_guards import WatchedEnv
 
@@ -53,6 +54,7 @@ class Symbols:
         self._names: dict[SympyExpr, str] = {}
         self._cache: dict[SympyExpr, Expr] = {}
         self.unknown: dict[str, str] = {}
+        self.formless: dict[str, str] = {}  # names in sizes that have no form in our algebra, each with its line
         self._fresh = 0
         self._where: Callable[[], str] = lambda: ""
         used = {*taken, *(given or {}).values()}
@@ -104,6 +106,7 @@ class Symbols:
             try:
                 self._cache[form] = self._written(form)
             except Unwritable as error:
+                self.formless |= dict.fromkeys(self.names_of(form), site())
                 self._cache[form] = Expr.symbol(self._unknown(form, f"{error} has no closed form here"))
         return self._cache[form]
 

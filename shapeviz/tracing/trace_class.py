@@ -161,7 +161,10 @@ def _once(run: Run) -> Run:
 
 
 def _run(run: Run, numbers: Mapping[str, Number], more: Mapping[str, Number]) -> Model:
-    return run({**numbers, **more})
+    """A run with numbers that stay, which no note of its own speaks of: its reasons would differ from run to run."""
+    model = run({**numbers, **more})
+    told = tuple(f"{name} is traced as the number {number.size}: " for name, number in numbers.items())
+    return replace(model, notes=tuple(note for note in model.notes if not told or not note.startswith(told)))
 
 
 def series(wanted: int | None, period: int = 1, later: int = 0, small: bool = True) -> list[tuple[int, ...]]:
@@ -211,7 +214,7 @@ class _Varied:
         first: StaysError | None = None
         for farther in ["", *self.letters] if len(self.letters) > 1 else [""]:
             try:
-                return self._model(farther)
+                return self._confirmed(self._model(farther))
             except StaysError as error:
                 first = first or error
         raise first or AssertionError("there is a first try")
@@ -238,6 +241,27 @@ class _Varied:
         except (UnlikeTreesError, ShapevizError) as error:
             last, others = self.letters[-1], ", ".join(self.letters[:-1])
             raise StaysError({last: f"{_why(self.lines[last])}; it acts together with {others}, {error}"}) from None
+
+    def _confirmed(self, model: Model) -> Model:
+        """The model, if it is right at the wanted sizes too, which may be far from those that were run.
+
+        Raises StaysError for the letters that are otherwise there, as where the eighth layer has what no other has.
+        """
+        far = {
+            letter: size for letter in self.letters if (size := self.wanted.get(letter, 0)) > self.series[letter][0][2]
+        }
+        if not far:
+            return model
+        try:
+            special = self._at({**{letter: self.series[letter][0][0] for letter in self.letters}, **far})
+        except ShapevizError:  # sizes that exclude each other: nothing is counted there
+            return model
+        if _agree(model, special):
+            return model
+        raise StaysError({
+            name: f"{_why(self.lines[name])}; its formulas are others at {size} than at small values"
+            for name, size in far.items()
+        })  # fmt: skip
 
     def _first(self, letter: str) -> int:
         """The first value of the first series at which the class runs at all, the other letters at their first."""

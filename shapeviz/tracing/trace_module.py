@@ -117,6 +117,7 @@ def _unrun(setting: Setting, name: str, source: str) -> Model:
     values = {name: known.get(name, hint) for name, hint in symbols.hints.items()} | setting.fixed
     exact = ExactQuotients.of(conditions(symbols))
     root = structure(module, symbols)
+    _settled(setting.request, symbols)  # a size of a weight may have no form
     if exact.simplifies:
         root = Combined(lambda sizes: exact(sizes[0])).of([root])
     return Model(
@@ -142,7 +143,8 @@ def _again(request: TraceRequest, sizes: Mapping[str, int]) -> Model:
 def _settled(request: TraceRequest, symbols: Symbols) -> dict[str, Number]:
     """The dimensions that the module takes for numbers, at the user's sizes. Raises TraceError without such a size."""
     numbers = {}
-    lines = lines_of_settled(symbols)
+    lines = {**symbols.formless, **lines_of_settled(symbols)} if request.letters else lines_of_settled(symbols)
+    lines = {name: line for name, line in lines.items() if name in symbols.settled() or name in _letters(request)}
     if alike(symbols) and request.letters:
         raise AlikeError
     if of_class := lines.keys() & _letters(request):
