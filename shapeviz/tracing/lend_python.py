@@ -136,8 +136,9 @@ def _round(value: Any, *digits: Any) -> Any:
     """Halves go to the even number: a quarter of 2·x - 1 is whole where the even one is the lower."""
     if not isinstance(value, SymFloat) or any(digit is not None for digit in digits):
         return value if isinstance(value, SymInt) and not digits else round(value, *digits)
-    quarter = (2 * value - 1) / 4
-    return math.floor(value + 0.5) + math.ceil(quarter) - math.floor(quarter) - 1
+    number: Any = value
+    quarter = (2 * number - 1) / 4
+    return math.floor(number + 0.5) + math.ceil(quarter) - math.floor(quarter) - 1
 
 
 def _unary(name: str) -> Callable[..., Any]:
