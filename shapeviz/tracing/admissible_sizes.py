@@ -20,6 +20,7 @@ USUAL: tuple[tuple[str, tuple[int, ...]], ...] = (
 WIDTHS = (96, 192, 384, 768, 480, 576, 672, 864, 960, 1056, 1152, 1248, 1344, 1440)  # multiples of many numbers
 DEPTH = re.compile(USUAL[0][0], re.IGNORECASE)
 FACTORS = (2, 3, 4, 6, 5, 7, 8, 9, 10, 12)
+MOST = 5  # values of a series
 
 
 def admissible(letters: Sequence[str], wanted: Mapping[str, int]) -> Iterator[dict[str, int]]:
@@ -77,3 +78,22 @@ def _filled(sizes: Mapping[str, int], turn: int) -> dict[str, int]:
         choices = next((usual for name, usual in USUAL if re.search(name, letter, re.IGNORECASE)), None)
         filled[letter] = size or (choices[turn % len(choices)] if choices else widths.pop(0))
     return filled
+
+
+def series(wanted: int | None, period: int = 1, later: int = 0, small: bool = True) -> list[tuple[int, ...]]:
+    """Values that could tell how formulas depend on a letter, in the order in which they are worth a try.
+
+    They go on to the wanted value: in steps of the period, one after the other, of two as sides of kernels, of four.
+    Unless they are to be small, they begin with the wanted value.
+
+    >>> series(7), series(26, 6)[0]
+    ([(2, 3, 4, 5, 6), (3, 5, 7, 9, 11), (7, 11, 15, 19, 23)], (14, 20, 26, 32, 38))
+    """
+    if wanted and not small:
+        return [tuple(range(wanted, wanted + MOST * step, step)) for step in (1, 2, 4)]
+    steps = dict.fromkeys([*([(period, 2 * period)] * (period > 1)), (1, 2), (2, 3), (4, 4)])
+    if wanted == 1:
+        steps = dict.fromkeys([(1, 1), (2, 1)])
+    size = wanted or 2 + later
+    starts = [(least + later + (size - least - later) % step, step) for step, least in steps]
+    return [tuple(range(start, start + MOST * step, step)) for start, step in starts if start <= size]

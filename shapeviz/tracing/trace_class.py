@@ -15,13 +15,14 @@ from typing import NamedTuple
 from shapeviz.errors import ShapevizError
 from shapeviz.ir import Condition, Model
 from shapeviz.report import measure
+from shapeviz.tracing.admissible_sizes import series
 from shapeviz.tracing.branch_conditions import broken
 from shapeviz.tracing.combine_trees import UnlikeTreesError
 from shapeviz.tracing.interpolate_models import DecidedError, joined, put_back
 from shapeviz.tracing.interpolate_trees import NoPolynomialError
 from shapeviz.tracing.passes import Number
 
-FEWEST, MOST = 3, 5  # values at which a letter is tried that must be a number: three prove a formula affine in it
+FEWEST = 3  # values at which a letter is tried that must be a number: three prove a formula affine in it
 FARTHER = 6  # how much later a series may begin, so that one letter stays greater than another
 
 Run = Callable[[Mapping[str, Number]], Model]  # the model with some letters as numbers
@@ -165,25 +166,6 @@ def _run(run: Run, numbers: Mapping[str, Number], more: Mapping[str, Number]) ->
     model = run({**numbers, **more})
     told = tuple(f"{name} is traced as the number {number.size}: " for name, number in numbers.items())
     return replace(model, notes=tuple(note for note in model.notes if not told or not note.startswith(told)))
-
-
-def series(wanted: int | None, period: int = 1, later: int = 0, small: bool = True) -> list[tuple[int, ...]]:
-    """Values that could tell how formulas depend on a letter, in the order in which they are worth a try.
-
-    They go on to the wanted value: in steps of the period, one after the other, of two as sides of kernels, of four.
-    Unless they are to be small, they begin with the wanted value.
-
-    >>> series(7), series(26, 6)[0]
-    ([(2, 3, 4, 5, 6), (3, 5, 7, 9, 11), (7, 11, 15, 19, 23)], (14, 20, 26, 32, 38))
-    """
-    if wanted and not small:
-        return [tuple(range(wanted, wanted + MOST * step, step)) for step in (1, 2, 4)]
-    steps = dict.fromkeys([*([(period, 2 * period)] * (period > 1)), (1, 2), (2, 3), (4, 4)])
-    if wanted == 1:
-        steps = dict.fromkeys([(1, 1), (2, 1)])
-    size = wanted or 2 + later
-    starts = [(least + later + (size - least - later) % step, step) for step, least in steps]
-    return [tuple(range(start, start + MOST * step, step)) for start, step in starts if start <= size]
 
 
 def _why(line: str) -> str:
