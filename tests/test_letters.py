@@ -278,6 +278,7 @@ def in_words(size: str = "small", dim: int = 8, dropout: bool = True) -> nn.Modu
         (in_words, {"dim": "8"}, "there is no letter in it"),
         (in_words, {"dim": 2.5}, "an expression in letters is needed"),
         (lambda dim=3: 3, ["dim"], "returns an int: an nn.Module is needed"),
+        (lambda dim=3: exit(dim), ["dim"], "cannot be built with letters for dim: SystemExit"),
         (lambda dim=3: nn.Linear(dim, 1).cuda(), ["dim"], "cannot be built with letters for dim"),
     ],
 )  # fmt: skip

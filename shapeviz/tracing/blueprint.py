@@ -85,7 +85,7 @@ class Blueprint:
             raise
         except InputError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             words = symbols.renamed((str(error).strip().splitlines() or [""])[0])
             place = site_of(error)
             what = f"{self.name} cannot be built with letters for {', '.join(self.arguments)}"

@@ -189,6 +189,7 @@ _LENT |= {id(function): _untouched for function in INITIALISERS.values()}
 def lent_python() -> Iterator[None]:
     """All of it, for the time in which a class is built and run; every namespace is as it was afterwards."""
     with ExitStack() as stack:
+        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
         for module in [*sys.modules.values()]:
             if isinstance(module, ModuleType) and (own := _of_module(module)):
                 stack.enter_context(_changed(vars(module), own))
