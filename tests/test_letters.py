@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -252,6 +253,20 @@ def test_the_built_model_is_proved_and_a_planted_mistake_is_found() -> None:
     setting = replace(traced_as.setting, request=other)
     wrong = replace(model, origin=replace(model.origin, trace=replace(traced_as, setting=setting)))
     assert ["params"] == [check.quantity for check in shapeviz.verify(wrong) if not check.ok]
+
+
+class Copying(nn.Module):
+    """A class that copies what it was given before it builds by it, as many configurations are."""
+
+    def __init__(self, width: int = 6, layers: int = 2) -> None:
+        super().__init__()
+        own = copy.deepcopy({"width": width, "layers": layers})
+        self.layers = nn.ModuleList(nn.Linear(own["width"], width) for _ in range(own["layers"]))
+
+
+def test_a_copy_of_a_letter_is_that_letter() -> None:
+    total = shapeviz.measure(shapeviz.trace(Copying, vary=["width", "layers"], run=False)).total["params"]
+    assert 5 * (9 * 9 + 9) == total.at(width=9, layers=5)
 
 
 def no_arguments() -> nn.Module:

@@ -24,7 +24,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
-from torch import SymFloat, SymInt, Tensor, nn
+from torch import SymBool, SymFloat, SymInt, Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from shapeviz.tracing.torch_private import FakeTensor, tree_leaves, without_modes
@@ -200,6 +200,8 @@ def lent_python() -> Iterator[None]:
             stack.enter_context(attribute(number, "__repr__", _repr))
             stack.enter_context(attribute(number, "__format__", _format))
         stack.enter_context(attribute(SymInt, "__hash__", _hash))
+        for number in (SymInt, SymFloat, SymBool):  # a copy would bring its own record of what was asked
+            stack.enter_context(attribute(number, "__deepcopy__", _itself))
         yield
 
 
@@ -225,6 +227,10 @@ def _layers() -> list[type]:
 
 def nothing(module: nn.Module) -> None:
     """In place of a method that draws initial values."""
+
+
+def _itself(number: object, memo: object) -> object:
+    return number
 
 
 def _deepcopy(tensor: Tensor, memo: dict[int, Tensor]) -> Tensor:
