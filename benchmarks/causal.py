@@ -56,9 +56,8 @@ def main(words: list[str]) -> None:
     flops = "--flops" in words
     chosen = [word for word in words if not word.startswith("-")]
     found: dict[str, int] = {}
-    print(
-        f"{'FLOPs' if flops else 'Parameters'} of transformers {transformers.__version__}'s causal classes, by letters\n"
-    )
+    what = "FLOPs" if flops else "Parameters"
+    print(f"{what} of transformers {transformers.__version__}'s causal classes, by letters\n")
     print("| model type | class | answers | CPU s | |\n|---|---|---|--:|---|")
     for kind, names in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.items():
         if chosen and kind not in chosen:

@@ -17,9 +17,10 @@ from shapeviz.tracing import meta_device
 from shapeviz.tracing.admissible_sizes import admissible
 from shapeviz.tracing.branch_conditions import lines_of_settled
 from shapeviz.tracing.code_site import site_of
-from shapeviz.tracing.lend_python import SmallValues, lent_python
+from shapeviz.tracing.lend_python import lent_python
 from shapeviz.tracing.load import kind
 from shapeviz.tracing.process_state import alone
+from shapeviz.tracing.small_values import SmallValues
 from shapeviz.tracing.symbolic_sizes import Symbols
 from shapeviz.tracing.torch_private import FakeTensorMode, Size, enable_python_dispatcher
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from shapeviz.tracing.lend_python import number_without_data
+from shapeviz.tracing.small_values import number_without_data
 from shapeviz.tracing.torch_private import Size
 
 
