@@ -197,8 +197,8 @@ def lent_python() -> Iterator[None]:
             stack.enter_context(attribute(number, "__repr__", _repr))
             stack.enter_context(attribute(number, "__format__", _format))
         stack.enter_context(attribute(SymInt, "__hash__", _hash))
-        for number in (SymInt, SymFloat, SymBool):  # a copy would bring its own record of what was asked
-            stack.enter_context(attribute(number, "__deepcopy__", _itself))
+        for kind in (SymInt, SymFloat, SymBool):  # a copy would bring its own record of what was asked
+            stack.enter_context(attribute(kind, "__deepcopy__", _itself))
         yield
 
 
