@@ -56,7 +56,14 @@ def _configured(source: ConfigFile, settings: Mapping[str, Any]) -> Model:
         raise InputError(f"via = {via!r}: the only other way is via torch")
     rest = {name: value for name, value in settings.items() if name != "via"}
     if via or needs_torch(source):
-        return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
+        try:
+            return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
+        except InputError as error:
+            from shapeviz.frontends.from_huggingface import hint_of_parts
+
+            if not (hint := hint_of_parts(source.data, source.where or source.text)):
+                raise
+            raise InputError(f"{error}{hint}") from error
     from shapeviz.frontends import from_huggingface
     from shapeviz.frontends._overrides import overrides
 

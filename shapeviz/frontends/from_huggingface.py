@@ -61,11 +61,16 @@ def _dtype(data: Mapping[str, object]) -> str:
     return text if is_dtype(text) else ""
 
 
+def hint_of_parts(data: Mapping[str, object], source: str) -> str:
+    """Where to point in a configuration that has parts of known types; empty for others."""
+    parts = [key for key, value in data.items() if isinstance(value, dict) and _families.has(value.get("model_type"))]
+    return f"; it has parts: point at one as {source}:{keys.shown(parts[0])}" if parts else ""
+
+
 def _family(data: Mapping[str, object], source: str) -> Family:
     """The file of the model type. Raises InputError, with the nearest types that are known."""
     kind = data.get("model_type")
-    parts = [key for key, value in data.items() if isinstance(value, dict) and _families.has(value.get("model_type"))]
-    hint = f"; it has parts: point at one as {source}:{keys.shown(parts[0])}" if parts else ""
+    hint = hint_of_parts(data, source)
     if kind is None:
         what = _json.other_kind(data)
         if what and not hint:
@@ -74,7 +79,7 @@ def _family(data: Mapping[str, object], source: str) -> Family:
     if not isinstance(kind, str):
         raise InputError(f"{source}: model_type = {keys.shown(kind)}: a text is needed")
     if not _families.has(kind):
-        others = "" if parts else "; with transformers installed, --via torch builds it and traces it"
+        others = "" if hint else "; with transformers installed, --via torch builds it and traces it"
         raise InputError(
             f"{source}: unknown model_type {keys.shown(kind)!r}; {nearest(kind, _families.names())}{hint}{others}"
         )

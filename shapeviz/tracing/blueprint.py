@@ -90,7 +90,8 @@ class Blueprint:
             words = symbols.renamed((str(error).strip().splitlines() or [""])[0])
             place = site_of(error)
             what = f"{self.name} cannot be built with letters for {', '.join(self.arguments)}"
-            raise InputError(f"{what}: {type(error).__name__}: {words}" + f" ({place})" * bool(place)) from error
+            said = f"{type(error).__name__}, {words}" if words else type(error).__name__
+            raise InputError(f"{what}: {said}" + f" ({place})" * bool(place)) from error
 
     def probed(self, sizes: Mapping[str, int]) -> tuple[nn.Module, Blueprint]:
         """A module that tells its forward's signature, modes and dtype, and the blueprint with what was found out.

@@ -21,7 +21,8 @@ ROUNDED = ("floor", "ceil")
 class ExactQuotients:
     """Names that are multiples of others: each stands for the other times a whole number while formulas are simplified.
 
-    >>> d, h, floor = Expr.of("d"), Expr.of("h"), FUNCTIONS["floor"]
+    >>> from shapeviz.expr import floor
+    >>> d, h = Expr.of("d"), Expr.of("h")
     >>> exact = ExactQuotients.of([Condition("", d, "=", h * floor(d / h))])
     >>> print(exact(h * floor(3 * d / h)), *(condition.text for condition in exact.conditions))
     3·d d divisible by h

@@ -58,7 +58,4 @@ def _on_cpus(module: LanguageModel, itemsize: int) -> tuple[Expr, str]:
     if config.dropout:
         elements = B * S * D * (1 + 2 * N) + B * S**2 * H * N
         return (itemsize - 1) * elements, "dropout's masks are numbers on CPUs"
-    apart = config.qk_norm or config.positions == "rotary"  # queries are then a tensor of their own, ordered by heads
-    if module.attention == "sdpa" and apart and H > 1 and module.block_size > 1:
-        return B * S * (itemsize * D * N), "CPUs' attention gives heads first, which are then merged by a copy"
     return Expr(), ""
