@@ -81,6 +81,15 @@ def test_a_configuration_of_an_unknown_type_is_answered_at_once(tmp_path: Path) 
     assert (7, 1000, 64) == tuple(sizes[name] for name in ("N", "V", "d_model"))
 
 
+def test_a_letter_that_was_the_smaller_in_all_that_was_run_must_be_so() -> None:
+    # with more dense layers than layers there are none with experts, and no formula says how many less than none
+    data = {"model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"]}
+    sizes = trace(plan(data), run=False).sizes
+    assert 61 == sizes.resolve(N=61, first_k_dense_replace=4)["N"]
+    with pytest.raises(SizeError, match="first_k_dense_replace < N"):
+        sizes.resolve(N=8, first_k_dense_replace=8)
+
+
 def test_keys_that_must_move_together_are_refused_apart() -> None:
     data = {"model_type": "mamba2", "architectures": ["Mamba2ForCausalLM"], "num_hidden_layers": 2}
     model = trace(plan(data), run=False)

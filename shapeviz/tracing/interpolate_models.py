@@ -39,6 +39,23 @@ def put_back(letter: str, wanted: Mapping[str, int], models: Mapping[int, Model]
     return _with(first, parts, sizes, _tried(letter, values[0], values[1] - values[0]), {letter})
 
 
+def ordered(model: Model, tried: Mapping[str, Sequence[int]], wanted: Mapping[str, int]) -> Model:
+    """The model with a condition for every two letters of which one was the smaller in all that was run, as wanted.
+
+    tried: the values of each letter, of which the first stood beside those of the others.
+    """
+    met = []
+    for less, values in tried.items():
+        for more, others in tried.items():
+            always = max(values) < others[0] and values[0] < min(others)
+            if less != more and always and wanted.get(less, 0) < wanted.get(more, 0):
+                text = f"{less} < {more}"
+                met.append(Condition(text, Expr.symbol(less), "<", Expr.symbol(more), "as in all that was run"))
+    notes = (f"holds for {condition.text} ({condition.line})" for condition in met)
+    sizes = replace(model.sizes, conditions=(*model.sizes.conditions, *met))
+    return replace(model, sizes=sizes, notes=(*model.notes, *notes)) if met else model
+
+
 def _odd_conditions(models: Iterable[Model]) -> list[Condition]:
     """The conditions that some models have and others have not."""
     met = [{condition.text: condition for condition in model.sizes.conditions} for model in models]

@@ -18,7 +18,7 @@ from shapeviz.report import measure
 from shapeviz.tracing.admissible_sizes import series
 from shapeviz.tracing.branch_conditions import broken
 from shapeviz.tracing.combine_trees import UnlikeTreesError
-from shapeviz.tracing.interpolate_models import DecidedError, joined, put_back
+from shapeviz.tracing.interpolate_models import DecidedError, joined, ordered, put_back
 from shapeviz.tracing.interpolate_trees import NoPolynomialError
 from shapeviz.tracing.passes import Number
 
@@ -219,7 +219,8 @@ class _Varied:
             return in_one[self.letters[0]]
         moved = {letter: self.series[letter][0][2] for letter in self.letters}
         try:
-            return joined(self._at(base), in_one, self._at(moved), moved)
+            tried = {letter: self.series[letter][0][:FEWEST] for letter in self.letters}
+            return ordered(joined(self._at(base), in_one, self._at(moved), moved), tried, self.wanted)
         except (UnlikeTreesError, ShapevizError) as error:
             last, others = self.letters[-1], ", ".join(self.letters[:-1])
             raise StaysError({last: f"{_why(self.lines[last])}; it acts together with {others}, {error}"}) from None
