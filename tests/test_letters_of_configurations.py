@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("transformers")
-from typer.testing import CliRunner
+transformers = pytest.importorskip("transformers")
+import torch  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
 
-import shapeviz
-from shapeviz.cli._app import app
-from shapeviz.errors import SizeError
-from shapeviz.tracing import trace
-from shapeviz.tracing.configuration import plan
+import shapeviz  # noqa: E402
+from shapeviz.cli._app import app  # noqa: E402
+from shapeviz.errors import SizeError  # noqa: E402
+from shapeviz.tracing import trace  # noqa: E402
+from shapeviz.tracing.configuration import plan  # noqa: E402
 
 # A model type of every kind, its class, and letters that must stay letters.
 CLASSES = {
@@ -88,6 +89,14 @@ def test_a_letter_that_was_the_smaller_in_all_that_was_run_must_be_so() -> None:
     assert 61 == sizes.resolve(N=61, first_k_dense_replace=4)["N"]
     with pytest.raises(SizeError, match="first_k_dense_replace < N"):
         sizes.resolve(N=8, first_k_dense_replace=8)
+
+
+def test_of_a_configuration_with_parts_the_language_model_is_built_if_that_is_its_class() -> None:
+    data = {"model_type": "emu3", "architectures": ["Emu3ForCausalLM"]}
+    with torch.device("meta"):
+        oracle = transformers.Emu3ForCausalLM(transformers.Emu3Config().text_config)
+    total = shapeviz.measure(trace(plan(data), run=False), ["params"]).total["params"]
+    assert sum(weight.numel() for weight in oracle.parameters()) == total.value
 
 
 def test_keys_that_must_move_together_are_refused_apart() -> None:

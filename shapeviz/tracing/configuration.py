@@ -25,7 +25,9 @@ from shapeviz.tracing.blueprint import Blueprint
 
 RENAMED = {"T5WithLMHeadModel": "T5ForConditionalGeneration"}
 OWN = {"vaswani": Vaswani, "shapeviz_lm": LanguageModel}
-NO_SIZE = re.compile(r"token_id|token_index|_id$|^pretraining_tp$|^num_labels$|^chunk_size_feed_forward$")
+NO_SIZE = re.compile(
+    r"token_id|token_index|_id$|ngram|num_beams|^pretraining_tp$|^num_labels$|^chunk_size_feed_forward$"
+)
 NOT_KEYS = ("model_type", "architectures", "transformers_version", "quantization_config")
 # What would have transformers import code or fetch weights: kernels and classes by the name of a repository.
 NAMING_CODE = ("auto_map", "use_kernels", "attn_implementation", "_attn_implementation", "experts_implementation")
@@ -108,6 +110,10 @@ def _made(kind: str, config_class: Any, model_class: Any, keys: Mapping[str, Any
     from transformers import AutoModel
 
     config = config_class(**keys)
+    needed = getattr(model_class, "config_class", None)
+    if isinstance(needed, type) and not isinstance(config, needed):  # the language model of a configuration with parts
+        text = config.get_text_config(decoder=True)
+        config = text if isinstance(text, needed) else config
     if isinstance(tied := keys.get("tie_word_embeddings"), bool):
         config.tie_word_embeddings = tied  # T5's own class would force it
     module: nn.Module = model_class(config) if model_class else AutoModel.from_config(config)  # type: ignore[no-untyped-call]

@@ -58,7 +58,7 @@ def lent_configurations() -> Iterator[None]:
     check = dataclasses.type_validator
 
     def lenient(name: str, value: object, expected_type: object) -> None:
-        if not isinstance(value, torch.SymInt):
+        if not isinstance(value, torch.SymInt | torch.SymFloat):
             check(name, value, expected_type)
 
     with (
