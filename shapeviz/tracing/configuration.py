@@ -76,7 +76,7 @@ def plan(data: Mapping[str, Any], class_name: str | None = None, where: str = "t
     letters = huggingface.letters(sizes)
     name = model_class.__name__ if model_class else kind
     depth = next((key for key, letter in letters.items() if letter == "N"), "")
-    by_layer = {key: value for key, value in keys.items() if isinstance(value, list) and len(value) == sizes.get(depth)}
+    by_layer = _by_layer(config_class, keys, depth, sizes.get(depth, 0))
 
     def make(**integers: Any) -> nn.Module:
         layers = {key: [*islice(cycle(value), integers[depth])] for key, value in by_layer.items()}
@@ -173,6 +173,24 @@ def _sizes(config_class: Any, keys: Mapping[str, Any]) -> dict[str, int]:
     stated = {entry.name: keys.get(entry.name, entry.default) for entry in fields(config_class) if entry.init}
     sizes = {key: value for key, value in stated.items() if type(value) is int and value > 0}
     return {key: value for key, value in sizes.items() if not NO_SIZE.search(key)}
+
+
+def _by_layer(config_class: Any, keys: Mapping[str, Any], depth: str, layers: int) -> dict[str, list[Any]]:
+    """The lists of a configuration that have an entry for each layer, and must be as long as there are layers.
+
+    Those that the class has by default are among them if it does not make shorter ones for fewer layers itself.
+    """
+    stated = {key: value for key, value in keys.items() if isinstance(value, list) and len(value) == layers}
+    if not depth or layers < 3:
+        return stated
+    try:
+        config_class(**{**keys, **{key: value[:2] for key, value in stated.items()}, depth: 2})
+        return stated
+    except Exception:  # then its own lists are too long, or it says better what is wrong when the model is built
+        own = {
+            entry.name: getattr(config_class(**keys), entry.name, None) for entry in fields(config_class) if entry.init
+        }
+    return {key: value for key, value in own.items() if isinstance(value, list) and len(value) == layers}
 
 
 def _period(config_class: Any, keys: Mapping[str, Any], depth: str) -> int:

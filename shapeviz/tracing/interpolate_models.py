@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shapeviz.expr import Expr, floor, total
-from shapeviz.ir import Condition, Model
+from shapeviz.ir import Block, Condition, Model
 from shapeviz.tracing.combine_trees import Combined, UnlikeTreesError
 from shapeviz.tracing.interpolate_trees import NoPolynomialError, interpolated
 
@@ -116,10 +116,20 @@ def _with(
     model: Model, parts: tuple[Any, ...], values: Mapping[str, int], tried: Sequence[Condition], letters: set[str]
 ) -> Model:
     root, conditions, notes = parts
+    _check_ties(root, set())
     pinned = {name: why for name, why in model.sizes.pinned.items() if name not in letters}
     notes += tuple(f"holds for {condition.text} ({condition.line})" for condition in tried)
     sizes = replace(model.sizes, values=values, pinned=pinned, conditions=(*conditions, *tried))
     return replace(model, root=root, notes=notes, sizes=sizes)
+
+
+def _check_ties(block: Block, owned: set[int]) -> None:
+    """Raises UnlikeTreesError for a shared weight that is not the same one in all trees."""
+    owned.update(map(id, block.params))
+    for inner in block.blocks:
+        _check_ties(inner, owned)
+    if any(id(weight) not in owned for weight in block.tied):
+        raise UnlikeTreesError(f"a weight that {block.name} shares is another one in each")
 
 
 def _tried(letter: str, first: int, step: int) -> list[Condition]:
