@@ -29,18 +29,17 @@ from shapeviz.tracing.torch_private import FakeTensorMode, Size, enable_python_d
 class Blueprint:
     """How a module is made: `make(**arguments)`, with an expression in letters for each of some arguments.
 
-    sizes: the letters at the sizes that the arguments have by default, where that is known. given: further arguments,
-    as they are. meanings: what the letters stand for, for a legend. settled: letters that building takes for numbers,
-    each with its line of code. periods: of a letter that counts layers, how many there are until their kinds recur.
-    hints: sizes at which it can be built, and branches are decided, no two alike if that can be. chosen: somebody asked
-    for these letters, so that one which the class ignores is worth a word.
+    sizes: the letters at the sizes that the arguments have by default, where that is known. meanings: what they stand
+    for, for a legend. settled: letters that building takes for numbers, each with its line of code. periods: of a letter
+    that counts layers, how many there are until their kinds recur. hints: sizes at which it can be built, and branches
+    are decided, no two alike if that can be. chosen: somebody asked for these letters, so that one which the class
+    ignores is worth a word.
     """
 
     make: Callable[..., object]
     name: str
     arguments: Mapping[str, Expr]
     sizes: Mapping[str, int] = field(default_factory=dict)
-    given: Mapping[str, object] = field(default_factory=dict)
     meanings: Mapping[str, str] = field(default_factory=dict)
     settled: Mapping[str, str] = field(default_factory=dict)
     periods: Mapping[str, int] = field(default_factory=dict)
@@ -70,7 +69,7 @@ class Blueprint:
         return module
 
     def _module(self, arguments: Mapping[str, Size]) -> nn.Module:
-        module = self.make(**{**self.given, **arguments})
+        module = self.make(**arguments)
         if not isinstance(module, nn.Module):
             raise InputError(
                 f"{self.name} returns {'None' if module is None else kind(module)}: an nn.Module is needed"
@@ -82,9 +81,7 @@ class Blueprint:
         try:
             with alone(), lent_python():
                 return self.build(symbols, symbols.fake_mode())
-        except (KeyboardInterrupt, MemoryError):
-            raise
-        except InputError:
+        except (KeyboardInterrupt, MemoryError, InputError):
             raise
         except (Exception, SystemExit) as error:
             words = symbols.renamed((str(error).strip().splitlines() or [""])[0])
@@ -127,9 +124,7 @@ def alike(symbols: Symbols) -> list[str]:
     return [name for name, size in symbols.settled().items() if not size.is_constant]
 
 
-def blueprint(
-    make: Callable[..., object], vary: Mapping[str, object], given: Mapping[str, object] | None = None
-) -> Blueprint:
+def blueprint(make: Callable[..., object], vary: Mapping[str, object]) -> Blueprint:
     """A class or factory whose arguments `vary` are letters: `{"channels": "2*c"}`, or a name alone for itself.
 
     Raises InputError for an argument that it does not have, or whose default is no integer.
@@ -155,24 +150,14 @@ def blueprint(
     defaults = {key: parameters[key].default for key in arguments if key in parameters}
     needed = [
         key for key in named if parameters[key].default is inspect.Parameter.empty
-        and key not in arguments and key not in (given or {})
+        and key not in arguments
     ]  # fmt: skip
     if needed:
         more = ",".join([*arguments, *needed])
         raise InputError(
             f"{name} needs the argument{'s' * (len(needed) > 1)} {', '.join(needed)} as well: --vary {more}"
         )
-    return Blueprint(
-        make, name, arguments, _solved(arguments, defaults), dict(given or {}), _meanings(name, arguments), chosen=True
-    )
-
-
-def integers(make: Callable[..., object]) -> list[str]:
-    """The arguments of a class or factory that are integers by default, which `--vary` can take."""
-    try:
-        return [key for key, p in inspect.signature(make).parameters.items() if type(p.default) is int]
-    except (TypeError, ValueError):
-        return []
+    return Blueprint(make, name, arguments, _solved(arguments, defaults), _meanings(name, arguments), chosen=True)
 
 
 def _parameters(make: Callable[..., object], name: str) -> Mapping[str, inspect.Parameter]:

@@ -10,6 +10,7 @@ from shapeviz.expr import Expr, floor, total
 from shapeviz.ir import Block, Condition, Model
 from shapeviz.tracing.combine_trees import Combined, UnlikeTreesError
 from shapeviz.tracing.interpolate_trees import NoPolynomialError, interpolated
+from shapeviz.tracing.passes import TRACED_AS
 
 TRIED = "its smallest value that was run"  # in place of a line of code
 
@@ -106,7 +107,7 @@ def without_effect(model: Model, letters: Iterable[str]) -> Model:
 
 def _parts(model: Model, *letters: str) -> tuple[Any, ...]:
     """What of a model has formulas or sizes in it: its tree, its conditions, its notes."""
-    own = tuple(f"{letter} is traced as the number" for letter in letters)
+    own = tuple(f"{letter} {TRACED_AS} " for letter in letters)
     conditions = tuple(condition for condition in model.sizes.conditions if condition.line != TRIED)
     notes = tuple(note for note in model.notes if not note.startswith(own) and not note.endswith(f"({TRIED})"))
     return model.root, conditions, notes

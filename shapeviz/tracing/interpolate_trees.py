@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 from shapeviz.expr import Atom, Expr, total
 from shapeviz.expr.parts import mapped
 from shapeviz.expr.polynomial import Factor, Monomial
 from shapeviz.expr.substitute import FUNCTIONS
+from shapeviz.interpolation.exact import newton
 from shapeviz.tracing.combine_trees import Combined, UnlikeTreesError
 
 
@@ -72,19 +72,12 @@ def polynomial(letter: str, points: Sequence[int], values: Sequence[Fraction]) -
     >>> print(polynomial("k", (2, 3, 4, 5), [Fraction(n * n + 1) for n in (2, 3, 4, 5)]))
     k² + 1
     """
-    differences, column = [values[0]], [*values]
-    for order in range(1, len(points)):
-        column = [(right - left) / (points[i + order] - points[i]) for i, (left, right) in enumerate(pairwise(column))]
-        differences.append(column[0])
-    if differences[-1]:
+    coefficients = newton(points, values)
+    if coefficients[-1]:
         raise NoPolynomialError(
             f"no polynomial in {letter} of a degree below {len(points) - 1}: {', '.join(map(str, values))}"
         )
-    result, factor = Expr(), Expr.of(1)
-    for point, difference in zip(points, differences, strict=True):
-        result += factor * difference
-        factor *= Expr.symbol(letter) - point
-    return result
+    return total(Expr.symbol(letter) ** power * coefficient for power, coefficient in enumerate(coefficients))
 
 
 def _atoms(value: Expr) -> list[Atom]:

@@ -11,6 +11,7 @@ from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.symbolic_sizes import LONG, SMALL, USUAL, Symbols
 from shapeviz.tracing.trace_request import TraceRequest
 
+TRACED_AS = "is traced as the number"
 IN_EVALUATION = "traced in evaluation mode: in training mode its forward depends on data"
 
 
@@ -39,6 +40,10 @@ class Number:
 
     size: int
     reason: str
+
+    def told(self, name: str) -> str:
+        """How the note begins that says so; the reason follows."""
+        return f"{name} {TRACED_AS} {self.size}: "
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Setting:
         if self.by.note:
             notes.append(self.by.note)
         for name, number in self.numbers.items():
-            notes.append(f"{name} is traced as the number {number.size}: {number.reason}")
+            notes.append(number.told(name) + number.reason)
         return notes
 
     def symbols(self) -> Symbols:

@@ -141,7 +141,7 @@ def _without(model: Model, texts: Container[str]) -> Model:
 
 def _with_reasons(model: Model, numbers: Mapping[str, Number]) -> Model:
     """The model with why each of these letters is a number in it: a run may have been made for another reason."""
-    told = {name: f"{name} is traced as the number {number.size}: " for name, number in numbers.items()}
+    told = {name: number.told(name) for name, number in numbers.items()}
     notes = [note for note in model.notes if not note.startswith(tuple(told.values()))]
     notes += [told[name] + number.reason for name, number in numbers.items()]
     pinned = {**model.sizes.pinned, **{name: number.reason for name, number in numbers.items()}}
@@ -164,7 +164,7 @@ def _once(run: Run) -> Run:
 def _run(run: Run, numbers: Mapping[str, Number], more: Mapping[str, Number]) -> Model:
     """A run with numbers that stay, which no note of its own speaks of: its reasons would differ from run to run."""
     model = run({**numbers, **more})
-    told = tuple(f"{name} is traced as the number {number.size}: " for name, number in numbers.items())
+    told = tuple(number.told(name) for name, number in numbers.items())
     return replace(model, notes=tuple(note for note in model.notes if not told or not note.startswith(told)))
 
 

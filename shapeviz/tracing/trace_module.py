@@ -13,7 +13,6 @@ from shapeviz.ir import Model, Sizes
 from shapeviz.report import measure
 from shapeviz.tracing.blueprint import alike
 from shapeviz.tracing.branch_conditions import broken, conditions, lines_of_settled
-from shapeviz.tracing.combine_trees import Combined
 from shapeviz.tracing.exact_quotients import ExactQuotients
 from shapeviz.tracing.explain_failure import explained
 from shapeviz.tracing.fake_run import FakeRun
@@ -25,7 +24,7 @@ from shapeviz.tracing.structure import LETTER, WHY, structure
 from shapeviz.tracing.symbolic_sizes import Symbols
 from shapeviz.tracing.trace_class import SettledError, trace_class
 from shapeviz.tracing.trace_request import TraceRequest
-from shapeviz.tracing.traced_model import model_of
+from shapeviz.tracing.traced_model import model_of, simplified
 
 MOST_TURNS = 4  # sizes at which a class is tried whose letters are alike at the first ones
 Answer = tuple[Setting, FakeRun]
@@ -116,12 +115,10 @@ def _unrun(setting: Setting, name: str, source: str) -> Model:
     known, plan = setting.request.known, setting.request.blueprint
     values = {name: known.get(name, hint) for name, hint in symbols.hints.items()} | setting.fixed
     exact = ExactQuotients.of(conditions(symbols))
-    root = structure(module, symbols)
+    rewritten = simplified(structure(module, symbols), exact)
     _settled(setting.request, symbols)  # a size of a weight may have no form
-    if exact.simplifies:
-        root = Combined(lambda sizes: exact(sizes[0])).of([root])
     return Model(
-        name=name, title=f"{name}, not run", source=source, root=root,
+        name=name, title=f"{name}, not run", source=source, root=rewritten.root,
         sizes=Sizes(
             values, pinned=setting.reasons, conditions=tuple(exact.conditions), arguments=plan.arguments if plan else {}
         ),

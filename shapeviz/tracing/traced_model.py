@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shapeviz.expr import total
 from shapeviz.ir import Block, Door, Model, Origin, Sizes
@@ -30,6 +31,19 @@ class Traced:
     module_paths: Mapping[Block, tuple[str, ...]]
 
 
+class Simplified(NamedTuple):
+    """A tree, and what each block of the one that it was made of has become; none if it is that one."""
+
+    root: Block
+    blocks: Mapping[Block, Block]
+
+
+def simplified(root: Block, exact: ExactQuotients) -> Simplified:
+    """The tree where all conditions of its trace hold, without the rounding of what is whole."""
+    rewriting = Combined(lambda sizes: exact(sizes[0]))
+    return Simplified(rewriting.of([root]) if exact.simplifies else root, rewriting.blocks)
+
+
 def model_of(
     setting: Setting, run: FakeRun, name: str, source: str, again: Callable[[Mapping[str, int]], Model] | None
 ) -> Model:
@@ -37,12 +51,9 @@ def model_of(
     request, symbols = setting.request, run.symbols
     whole = again is not None
     tree = Tree(run.module, run.weights, symbols)
-    root = tree.root(run.recording.root, run.inputs, whole)
     exact = ExactQuotients.of(conditions(symbols))
-    rewriting = Combined(lambda sizes: exact(sizes[0]))
-    if exact.simplifies:
-        root = rewriting.of([root])
-    module_paths = {rewriting.blocks.get(block, block): paths for block, paths in tree.module_paths.items()}
+    rewritten = simplified(tree.root(run.recording.root, run.inputs, whole), exact)
+    module_paths = {rewritten.blocks.get(block, block): paths for block, paths in tree.module_paths.items()}
     numbers = {name: number.size for name, number in setting.numbers.items()}
     held = tuple(exact.conditions)
     variables, assumed = _variables(setting, run, whole)
@@ -59,7 +70,7 @@ def model_of(
         name=in_a_line(name),
         title=in_a_line(f"{name}, traced"),
         source=in_a_line(source),
-        root=root,
+        root=rewritten.root,
         sizes=Sizes(
             {**variables, **numbers},
             pinned=setting.reasons,
