@@ -32,6 +32,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Writes model.py into an empty folder, which becomes the current one; the modules of the test are forgotten."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.delitem(sys.modules, "model", raising=False)  # of a test before this one, in whichever order they run
     before = set(sys.modules)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 

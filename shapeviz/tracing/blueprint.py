@@ -30,10 +30,10 @@ class Blueprint:
     """How a module is made: `make(**arguments)`, with an expression in letters for each of some arguments.
 
     sizes: the letters at the sizes that the arguments have by default, where that is known. meanings: what they stand
-    for, for a legend. settled: letters that building takes for numbers, each with its line of code. periods: of a letter
-    that counts layers, how many there are until their kinds recur. hints: sizes at which it can be built, and branches
-    are decided, no two alike if that can be. chosen: somebody asked for these letters, so that one which the class
-    ignores is worth a word.
+    for, for a legend. settled: letters that building takes for numbers, each with its line of code. periods: of a
+    letter that counts layers, how many there are until their kinds recur. hints: sizes at which it can be built, and
+    branches are decided, no two alike if that can be. chosen: somebody asked for these letters, so that one which the
+    class ignores is worth a word.
     """
 
     make: Callable[..., object]
