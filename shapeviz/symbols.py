@@ -54,7 +54,7 @@ GLOSSARY = (
     Symbol("g", "key/value heads", "kv_heads", "Key/value heads, shared by groups of query heads; 1 is multi-query.",
            follows="heads"),
     Symbol("d_k", "query and key width of a head", "d_k", "Query and key width of a head.", 128,
-           "d_model / heads if one of these is given"),
+           "d_model / heads if one of these is given and it is an integer"),
     Symbol("d_v", "value width of a head", "d_v", "Value width of a head.", follows="d_k"),
     Symbol("d_ff", "feed-forward width", "ff", "Hidden widths of the feed-forward network, with commas.", (512, 512),
            many=True),

@@ -51,6 +51,42 @@ def test_following_any_suggestions_ends_with_sizes_that_are_taken(sizes: dict[st
             open_ends += [({**one, **change}, steps + 1) for change in offered]
 
 
+def attention(d_model: int, heads: int, d_k: int) -> int:
+    """Parameters of the default model, written down by hand, with these three of its own."""
+    width = heads * d_k
+    multi_head = 3 * (d_model * width + width) + width * d_model + d_model
+    feed = (d_model * 512 + 512) + (512 * 512 + 512) + (512 * d_model + d_model)
+    norm = 2 * d_model
+    return 6 * (multi_head + feed + 2 * norm) + 8 * (2 * multi_head + feed + 3 * norm)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape"),
+    [({}, (1024, 6, 128)), ({"d_model": 512}, (512, 6, 128)), ({"d_model": 256}, (256, 6, 128)),
+     ({"heads": 12}, (1024, 12, 128)), ({"heads": 6}, (1024, 6, 128)), ({"d_model": 1024}, (1024, 6, 128)),
+     ({"d_model": 1024, "heads": 6}, (1024, 6, 128)), ({"d_model": 768}, (768, 6, 128)),
+     ({"d_model": 600}, (600, 6, 100)), ({"heads": 16}, (1024, 16, 64)), ({"heads": 7, "d_k": 9}, (1024, 7, 9)),
+     ({"heads": 2000}, (1024, 2000, 128))],
+)  # fmt: skip
+def test_the_first_size_that_is_changed_is_taken(sizes: dict[str, int], shape: tuple[int, int, int]) -> None:
+    model = shapeviz.read(sizes)
+    assert attention(*shape) == shapeviz.measure(model).total["params"].value
+    assert shape == tuple(model.sizes.numbers[letter] for letter in ("d_model", "h", "d_k"))
+
+
+def test_a_default_that_stays_is_said_and_shown_as_derived() -> None:
+    model = shapeviz.read(d_model=512)
+    assert ("d_model / heads = 512 / 6 is no integer: d_k = 128 of the default stays; --d-k sets it",) == model.notes
+    assert "derived: d_k = 128, " in shapeviz.render(shapeviz.measure(model))
+    # a head stays as wide as it is at other widths: 45_733_376 at 512
+    assert attention(768, 6, 128) == shapeviz.measure(model).total["params"].at(d_model=768)
+    assert () == shapeviz.read(heads=6).notes == shapeviz.read(heads=16).notes
+
+
+def test_a_width_and_heads_that_do_not_divide_are_refused_where_both_are_given() -> None:
+    assert "d_k = d_model / heads is no integer" in refusal({"d_model": 512, "heads": 6})
+
+
 @given(st.integers(1, 500), st.integers(1, 500))
 def test_every_suggestion_for_heads_that_do_not_divide_is_taken(d_model: int, heads: int) -> None:
     message = refusal({"d_model": d_model, "heads": heads})

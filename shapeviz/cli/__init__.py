@@ -9,7 +9,9 @@ def main() -> None:
     """The `shapeviz` program. Exits 0, 1 (a check failed), 2 (bad usage or input) or 130 (Ctrl-C)."""
     try:
         from shapeviz.cli import _frame
-
+    except ModuleNotFoundError as error:  # run from a clone, without what it needs
+        sys.exit(f"Error: shapeviz needs {error.name}, which is not installed: pip install . in the clone brings it")
+    try:
         _frame.open_streams()
         _frame.check_python()
         _frame.keep_stdout()

@@ -35,6 +35,7 @@ class Family(NamedTuple):
     check: Callable[[Any], None]
     build: Callable[[Any, str], Plan]
     implied: Callable[[Mapping[str, object]], dict[str, Any]]
+    kept: Callable[[Mapping[str, object]], dict[str, str]]
     aliases: Mapping[str, str]
     ignored: frozenset[str]
     only: Mapping[str, tuple[object, ...]]
@@ -67,6 +68,7 @@ def load(name: str) -> Family:
         check=module.check,
         build=module.build,
         implied=getattr(module, "implied", lambda given: {}),
+        kept=getattr(module, "kept", lambda given: {}),
         aliases=getattr(module, "ALIASES", {}),
         ignored=frozenset(getattr(module, "IGNORED", ())),
         only=getattr(module, "ONLY", {}),

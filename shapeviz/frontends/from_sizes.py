@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from shapeviz.expr import Expr
 from shapeviz.frontends import _families, _keys
 from shapeviz.frontends._assemble import assemble, check
 from shapeviz.ir import Door, Model, Origin
@@ -20,7 +22,15 @@ def model(base: Mapping[str, object], settings: Mapping[str, object], source: st
     config = family.config(**{**sizes, **family.implied(sizes)})
     check(family, config, source if base else "")
     typed = _keys.as_flags(family, settings)
-    return built(config, " + ".join([source, *([typed] if typed else [])]))
+    return _keeping(built(config, " + ".join([source, *([typed] if typed else [])])), family.kept(sizes))
+
+
+def _keeping(model: Model, kept: Mapping[str, str]) -> Model:
+    """The model with defaults that stay shown among what is derived, and why in its notes."""
+    values = {letter: number for letter, number in model.sizes.values.items() if letter not in kept}
+    rules = {letter: Expr.of(model.sizes.values[letter]) for letter in kept} | dict(model.sizes.rules)
+    sizes = replace(model.sizes, values=values, rules=rules)
+    return replace(model, sizes=sizes, notes=(*model.notes, *kept.values()))
 
 
 def built(config: Any, source: str = "sizes") -> Model:

@@ -74,14 +74,35 @@ SYMBOLS = letters(entry.name for entry in fields(Config))
 
 
 def implied(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults that sizes change which are given: a head's width follows from a width or heads of one's own, and
-    the sequence is no longer than a table of positions."""
+    """The defaults that sizes change which are given: a head's width follows from a width or heads of one's own where
+    these divide, and the sequence is no longer than a table of positions."""
     more: dict[str, Any] = {}
-    if "d_k" not in settings and settings.keys() & {"d_model", "heads"}:
+    if "d_k" not in settings and settings.keys() & {"d_model", "heads"} and not _stays(settings):
         more["d_k"] = None
     if settings.get("positions") == "learned" and settings.get("max_len") and not settings.keys() & {"seq", "tgt_seq"}:
         more["seq"] = min(Config.seq, settings["max_len"])
     return more
+
+
+def kept(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The letters whose default stays since nothing follows for them from the sizes given, each with why."""
+    width, heads = _shared(settings)
+    if "d_k" in settings or not _stays(settings) or (width, heads) == (Config.d_model, Config.heads):
+        return {}
+    why = f"d_model / heads = {width} / {heads} is no integer"
+    return {"d_k": f"{why}: d_k = {Config.d_k} of the default stays; --d-k sets it"}
+
+
+def _stays(settings: Mapping[str, Any]) -> bool:
+    """True if the default d_k does: for the default's own width and heads, and where only one of them is given and
+    their quotient is no integer. Who gives both means the quotient."""
+    width, heads = _shared(settings)
+    one = len(settings.keys() & {"d_model", "heads"}) == 1
+    return (width, heads) == (Config.d_model, Config.heads) or bool(one and width % heads)
+
+
+def _shared(settings: Mapping[str, Any]) -> tuple[int, int]:
+    return settings.get("d_model", Config.d_model), settings.get("heads", Config.heads)
 
 
 def check(c: Config) -> None:
@@ -208,8 +229,7 @@ def _no_d_k(c: Config) -> str:
     ]
     return (
         f"--d-model {c.d_model} --heads {c.heads}: d_k = d_model / heads is no integer; "
-        f"nearest possible: {', or '.join(filter(None, options))}; "
-        f"the default --d-k {Config.d_k} holds only while neither --d-model nor --heads is given"
+        f"nearest possible: {', or '.join(filter(None, options))}"
     )
 
 
