@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from shapeviz import keys
@@ -12,21 +12,55 @@ from shapeviz.frontends._families import Family
 from shapeviz.keys import SHOWN, SWITCH, shown
 from shapeviz.symbols import flag
 
+ENGINE_WINDOW = "sliding_window_size"  # as MLC calls it
+
+
+def _spelled(family: Family, data: Mapping[str, object]) -> tuple[Mapping[str, str], Mapping[str, object]]:
+    """The family's other names of keys and an engine's, which writes -1 for no window; and the keys so written."""
+    if ENGINE_WINDOW not in data or "sliding_window" not in family.keys:
+        return family.aliases, data
+    window = None if data[ENGINE_WINDOW] in (-1, 0) else data[ENGINE_WINDOW]
+    return {**family.aliases, ENGINE_WINDOW: "sliding_window"}, {**data, ENGINE_WINDOW: window}
+
+
+def _as_many_as_heads(family: Family, config: Any, value: object) -> bool:
+    return value == getattr(config, family.symbols.get("h", ""), None)
+
+
+def _a_share_of_the_width(family: Family, config: Any, value: object) -> bool:
+    heads, width = (getattr(config, family.symbols.get(letter, ""), None) for letter in ("h", "d_model"))
+    return isinstance(value, int) and isinstance(heads, int) and value * heads == width
+
+
+def _all_full(family: Family, config: Any, value: object) -> bool:
+    depth = getattr(config, family.symbols.get("N", family.symbols.get("N_enc", "")), None)
+    return isinstance(value, list) and set(value) == {"full_attention"} and len(value) == depth
+
+
+FOLLOWING: Mapping[str, tuple[Callable[[Family, Any, object], bool], str]] = {
+    "num_key_value_heads": (_as_many_as_heads, "as many as heads"),
+    "head_dim": (_a_share_of_the_width, "the width over the heads"),
+    "layer_types": (_all_full, "full_attention for each layer"),
+}
+"""Keys that a family may lack, since their value follows from its others: at that value they are harmless."""
+
 
 def configuration(family: Family, data: Mapping[str, object], where: str, ignore: Iterable[str] = ()) -> Any:
     """The family's Config of a config.json.
 
     Raises InputError for a key that is not understood, SizeError for an impossible value.
     """
-    types, aliases = family.keys, family.aliases
+    types, (aliases, data) = family.keys, _spelled(family, data)
     only = {**_ignored.ONLY, **family.only}
-    harmless = _ignored.IGNORED | family.ignored | {"num_labels", "id2label"} | set(ignore)
+    passed = family.ignored | {"num_labels", "id2label"} | set(ignore)
+    rotary = bool({"rope_theta", "rope_parameters", "rotary_emb_base"} & (family.ignored | types.keys()))
     for key in ignore:
         if key in types or aliases.get(key) in types:
             raise InputError(f"--ignore {key}: {family.name} understands it; leave it out of the file instead")
         if key not in data:
             raise InputError(f"--ignore {key}: {where} has no such key; {nearest(key, data)}")
     values: dict[str, tuple[str, Any]] = {}
+    following: dict[str, object] = {}
     for key, value in data.items():
         if not isinstance(key, str):
             raise InputError(f"{where}: {key!r} is no key of a configuration: keys are texts")
@@ -42,12 +76,22 @@ def configuration(family: Family, data: Mapping[str, object], where: str, ignore
             if value is not None and value not in only[key]:
                 allowed = " or ".join(map(shown, only[key])) or "null"
                 raise InputError(f"{label} changes shapes in a way that is not understood; {key} = {allowed} is")
-        elif key not in harmless and value is not None:
+        elif key in FOLLOWING and value is not None and key not in passed:
+            following[key] = value
+        elif not (key in passed or _ignored.harmless(key, value) or (rotary and _ignored.ROTARY.search(key))):
             raise InputError(
                 f"{label}: this key of {family.name} is not understood, it may change shapes or cost; "
                 f"{nearest(key, [*types, *aliases])}; if it cannot matter, --ignore {shown(key)}"
             )
-    return family.config(**{name: value for name, (_, value) in values.items()})
+    config = family.config(**{name: value for name, (_, value) in values.items()})
+    for key, value in following.items():
+        follows, meaning = FOLLOWING[key]
+        if not follows(family, config, keys.from_json(value)):
+            raise InputError(
+                f"{where}: {key} = {shown(value)}: {family.name} understands no other than {meaning}; "
+                f"if it cannot matter, --ignore {key}"
+            )
+    return config
 
 
 def sizes(family: Family, data: Mapping[str, object], where: str = "") -> dict[str, Any]:

@@ -38,6 +38,7 @@ IGNORED = {
     "student_decoder_layers",
 }  # fmt: skip
 ONLY = {
+    "do_blenderbot_90_layernorm": (False,),
     "add_bias_logits": (False,), "add_final_layer_norm": (False,), "normalize_before": (False,),
     "normalize_embedding": (True,), "static_position_embeddings": (False,), "extra_pos_embeddings": (2,),
 }  # fmt: skip

@@ -18,7 +18,8 @@ from shapeviz.models._patterns import causal
 from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES
-IGNORED = ROTARY | {"layer_norm_eps", "logit_scale", "attention_dropout", "model_max_length", "pretraining_tp"}
+IGNORED = ROTARY | {"layer_norm_eps", "logit_scale", "attention_dropout", "pretraining_tp"}
+ONLY = {"mlp_bias": (False,)}
 CLASSES = {"CohereForCausalLM": "lm", "CohereModel": ""}
 MODULES = USUAL_MODULES
 

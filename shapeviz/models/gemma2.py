@@ -24,9 +24,8 @@ IGNORED = USUAL_IGNORED | {
     "final_logit_softcapping",
     "attn_logit_softcapping",
     "hidden_act",
-    "sliding_window_size",
 }
-ONLY = {"use_bidirectional_attention": (False,)}
+ONLY = {"mlp_bias": (False,), "use_bidirectional_attention": (False,)}
 CLASSES = classes("Gemma2", "ForTokenClassification")
 MODULES = USUAL_MODULES
 

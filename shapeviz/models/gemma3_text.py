@@ -25,6 +25,7 @@ IGNORED = USUAL_IGNORED | {
     "rope_local_base_freq", "query_pre_attn_scalar", "final_logit_softcapping", "attn_logit_softcapping", "hidden_act",
     "_sliding_window_pattern",
 }  # fmt: skip
+ONLY = {"use_qk_norm": (True,), "mlp_bias": (False,)}
 CLASSES = {"Gemma3ForCausalLM": "lm", "Gemma3TextModel": "", "Gemma3TextForSequenceClassification": "sequence"}
 MODULES = USUAL_MODULES
 

@@ -19,6 +19,7 @@ from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES | {"d_k": "head_dim"}
 IGNORED = USUAL_IGNORED | {"partial_rotary_factor"}
+ONLY = {"mlp_bias": (False,)}
 CLASSES = classes("Glm4", "ForTokenClassification")
 MODULES = USUAL_MODULES
 

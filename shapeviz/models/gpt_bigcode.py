@@ -27,7 +27,7 @@ ALIASES = {
 IGNORED = {
     "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights", "attention_softmax_in_fp32",
     "scale_attention_softmax_in_fp32", "inference_runner", "validate_runner_input", "pre_allocate_kv_cache",
-    "max_batch_size", "pad_key_length", "classifier_dropout", "num_key_value_heads",
+    "pad_key_length", "classifier_dropout", "num_key_value_heads",
 }  # fmt: skip
 CLASSES = classes("GPTBigCode", "ForTokenClassification")
 MODULES = {

@@ -25,7 +25,7 @@ ALIASES = {
 IGNORED = {
     "n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "layer_norm_epsilon", "scale_attn_weights",
 }  # fmt: skip
-ONLY = {"rotary": (True,)}
+ONLY = {"attention_bias": (False,), "rotary": (True,)}
 # its questions have as many scores as there are labels
 CLASSES = {**classes("GPTJ"), "GPTJForQuestionAnswering": "token"}
 MODULES = {"decoder.embedding": "wte", "decoder.*layer": "h", "decoder.final_norm": "ln_f"}

@@ -24,6 +24,7 @@ SYMBOLS = {
 }  # fmt: skip
 ALIASES = {"num_experts": "num_local_experts"}
 IGNORED = USUAL_IGNORED | {"router_aux_loss_coef", "router_jitter_noise"}
+ONLY = {"attention_bias": (False,), "mlp_bias": (False,)}
 CLASSES = classes("Mixtral", "ForTokenClassification", "ForQuestionAnswering")
 MODULES = USUAL_MODULES
 

@@ -18,6 +18,7 @@ from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES
 IGNORED = USUAL_IGNORED | {"clip_qkv", "pretraining_tp"}
+ONLY = {"mlp_bias": (False,)}
 CLASSES = classes("Olmo")
 MODULES = USUAL_MODULES
 

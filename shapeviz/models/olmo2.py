@@ -19,7 +19,7 @@ from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES | {"d_k": "head_dim"}
 IGNORED = USUAL_IGNORED | {"clip_qkv", "pretraining_tp"}
-ONLY = {"mlp_bias": (False,)}
+ONLY = {"use_qk_norm": (True,), "mlp_bias": (False,)}
 CLASSES = classes("Olmo2")
 MODULES = USUAL_MODULES
 

@@ -19,6 +19,7 @@ from shapeviz.models._plan import Layers, Plan
 
 SYMBOLS = SIZES
 IGNORED = ROTARY | {"layer_norm_eps", "partial_rotary_factor", "attention_dropout", "resid_pdrop", "embd_pdrop"}
+ONLY = {"attention_bias": (False, True)}
 CLASSES = classes("Phi", "ForTokenClassification")
 MODULES = {
     "decoder.embedding": "embed_tokens", "decoder.*layer": "layers", "decoder.final_norm": "final_layernorm",

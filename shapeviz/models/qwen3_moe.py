@@ -26,7 +26,7 @@ SYMBOLS = SIZES | {
 }  # fmt: skip
 ALIASES = {"num_local_experts": "num_experts"}
 IGNORED = USUAL_IGNORED | {"router_aux_loss_coef", "max_window_layers"}
-ONLY = {"qkv_bias": (False,), "mlp_bias": (False,), "shared_expert_intermediate_size": (0,)}
+ONLY = {"use_qk_norm": (True,), "qkv_bias": (False,), "mlp_bias": (False,), "shared_expert_intermediate_size": (0,)}
 CLASSES = classes("Qwen3Moe", "ForTokenClassification", "ForQuestionAnswering")
 MODULES = USUAL_MODULES
 

@@ -22,6 +22,7 @@ IGNORED = ROTARY | {
     "layer_norm_eps", "norm_eps", "partial_rotary_factor", "rope_pct", "hidden_dropout", "attention_dropout",
     "rotary_scaling_factor",
 }  # fmt: skip
+ONLY = {"mlp_bias": (False,)}
 CLASSES = classes("StableLm", "ForTokenClassification")
 MODULES = USUAL_MODULES
 
