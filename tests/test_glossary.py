@@ -81,13 +81,13 @@ def test_the_test_above_can_fail(text: str) -> None:
 
 def test_every_size_of_the_built_in_model_is_a_flag_a_letter_and_a_line_of_the_glossary() -> None:
     assert dict(SYMBOLS.items()) == {letter: key for key, letter in symbols.LETTERS.items()}
-    shown = CliRunner().invoke(app, ["params", "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).stdout
+    shown = CliRunner().invoke(app, ["params", "--help-all"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).stdout
     for key, letter in symbols.LETTERS.items():
         assert symbols.BY_LETTER[letter].help in " ".join(shown.split()), key
 
 
 def test_help_says_the_default_that_is_taken() -> None:
-    shown = " ".join(CliRunner().invoke(app, ["params", "--help"], env={"TERMINAL_WIDTH": "200"}).stdout.split())
+    shown = " ".join(CliRunner().invoke(app, ["params", "--help-all"], env={"TERMINAL_WIDTH": "200"}).stdout.split())
     assert f"Query heads. Default: {Config.heads}." in shown
     assert "Default: 512,512." in shown
     assert "LayerNorm or RMSNorm. Default: layer." in shown

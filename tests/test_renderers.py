@@ -55,7 +55,7 @@ def test_a_new_format_is_one_file(folder: Path, tmp_path: Path) -> None:
     assert invoke("params", "gpt2", "-f", "cry", "--theme", "dark") == (0, "GPT2: GPT2LMHEADMODEL!dark", "")
     assert invoke("params", "gpt2", "-o", str(tmp_path / "x.loud"))[0] == 0
     assert (tmp_path / "x.loud").read_text().endswith("!light")
-    assert "shout, cry (.shout, .loud)  The title, loud." in " ".join(invoke("params", "--help")[1].split("\n"))
+    assert "shout, cry (.shout, .loud)  The title, loud." in " ".join(invoke("params", "--help-all")[1].split("\n"))
     assert "png, shout and svg" in invoke("params", "gpt2", "--theme", "dark")[2]
     assert "shout draws a figure" in invoke("models", "gpt2", "-f", "shout")[2]
 

@@ -9,6 +9,7 @@ from inspect import Parameter
 import typer
 
 from shapeviz import analyses
+from shapeviz.cli import _complete
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit
@@ -27,7 +28,11 @@ COLUMNS = Parameter(
     "columns",
     Parameter.KEYWORD_ONLY,
     default=typer.Option(
-        None, "--columns", metavar="A,B,…", help="Any columns side by side: params,flops,bytes_moved,intensity, …."
+        None,
+        "--columns",
+        metavar="A,B,…",
+        help="Any columns side by side: params, flops, bytes_moved, intensity, ….",
+        autocompletion=_complete.columns,
     ),
     annotation=str | None,
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from shapeviz.cli import _complete, _help
 from shapeviz.cli._frame import guarded
 from shapeviz.errors import InputError
 from shapeviz.frontends.from_torch import TraceOptions
@@ -51,6 +52,7 @@ NO_NAMES = (
     "Give the class instead, and its arguments as letters: file.py:Class --vary dim,heads"
 )
 MODEL = "A bundled model (gpt2), a config.json, a TOML file of sizes, or file.py:factory. Default: the 6 + 8 model."
+THEMES = "light|dark|colorblind"
 OUTPUT = "Write to a file; its suffix tells the format. Repeatable."
 
 
@@ -73,44 +75,78 @@ class Request:
     ignore: tuple[str, ...] = ()
 
 
-def _option(name: str, kind: Any, *flags: str, default: Any = None, **settings: Any) -> Parameter:
-    option = typer.Option(default, *flags, show_default=False, **settings)
+def _option(
+    name: str, kind: Any, *flags: str, default: Any = None, panel: str = _help.OUTPUT, **settings: Any
+) -> Parameter:
+    option = typer.Option(default, *flags, show_default=False, rich_help_panel=panel, **settings)
     return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 
 
 def _parameters(verb: ModuleType) -> list[Parameter]:
-    """Of a verb: its own, and the common ones unless it names those ONLY or those WITHOUT which it does."""
+    """Of a verb: its own, and the common ones unless it names those ONLY or those WITHOUT which it does.
+
+    Those that are IDLE are taken, for the message why they have no meaning, and not offered.
+    """
     only, without = getattr(verb, "ONLY", None), getattr(verb, "WITHOUT", ())
-    common = [one for one in _common(verb) if (only is None or one.name in only) and one.name not in without]
+    idle = getattr(verb, "IDLE", ())
+    common = [
+        one
+        for one in _common(verb)
+        if one.name == "help_all" or ((only is None or one.name in only) and one.name not in without)
+    ]
+    for one in common:
+        one.default.hidden = one.default.hidden or one.name in idle
     return [*getattr(verb, "PARAMETERS", ()), *common]
 
 
 def _common(verb: ModuleType) -> list[Parameter]:
-    model = typer.Argument(None, metavar="[MODEL]", help=MODEL)
+    model = typer.Argument(None, metavar="[MODEL]", help=MODEL, autocompletion=_complete.models)
     common = [Parameter("model", Parameter.KEYWORD_ONLY, default=model, annotation=str | None)]
     for name, key in KEYS.items():
         if name in SWITCHES:
-            common.append(_option(name, bool | None, f"{flag(name)}/{flag(f'no_{name}')}", help=key.help))
+            switch = f"{flag(name)}/{flag(f'no_{name}')}"
+            common.append(_option(name, bool | None, switch, help=key.help, panel=_help.SIZES))
         else:
-            common.append(_option(name, str | None, flag(name), metavar=key.kind.metavar, help=key.help))
+            metavar = key.kind.metavar
+            common.append(
+                _option(
+                    name,
+                    str | None,
+                    flag(name),
+                    metavar=metavar,
+                    help=key.help,
+                    panel=_help.SIZES,
+                    autocompletion=_complete.among(metavar),
+                )
+            )
     for name, (metavar, text) in TORCH.items():
-        common.append(_option(name, list[str] | None, f"--{name}", metavar=metavar, help=text))
+        panel = f"{_help.PUBLISHED}|{_help.PYTORCH}" if name == "size" else _help.PYTORCH
+        common.append(_option(name, list[str] | None, f"--{name}", metavar=metavar, help=text, panel=panel))
     for name, (flags, text) in TORCH_SWITCHES.items():
-        common.append(_option(name, bool | None, flags, help=text))
+        common.append(_option(name, bool | None, flags, help=text, panel=_help.PYTORCH))
     for name, (flags, text) in CONFIGURATION.items():
-        common.append(_option(name, bool | None, flags, help=text))
+        common.append(_option(name, bool | None, flags, help=text, panel=_help.PUBLISHED))
     for name, (metavar, text) in WAYS.items():
         kind = list[str] | None if name == "ignore" else str | None
-        common.append(_option(name, kind, f"--{name}", metavar=metavar, help=text))
+        common.append(_option(name, kind, f"--{name}", metavar=metavar, help=text, panel=_help.PUBLISHED))
     common += [
         _option("strict", bool, "--strict", default=False, help="Exit 1 if something cannot be counted."),
-        _option("format", str | None, "--format", "-f", metavar="FORMAT", help="How it is written, see below."),
+        _option(
+            "format",
+            str | None,
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="How it is written, see below.",
+            autocompletion=_complete.formats,
+        ),
         _option("json", bool, "--json", default=False, help="The same as --format json."),
         _option(
             "output",
             list[str] | None,
             "--output",
             "-o",
+            metavar=getattr(verb, "TARGET", "FILE"),
             help=getattr(verb, "OUTPUT", OUTPUT),
         ),
         _option(
@@ -118,13 +154,37 @@ def _common(verb: ModuleType) -> list[Parameter]:
             str,
             "--figure",
             default="model",
+            metavar="WHAT",
             help="What is drawn: model, a kind of block (multi_head, attention, …), or a block's path.",
         ),
-        _option("theme", str, "--theme", default="light", help="Of what is drawn: light, dark or colorblind."),
+        _option(
+            "theme",
+            str,
+            "--theme",
+            default="light",
+            metavar=THEMES,
+            help="Of what is drawn: light, dark or colorblind.",
+            autocompletion=_complete.among(THEMES),
+        ),
         _option("name", list[str] | None, "--name", hidden=True),
         _option("debug", bool, "--debug", default=False, help="Show the traceback of an error."),
+        _option(
+            "help_all",
+            bool,
+            "--help-all",
+            default=False,
+            help="Every option, the formats and the exit codes.",
+            is_eager=True,
+            callback=_all,
+        ),
     ]
     return common
+
+
+def _all(ctx: typer.Context, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        typer.echo(ctx.command.whole_help(ctx))  # type: ignore[attr-defined]
+        raise typer.Exit
 
 
 def _torch(values: Mapping[str, Any]) -> TraceOptions:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, show_costs
 from shapeviz.cli._options import Request
 
+EXAMPLES = (
+    "shapeviz cache llama-3-8b --seq 32768 --batch 8",
+    "shapeviz cache mistral-7b-v0.1 --dtype float8_e4m3fn",
+)
+IDLE = ("input", "vary", "training", "input_grad", "via")  # a trace does not tell what is kept
 PARAMETERS = [BY_KIND, COLUMNS, DTYPE]
 
 

@@ -19,6 +19,10 @@ from shapeviz.page.listing import Column, Listing, listed
 from shapeviz.report import Report, measure
 from shapeviz.symbols import DIMENSIONS, LETTERS
 
+EXAMPLES = (
+    "shapeviz diff llama-2-7b llama-3-8b",
+    "shapeviz diff gpt2 gpt2 --to-size N=24",
+)
 PARAMETERS = [
     Parameter(
         "first",

@@ -13,6 +13,10 @@ from shapeviz.cli._options import Request
 from shapeviz.frontends import from_torch, is_configuration
 from shapeviz.page.views import explain_page
 
+EXAMPLES = (
+    "shapeviz explain encoder.layer.self_attention",
+    "shapeviz explain decoder.layer gpt2",
+)
 PARAMETERS = [
     Parameter(
         "block",
@@ -33,6 +37,8 @@ def run(request: Request) -> None:
 
 
 def _is_model(text: str) -> bool:
+    if not text:  # as a path, the folder where we are, which may have a config.json
+        return False
     if is_configuration(text) or text.endswith(".toml"):
         return True
     return Path(text).is_file() or from_torch.is_source(text)

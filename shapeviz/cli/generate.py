@@ -14,6 +14,10 @@ from shapeviz.cli._output import keep_what_is_read
 from shapeviz.errors import InputError, requiring
 from shapeviz.train import PACKAGES
 
+EXAMPLES = (
+    'shapeviz generate runs/1 --prompt "To be"',
+    "shapeviz generate runs/1 --temperature 0.8 --top-p 0.9 --samples 3",
+)
 ONLY = ("output", "debug")
 OUTPUT = "Write the text to a file instead."
 

@@ -15,6 +15,10 @@ from shapeviz.ir import Door, Model, Origin
 from shapeviz.page.views import memory_page
 from shapeviz.report import measure
 
+EXAMPLES = (
+    "shapeviz memory gpt2 --batch 8 --seq 512",
+    "shapeviz memory --enc 2 --dec 0 --d-model 64 --heads 4 --ff 256 --seq 32",
+)
 PARAMETERS = [COLUMNS, DTYPE]
 USUAL = ("saved", "weights", "gradients", "largest")
 COMPUTED = ("float64", "float32", "bfloat16", "float16")  # in others PyTorch stores, and multiplies no matrices

@@ -14,6 +14,10 @@ from shapeviz.frontends import read
 from shapeviz.page.listing import Column, Listing, listed
 from shapeviz.report import measure
 
+EXAMPLES = (
+    "shapeviz models llama",
+    "shapeviz models gpt2 --json",
+)
 ONLY = ("format", "json", "output", "debug")
 PARAMETERS = [
     Parameter(

@@ -11,6 +11,10 @@ from shapeviz.cli._options import Request
 from shapeviz.errors import CheckFailedError
 from shapeviz.quantity import counted
 
+EXAMPLES = (
+    "shapeviz params llama-3-8b --by-kind",
+    "shapeviz params --enc 12 --dec 0 --d-model 768 --heads 12 --max-params 100M",
+)
 PARAMETERS = [
     Parameter(
         "active",

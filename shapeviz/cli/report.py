@@ -29,6 +29,10 @@ from shapeviz.page.views import report_page
 from shapeviz.renderers import View, by_suffix, render
 from shapeviz.report import Check, Report, measure
 
+EXAMPLES = (
+    "shapeviz report gpt2 --no-checks -o reports/gpt2",
+    "shapeviz report --enc 2 --dec 0 --d-model 512 --heads 8 --no-checks",
+)
 OUTPUT = "The folder to write, or a file whose suffix tells the format. Repeatable. Default: reports/NAME."
 PARAMETERS = [
     Parameter(

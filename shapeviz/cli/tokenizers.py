@@ -18,6 +18,10 @@ from shapeviz.train import PACKAGES
 if TYPE_CHECKING:
     from shapeviz.train.comparison import Row
 
+EXAMPLES = (
+    "shapeviz tokenizers --text book.txt --steps 0",
+    "shapeviz tokenizers --text book.txt --kind char --kind bpe:512",
+)
 ONLY = ("format", "json", "output", "debug")
 KIND = "char, word, word:N, bpe:N or a tokenizer.json. Repeatable. Default: char, word, bpe:512, bpe:2000."
 STEPS = "Steps of training with each, for the bits per character; 0 for none. Default: 300."

@@ -6,6 +6,10 @@ from shapeviz.cli._measured import COLUMNS, DTYPE, chosen, show
 from shapeviz.cli._options import Request
 from shapeviz.page.views import trace_page
 
+EXAMPLES = (
+    "shapeviz trace gpt2 --seq 128",
+    'shapeviz trace model.py:UNet --input "float32[B,3,64,64]"',
+)
 PARAMETERS = [COLUMNS, DTYPE]
 
 

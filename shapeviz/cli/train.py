@@ -17,6 +17,14 @@ from shapeviz.train import PACKAGES
 from shapeviz.train import recipe as recipes
 from shapeviz.train.recipe import CHOICES, Recipe
 
+EXAMPLES = (
+    "shapeviz train --text book.txt --steps 200",
+    "shapeviz train --resume runs/1 --steps 400",
+)
+PARTS = {
+    "csv": "Text", "layers": "Model", "optimizer": "Training", "eval_every": "Evaluation", "dtype": "Machine",
+    "preset": "Run",
+}  # fmt: skip
 ONLY = ("output", "debug")
 OUTPUT = "The folder of the run. Default: runs/1, runs/2, …"
 SECTION = {"int": int, "float": float, "str": str}

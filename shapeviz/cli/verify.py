@@ -19,6 +19,10 @@ from shapeviz.files import staying_here
 from shapeviz.page.views import verify_page
 from shapeviz.report import Check, measure
 
+EXAMPLES = (
+    "shapeviz verify --enc 1 --dec 1 --d-model 64 --heads 4 --seq 16 --batch 2",
+    "shapeviz verify --claims examples/q1_claims.toml",
+)
 PARAMETERS = [
     Parameter(
         "claims",
