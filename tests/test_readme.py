@@ -58,6 +58,7 @@ def test_every_link_of_the_documents_leads_to_a_file() -> None:
 
 def test_every_flag_of_the_readme_is_known() -> None:
     verbs = ["trace", "params", "flops", "explain", "verify", "report", "train"]
-    known = set(re.findall(r"--[a-z-]+", " ".join(run(f"shapeviz {verb} --help-all") for verb in verbs)))
+    shown = [run("shapeviz --help"), *(run(f"shapeviz {verb} --help-all") for verb in verbs)]
+    known = set(re.findall(r"--[a-z-]+", " ".join(shown)))
     text = re.sub(r"^```.*?^```", "", README, flags=re.S | re.M)
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
