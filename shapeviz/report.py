@@ -104,7 +104,11 @@ class Report:
         return {name: column.not_counted for name, column in self.columns.items() if column.not_counted.terms}
 
     def __repr__(self) -> str:
-        totals = ", ".join(f"{column} = {cell.value:,}" for column, cell in self.total.items())
+        values = {column: cell.value for column, cell in self.total.items()}
+        totals = ", ".join(
+            f"{column} = {value:,}" if isinstance(value, int) else f"{column} = {float(value):,.3f}"
+            for column, value in values.items()
+        )
         return f"<Report {self.title}: {totals}>"
 
     def row(self, path: str) -> Row:

@@ -90,22 +90,6 @@ def test_a_claim_on_layers_that_share_weights_is_about_the_one_set_that_there_is
     assert "all 12" not in finding.message
 
 
-def test_a_narrow_terminal_cuts_no_digit_off() -> None:
-    import io
-
-    from rich.console import Console
-
-    from shapeviz.page.tables import side_by_side
-    from shapeviz.renderers.to_table import draw_table
-
-    report = shapeviz.measure(shapeviz.read(), FOUR.split(","))
-    console = Console(file=io.StringIO(), width=60, force_terminal=True, no_color=True)
-    draw_table(console, side_by_side(report, FOUR.split(",")))
-    for name in ("flops", "bytes_moved"):
-        assert f"{report.row('encoder').cells[name].value:,}" in console.file.getvalue()
-    assert 60 == console.width
-
-
 def test_ratios_of_two_models_are_exact_in_json_and_have_a_decimal_beside_them() -> None:
     other = ["--columns", "intensity", "--to-size", "N=2", "--json"]
     differences = json.loads(run("diff", "gpt2", "gpt2", *other, code=1))

@@ -157,7 +157,7 @@ def test_starting_does_not_load_formats_that_are_not_asked_for() -> None:
         "import sys; sys.argv = ['shapeviz', 'params', '-f', 'table']\n"
         "from shapeviz.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print([name for name in sys.modules if '.renderers.' in name])"
+        "print([name for name in sys.modules if '.renderers.to_' in name])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "['shapeviz.renderers.to_table']"

@@ -191,3 +191,10 @@ def test_an_unknown_path_or_column_is_answered_with_the_nearest(report) -> None:
         report.row("encoder.leyer")
     with pytest.raises(InputError, match="did you mean 'params'"):
         shapeviz.measure(shapeviz.read(), columns=["parms"])
+
+
+def test_a_report_with_a_ratio_can_be_printed() -> None:
+    # a ratio is a fraction, which Python 3.11 cannot write in groups of three
+    report = shapeviz.measure(shapeviz.read("gpt2"), ["params", "intensity"])
+    value = report.total["intensity"].value
+    assert f"params = 124,439,808, intensity = {float(value):,.3f}>" in repr(report)

@@ -11,7 +11,7 @@ import pytest
 import shapeviz
 from shapeviz.page import plain
 from shapeviz.page.explanation import introduction
-from shapeviz.renderers.to_table import branches
+from shapeviz.renderers._fit import branches
 from shapeviz.wording import humanize, share
 
 
@@ -132,6 +132,6 @@ def test_what_stands_above_a_table_is_folded_to_the_terminal(monkeypatch, capsys
     monkeypatch.setenv("COLUMNS", "80")
     draw(cost_page(shapeviz.measure(shapeviz.read()), "params"))
     above = capsys.readouterr().out.partition("\n\n")[0].splitlines()
-    # "sizes:", "derived:", "letters:" once each; a line that goes on begins below the first entry
+    # "sizes:", "letters:" once each; a line that goes on begins below the first entry
     assert all(len(line) <= 80 for line in above)
     assert all(line.startswith(("Encoder", "sizes:   ", "derived: ", "letters: ", " " * 9)) for line in above)

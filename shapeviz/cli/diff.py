@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from inspect import Parameter
 
@@ -77,10 +77,15 @@ def _listing(
 ) -> Listing:
     """The differences of one part; equations, and costs of blocks other than those shown, are for JSON alone."""
     one, other = compared
+    units = {name: column.unit for name, column in one.columns.items()}
+
+    def unit(entry: Mapping[str, object]) -> str:
+        return units.get(str(entry["what"]), "")
+
     columns = (
-        Column("what", "what"), Column("where", "where"), Column("before", one.name, number=True),
-        Column("after", other.name, number=True), Column("change", "change", number=True),
+        Column("what", "what"), Column("where", "where"), Column("before", one.name, number=True, unit=unit),
+        Column("after", other.name, number=True, unit=unit), Column("change", "change", number=True, unit=unit),
     )  # fmt: skip
     entries = tuple({**asdict(d), "change": d.change} for d in differences if d.part == part)
     long = frozenset(i for i, e in enumerate(entries) if part == "blocks" and e["what"] not in (*shown, "block"))
-    return Listing(part, title, columns, entries, long)
+    return Listing(part, title, columns, entries, long, (one.name, other.name, "change"))

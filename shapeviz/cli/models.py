@@ -38,10 +38,12 @@ def run(request: Request) -> None:
         raise InputError(f"no bundled model has {wanted!r} in its name; {nearest(wanted, published.names())}")
     columns = (
         Column("name", "name"), Column("family", "family"), Column("layers", "layers", number=True),
-        Column("params", "parameters", number=True), Column("active", "active", number=True),
-        Column("kv_cache", "KV B/token", number=True), Column("source", "source"),
+        Column("params", "parameters", number=True, unit=""), Column("active", "active", number=True, unit=""),
+        Column("kv_cache", "KV B/token", number=True, unit="B"), Column("source", "source"),
     )  # fmt: skip
-    emit(listed(f"{len(rows)} bundled models", Listing("models", "", columns, tuple(rows))), request)
+    narrow = ("source", "parameters", "family", "active", "layers")
+    listing = Listing("models", "", columns, tuple(rows), narrow=narrow)
+    emit(listed(f"{len(rows)} bundled models", listing), request)
 
 
 def _row(name: str) -> dict[str, str | int]:

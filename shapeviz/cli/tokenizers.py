@@ -24,6 +24,7 @@ EXAMPLES = (
 )
 ONLY = ("format", "json", "output", "debug")
 KIND = "char, word, word:N, bpe:N or a tokenizer.json. Repeatable. Default: char, word, bpe:512, bpe:2000."
+NARROW = ("made in s", "decodes Mchar/s", "encodes Mchar/s", "round trip", "nats/token", "unknown share", "parameters")
 STEPS = "Steps of training with each, for the bits per character; 0 for none. Default: 300."
 
 
@@ -86,4 +87,4 @@ def _listing(rows: list[Row], steps: int, tokens: int) -> Listing:
     title = "On the last tenth of the text"
     if steps:
         title += f", after {steps:,} steps of {tokens:,} tokens; bits/character pay for what unknown tokens hide"
-    return Listing("tokenizers", title, tuple(columns), entries)
+    return Listing("tokenizers", title, tuple(columns), entries, narrow=NARROW)

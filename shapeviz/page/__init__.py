@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, Union
 
@@ -114,6 +114,13 @@ def plain(cell: Cell) -> str:
     return legible("".join(map(str, spans(cell))))
 
 
+class Short(NamedTuple):
+    """A column for which there is little room: its head and its cells."""
+
+    head: str
+    cells: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Table:
     """Cells in columns; the first column's entries stand at a depth of the tree, `blocks` are those that hold others.
@@ -122,6 +129,10 @@ class Table:
     `above` and `below` it. The cells of an `aligned` one are equal to each other from the second on: a label, formula,
     substitution and value. A `minor` one stands within a section. One of a `document` is left out where there is no
     room for more than the result.
+
+    Where a terminal is too narrow, the text of the columns `under` goes on below its row, and then the columns of
+    `narrow` leave, one after another; one that is `short` as well is shortened first, and leaves if it comes again.
+    Several go together; one that has left comes back if it comes once more.
     """
 
     columns: tuple[str, ...]
@@ -135,6 +146,9 @@ class Table:
     aligned: bool = False
     minor: bool = False
     document: bool = False
+    under: frozenset[str] = frozenset()
+    narrow: tuple[str | tuple[str, ...], ...] = ()
+    short: Mapping[str, Short] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         flat = len(self.rows)

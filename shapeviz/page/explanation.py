@@ -32,6 +32,7 @@ def explanation(report: Report, path: str) -> list[Table]:
                 above=() if tables else above,
                 below=below or (f"none: it costs no {column.title}",),
                 aligned=True,
+                under=frozenset({"formula", "substitution", "value"}),
             )
         )
     return tables

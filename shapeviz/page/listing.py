@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from shapeviz.page import Cell, Code, Page, Table, worded
-from shapeviz.wording import exact
+from shapeviz.page import Cell, Code, Page, Short, Table, worded
+from shapeviz.wording import exact, rounded
 
 
 @dataclass(frozen=True)
 class Column:
-    """A key of the entries, its heading, and whether it holds numbers."""
+    """A key of the entries, its heading, and whether it holds numbers.
+
+    Of counts, whose `unit` is "", or "B" for bytes, or the entry's, there is a rounded form for where room is short.
+    """
 
     key: str
     heading: str
     number: bool = False
+    unit: str | Callable[[Mapping[str, object]], str] | None = None
 
 
 @dataclass(frozen=True)
 class Listing:
     """Entries under a name, with a title; each entry has the keys of the columns, and may have more for JSON.
 
-    `long` are the numbers of entries that tables leave out: JSON and CSV have them all.
+    `long` are the numbers of entries that tables leave out: JSON and CSV have them all. `narrow` are the headings of
+    columns that are shortened, or leave, where a terminal is too narrow for all.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Listing:
     columns: tuple[Column, ...]
     entries: tuple[Mapping[str, object], ...]
     long: frozenset[int] = frozenset()
+    narrow: tuple[str, ...] = ()
 
 
 def listed(title: str, *listings: Listing) -> Page:
@@ -52,7 +58,20 @@ def table(listing: Listing) -> Table:
         tuple(tuple(_cells(listing, entry)) for entry in entries),
         right=frozenset(column.heading for column in listing.columns if column.number),
         heading=listing.title,
+        narrow=listing.narrow,
+        short={column.heading: _short(column, entries) for column in listing.columns if column.unit is not None},
     )
+
+
+def _short(column: Column, entries: Iterable[Mapping[str, object]]) -> Short:
+    unit = column.unit if callable(column.unit) else lambda _: str(column.unit)
+    return Short(column.heading, tuple(_rounded(entry[column.key], unit(entry)) for entry in entries))
+
+
+def _rounded(value: object, unit: str) -> str:
+    if not isinstance(value, int | Fraction):
+        return _shown(value)
+    return f"-{rounded(-value, unit)}" if value < 0 else rounded(value, unit)
 
 
 def _cells(listing: Listing, entry: Mapping[str, object]) -> Iterator[Cell]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from shapeviz.page import Cell, Code, Equation, Formula, Shape, Table, plain, worded
+from shapeviz.page import Cell, Code, Equation, Formula, Shape, Short, Table, plain, worded
 from shapeviz.quantity import Number
 from shapeviz.report import Cell as Cost
 from shapeviz.report import Check, Column, Report, Row
@@ -30,20 +31,26 @@ def walk(report: Report, *names: str) -> Table:
     cells = [(_named(row), output(row), numeric(row), *_values(row, names), happens(row)) for row in report.rows]
     headings = ("step", "shape", "sizes", *titles, "what happens")
     below = tuple(_below(report, names))
-    return _tree("Shapes", headings, report.rows, cells, right=frozenset(titles), below=below)
+    return replace(
+        _tree("Shapes", headings, report.rows, cells, right=frozenset(titles), below=below),
+        under=frozenset({"what happens"}),
+        narrow=("sizes", ("what happens", "sizes"), "sizes", *titles[:1], *titles[::-1]),
+        short=_short(report, report.rows, names),
+    )
 
 
 def side_by_side(report: Report, names: Sequence[str]) -> Table:
     """Every block that has one of several costs, with the value of each; their totals below."""
     titles = tuple(report.columns[name].title for name in names)
     rows = [row for row in report.rows if any(row.cells[name].counts for name in names)]
-    return _tree(
-        "Costs of one instance of every block",
-        ("block", "output", *titles),
-        rows,
-        [(_named(row), output(row), *_values(row, names)) for row in rows],
-        right=frozenset(titles),
-        below=tuple(_below(report, names)),
+    cells = [(_named(row), output(row), *_values(row, names)) for row in rows]
+    below = tuple(_below(report, names))
+    return replace(
+        _tree(
+            "Costs of one instance of every block", ("block", "output", *titles), rows, cells, frozenset(titles), below
+        ),
+        narrow=("output", *titles[:1], *titles[:0:-1]),
+        short=_short(report, rows, names),
     )
 
 
@@ -56,13 +63,39 @@ def kinds_side_by_side(report: Report, names: Sequence[str]) -> Table:
     for kind in kinds:
         values = (exact(column.kinds[kind].value) if kind in column.kinds else "–" for column in columns)
         rows.append((Code(kind.replace("_", "-")), *values))
+    short = {
+        column.title: Short(
+            column.title,
+            tuple(rounded(column.kinds[kind].value, column.unit) if kind in column.kinds else "–" for kind in kinds),
+        )
+        for column in columns
+    }
     return Table(
         ("kind", *titles),
         tuple(rows),
         right=frozenset(titles),
         heading="Costs by kind of module",
         below=tuple(_below(report, names)),
+        narrow=titles,
+        short=short,
     )
+
+
+def _short(report: Report, rows: Iterable[Row], names: Sequence[str]) -> dict[str, Short]:
+    """The values of some columns rounded, for where there is no room for their digits."""
+    rows = tuple(rows)
+    return {
+        report.columns[name].title: Short(report.columns[name].title, tuple(_rounded(report, rows, name)))
+        for name in names
+    }
+
+
+def _rounded(report: Report, rows: Iterable[Row], name: str) -> Iterator[str]:
+    for row in rows:
+        cell = row.cells[name]
+        unit = report.columns[name].unit
+        counted = rounded(cell.value, unit if unit == "B" else "")
+        yield counted if cell.each.terms else "?" if cell.not_counted.terms else "–"
 
 
 def _values(row: Row, names: Sequence[str]) -> Iterator[Cell]:
@@ -99,6 +132,9 @@ def by_kind(report: Report, name: str) -> Table:
         right=frozenset({title}),
         heading=f"{capital(title)} by kind of module",
         below=(f"{title}: {sums} = {exact(whole)}", f"{name}: {column.convention}"),
+        under=frozenset({"formula"}),
+        narrow=("share of model", "share of model"),
+        short={"share of model": Short("share", tuple(_percent(q.value, whole) for q in column.kinds.values()))},
     )
 
 
@@ -118,14 +154,20 @@ def costs(report: Report, name: str, beside: str | None = None) -> Table:
         titles.append(report.columns[beside].title)
         totals.append(_active(report.columns[beside], whole))
     notes = filter(None, (missing(report, name), f"{name}: {column.convention}"))
-    return _tree(
-        f"{capital(title)} of one instance of every block, and the share of all its instances",
-        ("block", "output", *titles, "share of model", "formula of one"),
-        rows,
-        cells,
-        right=frozenset(titles),
-        below=(*totals, *notes),
+    heading = f"{capital(title)} of one instance of every block, and the share of all its instances"
+    headings = ("block", "output", *titles, "share of model", "formula of one")
+    shares = tuple(_percent(row.cells[name].in_model, part_of) if row.cells[name].each.terms else "" for row in rows)
+    return replace(
+        _tree(heading, headings, rows, cells, frozenset(titles), (*totals, *notes)),
+        under=frozenset({"formula of one"}),
+        narrow=("share of model", "output", "share of model", title),
+        short={"share of model": Short("share", shares), **_short(report, rows, [name, *([beside] if beside else [])])},
     )
+
+
+def _percent(part: Number, whole: Number) -> str:
+    """A share without its bar: ` 5.4 %`."""
+    return share(part, whole, 0).strip().rjust(6)
 
 
 def _cost(cell: Cost, whole: Number) -> tuple[Cell, Cell, Cell]:
@@ -165,7 +207,9 @@ def memory(report: Report, explained: Sequence[str] = ("saved",)) -> Table:
     below = tuple(f"{name}: {column.convention}" for name, column in report.columns.items() if name not in explained)
     bytes_alone = all(column.unit == "B" for column in report.columns.values())
     number, heading = ("bytes", "Memory") if bytes_alone else ("value", "Totals")
-    return Table(("what", "formula", number, ""), tuple(rows), right=frozenset({number}), heading=heading, below=below)
+    headings = ("what", "formula", number, "")
+    under = frozenset({"formula"})
+    return Table(headings, tuple(rows), right=frozenset({number}), heading=heading, below=below, under=under)
 
 
 def checks(report: Report) -> Table:
@@ -177,6 +221,8 @@ def checks(report: Report) -> Table:
         right=frozenset({"expected", "found"}),
         heading="Checks",
         below=(f"{sum(check.ok for check in report.checks)} of {len(report.checks)} checks hold",),
+        under=frozenset({"note"}),
+        narrow=("by",),
     )
 
 

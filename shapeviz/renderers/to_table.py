@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from shapeviz.page import Cell, Page, Table, Text, plain
+from shapeviz.page import Page, Table, Text, plain
 from shapeviz.renderers import Renderer, View
+from shapeviz.renderers._fit import Line, Piece, fitted
+from shapeviz.renderers._wrap import wrapped
 from shapeviz.wording import WIDTH, folded, legible
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 STYLES = {
+    "title": "bold", "heading": "bold", "total": "bold", "block": "bold", "columns": "dim", "stem": "dim",
     "share of model": "cyan", "output": "green", "shape": "green", "sizes": "green", "formula of one": "dim",
     "what happens": "dim", "note": "dim",
 }  # fmt: skip
@@ -36,11 +35,16 @@ def heading(page: Page, width: int = WIDTH) -> list[str]:
     header = page.header
     if header is None:
         return [legible(page.title)]
-    lines = [legible(f"{page.title}   ({header.source})")]
-    lines += folded(header.sizes, ", ", "sizes:   ", width)
-    lines += folded(header.derived, ", ", "derived: ", width)
-    lines += folded(header.letters, "; ", "letters: ", width)
-    return lines
+    sizes = folded(header.sizes, ", ", "sizes:   ", width)
+    derived = folded(header.derived, ", ", "derived: ", width)
+    if width < WIDTH and len(sizes) > 1 and len(derived) == 1 and len(sizes[-1] + "; " + derived[0]) <= width:
+        sizes[-1:], derived = [f"{sizes[-1]}; {derived[0]}"], []  # where room is short, on one line
+    return [
+        legible(f"{page.title}   ({header.source})"),
+        *sizes,
+        *derived,
+        *folded(header.letters, "; ", "letters: ", width),
+    ]
 
 
 def lines(part: Table | Text) -> list[str]:
@@ -54,111 +58,70 @@ def text_lines(text: Text) -> list[str]:
     return [*heading, *map(plain, text.lines), *(f"- {plain(item)}" for item in text.items), *text.code.splitlines()]
 
 
-def rows(table: Table) -> list[tuple[str, ...]]:
-    """The cells as text; what is equal to the cell before begins with the sign for that."""
-    return [tuple(_equated(table, number, cell) for number, cell in enumerate(row)) for row in table.rows]
-
-
-def _equated(table: Table, number: int, cell: Cell) -> str:
-    text = plain(cell).replace("\n", "\\n")  # a line break in a name would break the table
-    return f"= {text}" if table.aligned and number > 1 else text
-
-
 def table_lines(table: Table) -> list[str]:
     """A table as lines of text, its columns padded."""
-    stems = branches(table.depths)
-    body = [(stem + first, *others) for stem, (first, *others) in zip(stems, rows(table), strict=True)]
-    widths = [max(map(len, column)) for column in zip(table.columns, *body, strict=True)]
-
-    def line(cells: tuple[str, ...]) -> str:
-        aligned = (
-            cell.rjust(width) if name in table.right else cell.ljust(width)
-            for cell, width, name in zip(cells, widths, table.columns, strict=True)
-        )
-        return "  ".join(aligned).rstrip()
-
     above, below = [*map(plain, table.above)], [*map(plain, table.below)]
+    body = ["".join(piece.text for piece in line) for line in fitted(table)[0]]
     return [
         *above,
         *[""] * bool(above),
         *[table.heading] * bool(table.heading),
-        line(table.columns),
-        "  ".join("─" * width for width in widths),
-        *map(line, body),
+        *body,
         *[""] * bool(below),
         *below,
     ]
 
 
-def branches(depths: tuple[int, ...]) -> list[str]:
-    """The lines of a tree before each entry: `│  └─ `.
-
-    >>> branches((0, 1, 1, 0))
-    ['', '├─ ', '└─ ', '']
-    """
-    stems = []
-    for i, depth in enumerate(depths):
-        marks = []
-        for level in range(1, depth + 1):
-            later = next((d for d in depths[i + 1 :] if d <= level), 0)
-            more = later == level
-            marks.append(("├─ " if more else "└─ ") if level == depth else ("│  " if more else "   "))
-        stems.append("".join(marks))
-    return stems
-
-
 def draw(page: Page) -> None:
-    """The page on a terminal, with colour unless NO_COLOR is set, folded to its width."""
+    """The page on a terminal, with colour unless NO_COLOR is set, in lines that it can hold."""
     from rich.console import Console
     from rich.text import Text as Styled
 
     console = Console(highlight=False)
-    title, *rest = heading(page, min(WIDTH, console.width))
-    console.print(Styled(title, style="bold"))
-    for text in rest:
-        console.print(Styled(text, style="dim"))
+    for line in drawn(page, console.width):
+        styled = Styled.assemble(*((piece.text, STYLES.get(piece.kind, "")) for piece in line))
+        console.print(styled, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+
+
+def drawn(page: Page, width: int) -> Iterator[Line]:
+    """The lines of a page for a terminal of some width, their pieces saying what they are."""
+    title, *rest = heading(page, min(WIDTH, width))
+    yield from _words(title, "title", width)
+    for line in rest:
+        yield from _words(line, "note", width, " " * 9)
     for part in shown(page):
-        console.print()
-        if isinstance(part, Table):
-            draw_table(console, part)
-        else:
-            console.print(Styled("\n".join(text_lines(part))))
+        yield ()
+        yield from _table(part, width) if isinstance(part, Table) else _text(part, width)
 
 
-def draw_table(console: Console, table: Table) -> None:
-    """One table on a terminal, its lines above and below."""
-    from rich.table import Table as Drawn
-    from rich.text import Text as Styled
-
+def _table(table: Table, width: int) -> Iterator[Line]:
+    """One table, the lines above and below it, and what there was no room for."""
     for line in table.above:
-        console.print(Styled(plain(line)))
-    if not table.rows:
-        console.print(Styled("\n".join([table.heading, *map(plain, table.below)])))
-        return
-    drawn = Drawn(title=Styled(table.heading, style="bold"), title_justify="left", box=None, pad_edge=False)
-    for name in table.columns:
-        justify = "right" if name in table.right else "left"
-        keep = name in table.right or name == table.columns[0]
-        drawn.add_column(Styled(name, style="dim"), justify=justify, no_wrap=keep, overflow="fold")  # type: ignore[arg-type]
-    for stem, (name, *others), block in zip(branches(table.depths), rows(table), table.blocks, strict=True):
-        first = Styled(stem, style="dim").append(name, style="bold" if block else "")
-        cells = zip(others, table.columns[1:], strict=True)
-        drawn.add_row(first, *(Styled(cell, style=STYLES.get(column, "")) for cell, column in cells))
-    own = console.width
-    console.width = max(own, _least(table))
-    console.print(drawn)
-    console.width = own
+        yield from _words(plain(line), "", width)
+    if table.above:
+        yield ()
+    if table.heading:
+        yield from _words(table.heading, "heading", width)
+    lines, left = fitted(table, width) if table.rows else ([], [])
+    yield from (line for line in lines if line[:1] and line[0].kind != "rule")
+    if table.below:
+        yield ()
     for number, line in enumerate(table.below):
-        console.print(Styled(plain(line), style="bold" if number == 0 else "dim"))
+        yield from _words(plain(line), "note" if number else "total", width)
+    if left:
+        yield from _words(f"left out at this width: {', '.join(left)}", "note", width)
 
 
-def _least(table: Table) -> int:
-    """The width below which names or digits would be cut off; on a narrower terminal its own lines go on below."""
-    body = [(stem + first, *others) for stem, (first, *others) in zip(branches(table.depths), rows(table), strict=True)]
-    widths = [max(map(len, column)) for column in zip(table.columns, *body, strict=True)]
-    kept = {table.columns[0], *table.right}
-    least = [width if name in kept else min(width, 8) for name, width in zip(table.columns, widths, strict=True)]
-    return sum(least) + 2 * (len(least) - 1)
+def _text(text: Text, width: int) -> Iterator[Line]:
+    code = text.code.splitlines()
+    words = text_lines(text)
+    for line in words[: len(words) - len(code)]:
+        yield from _words(line, "", width)
+    yield from ((Piece(line),) for line in code)
+
+
+def _words(text: str, kind: str, width: int, indent: str = "  ") -> Iterator[Line]:
+    return ((Piece(line, kind),) for line in wrapped(text, width, indent))
 
 
 renderer = Renderer(render, "Text, drawn in colour on a terminal.", suffixes=(".txt",), on_terminal=draw)
