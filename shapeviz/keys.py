@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, fields
+from fractions import Fraction
 from operator import index
 from typing import Any, NamedTuple
 
@@ -19,6 +20,16 @@ TOO_LARGE = "larger than 10⁵⁰, the largest size that is taken"
 SHOWN = 60  # characters of a value in a message
 MOST_WIDTHS = 100
 NO_TEXTS = ("true", "false", "null")  # bare they are read as what they are not
+
+SYNONYMS = {
+    "rope": "rotary", "sine": "sinusoidal", "sin": "sinusoidal", "sincos": "sinusoidal", "absolute": "learned",
+    "rmsnorm": "rms", "layernorm": "layer", "prenorm": "pre", "postnorm": "post", "off": "none", "no": "none",
+}  # fmt: skip
+"""What others call one of our words."""
+POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "B": 3, "T": 4, "P": 5, "E": 6}
+NUMERAL = re.compile(
+    r"([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*)(\.[0-9]+)? ?((?:[KMGTPE]i?)?B?)", re.IGNORECASE
+)
 
 Whole = Callable[[Any], Any]
 """How a source writes integers: makes an int of what it means as one, and leaves everything else as it is."""
@@ -59,7 +70,8 @@ def one_of(*words: str) -> Kind:
 
     def take(value: object, label: str, whole: Whole) -> str:
         if value not in words:
-            raise InputError(f"{label}: not a choice; {nearest(str(value), words)}")
+            meant = SYNONYMS.get(str(value).lower(), str(value))
+            raise InputError(f"{label}: not a choice; {nearest(meant, words)}")
         return str(value)
 
     return Kind(" or ".join(words), take, "|".join(words))
@@ -217,10 +229,32 @@ def from_json(value: object) -> Any:
 
 
 def from_text(value: object) -> Any:
-    """Flags are texts, and a TOML file may have texts where numbers are meant: "5_1_2" is 512."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]+(_[0-9]+)*\s*", value):
-        return int(value) if len(value) < 1000 else LARGEST + 1  # Python converts no more than 4300 digits
-    return value
+    """Flags are texts, and a TOML file may have texts where numbers are meant: "5_1_2" is 512, "4k" is 4000.
+
+    >>> from_text("32k"), from_text("4Ki"), from_text("2**12"), from_text("1.5B"), from_text("many")
+    (32000, 4096, 4096, 1500000000, 'many')
+    """
+    number = numeral(value) if isinstance(value, str) else None
+    return value if number is None else number
+
+
+def numeral(text: str) -> int | None:
+    """The whole number that a text says: 1_024, "1,024", 4k = 4000, 4Ki = 4096, 1.5B, 2 GiB, 2**12; None if none.
+
+    K, M, B or G, T, P, E are powers of a thousand, with an i those of 1024; more than anybody takes is LARGEST + 1.
+    """
+    text = text.strip()
+    if power := re.fullmatch(r"([0-9]{1,40})(?:\*\*|\^)([0-9]{1,40})", text):
+        base, exponent = map(int, power.groups())
+        return base**exponent if base < 2 or exponent * base.bit_length() < 1000 else LARGEST + 1
+    if not (found := NUMERAL.fullmatch(text)):
+        return None
+    digits, unit = re.sub("[_,]", "", found[2] + (found[3] or "")), found[4].upper()
+    if len(digits) >= 1000:  # Python converts no more than 4300 digits
+        return LARGEST + 1 if not found[3] else None
+    step = 1024 if "I" in unit else 1000
+    number = Fraction(digits) * step ** POWERS[unit[:1]]
+    return int(number) * (-1 if found[1] == "-" else 1) if number.denominator == 1 else None
 
 
 def whole(text: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -11,11 +10,10 @@ from typing import Any
 from shapeviz.errors import ConditionError, InputError
 from shapeviz.expr import Expr, ExprLike, notation
 from shapeviz.expr.polynomial import Number as Number
+from shapeviz.keys import numeral
 from shapeviz.quotient import Quotient
 from shapeviz.sizes import Sizes, checked_size
 
-SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
-COUNT = re.compile(r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9][0-9_]*)(?:\.[0-9]+)?) ?([KMBGTPE]?)", re.IGNORECASE)
 LONGEST = 100  # digits of a number of things
 
 
@@ -141,10 +139,8 @@ def counted(number: Any, label: str) -> int | None:
     """
     if number is None or (isinstance(number, int) and not isinstance(number, bool) and abs(number) < 10**LONGEST):
         return number
-    short = isinstance(number, str) and len(number) <= LONGEST
-    match = COUNT.fullmatch(number.strip()) if short else None
-    value = Fraction(re.sub("[_,]", "", match[1])) * SUFFIXES[match[2].upper()] if match else Fraction(1, 2)
-    if value.denominator != 1:
+    value = numeral(number) if isinstance(number, str) and len(number) <= LONGEST else None
+    if value is None:
         shown = "…" if type(number) is int else repr(number)[:LONGEST]
         raise InputError(f"{label}={shown}: a whole number is needed, or a text such as '8M' or '1.5B'")
-    return int(value)
+    return value

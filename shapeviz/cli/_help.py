@@ -14,7 +14,7 @@ from shapeviz.symbols import DIMENSIONS, GLOSSARY, LETTERS
 LINES, WIDTH, LABEL = 23, 80, 11  # a screen of 24 lines, one of them for the next command
 SIZES, PUBLISHED, PYTORCH, OUTPUT = "Sizes", "Published", "PyTorch", "Output"
 WORDS = {
-    SIZES: "Sizes and variants",
+    SIZES: "Sizes, where 4k is 4000, 4Ki 4096, and 2**12 as well; and variants",
     PUBLISHED: "Published models: a bundled name or a config.json",
     PYTORCH: "PyTorch modules: file.py:factory or package.module:factory",
     OUTPUT: "Output",

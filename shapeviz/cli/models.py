@@ -9,7 +9,7 @@ import typer
 from shapeviz import published
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit
-from shapeviz.errors import InputError, nearest
+from shapeviz.errors import InputError
 from shapeviz.frontends import read
 from shapeviz.page.listing import Column, Listing, listed
 from shapeviz.report import measure
@@ -33,9 +33,11 @@ COLUMNS = ("params", "active", "kv_cache")
 def run(request: Request) -> None:
     wanted = (request.extra["pattern"] or "").lower()
     chosen = {*published.close(wanted)} if wanted else {*published.names()}
-    rows = [row for row in map(_row, published.names()) if row["name"] in chosen or row["family"] == wanted]
+    rows = [_row(name) for name in published.names() if name in chosen or _family(name) == wanted]
     if not rows:
-        raise InputError(f"no bundled model has {wanted!r} in its name; {nearest(wanted, published.names())}")
+        near = published.near(wanted)
+        hint = f"did you mean {near[0]!r}?" if near else f"{len(published.names())} are known: shapeviz models"
+        raise InputError(f"no bundled model has {wanted!r} in its name; {hint}")
     columns = (
         Column("name", "name"), Column("family", "family"), Column("layers", "layers", number=True),
         Column("params", "parameters", number=True, unit=""), Column("active", "active", number=True, unit=""),
@@ -44,6 +46,10 @@ def run(request: Request) -> None:
     narrow = ("source", "parameters", "family", "active", "layers")
     listing = Listing("models", "", columns, tuple(rows), narrow=narrow)
     emit(listed(f"{len(rows)} bundled models", listing), request)
+
+
+def _family(name: str) -> object:
+    return published.load(name)["config"].get("model_type")
 
 
 def _row(name: str) -> dict[str, str | int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from shapeviz import published
 from shapeviz.errors import InputError, nearest
-from shapeviz.frontends import _config_files, _families, _toml, from_sizes, from_torch
+from shapeviz.frontends import _config_files, _families, _toml, _unknown, from_sizes, from_torch
 from shapeviz.frontends._config_files import ConfigFile, is_, is_configuration
 from shapeviz.frontends.numbers import varied
 from shapeviz.ir import Model
@@ -67,9 +67,10 @@ def _configured(source: ConfigFile, settings: Mapping[str, Any]) -> Model:
     from shapeviz.frontends import from_huggingface
     from shapeviz.frontends._overrides import overrides
 
-    return from_huggingface.model(
+    made = from_huggingface.model(
         source.data, source.name, source.text, overrides(rest, source.class_name), source.where
     )
+    return replace(made, notes=(source.note, *made.notes)) if source.note else made
 
 
 def needs_torch(source: ConfigFile) -> bool:
@@ -92,8 +93,7 @@ def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
         return from_sizes.model(_toml.load(path), sizes, path.name)
     if name and is_(path, Path.is_dir):
         raise InputError(f"{name!r} is a directory without a config.json: name a file; {_others(path / 'x')}")
-    shown = name if len(name) <= 200 else name[:200] + "…"
-    raise InputError(f"{shown!r} is neither a file nor a known model; {_others(path)}")
+    raise InputError(_unknown.refusal(name, path))
 
 
 def _options(source: str, settings: Mapping[str, Any]) -> from_torch.TraceOptions:
@@ -121,16 +121,7 @@ def _builders(path: Path) -> str:
 
 
 def _others(path: Path) -> str:
-    """What is nearest to a path that is none: of the TOML files beside it, for a mere name of the bundled models."""
-    try:
-        files = sorted(file.name for file in path.parent.glob("*.toml"))
-    except (OSError, ValueError):
-        files = []
-    bundled = published.names() if str(path) == path.name and path.suffix not in (".toml", ".json") else []
-    if bundled:
-        names = published.close(path.name)
-        near = f"did you mean {', '.join(names[:6])}{', …' if len(names) > 6 else ''}?" if names else ""
-        return f"{near or nearest(path.name, [*bundled, *files])}; `shapeviz models` lists the bundled ones"
-    if files:
+    """What there is instead of a path that is none: the TOML files beside it."""
+    if files := _unknown.toml_files(path):
         return f"TOML files there: {nearest(path.name, files)}"
     return "give a config.json, a TOML file of sizes, or sizes as flags with no MODEL at all"

@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 from shapeviz import published
 from shapeviz.errors import InputError, nearest
+from shapeviz.frontends import _unknown
+
+VARIANT = "{0} is counted as {1}, which it is a further training of; if its sizes differ, give its own config.json"
 
 
 class ConfigFile(NamedTuple):
     """A configuration, the name of its model, where it is from, and the class that is meant if that is known.
 
-    `where` is what messages call it, if that is not where it is from.
+    `where` is what messages call it, if that is not where it is from; `note` is what is to be said of the choice.
     """
 
     data: Mapping[str, object]
@@ -21,6 +24,7 @@ class ConfigFile(NamedTuple):
     text: str
     class_name: str | None = None
     where: str = ""
+    note: str = ""
 
 
 def find(model: str | Path) -> ConfigFile | None:
@@ -32,6 +36,7 @@ def find(model: str | Path) -> ConfigFile | None:
     if isinstance(model, str) and published.has(model):
         return bundled(model)
     path = Path(model)
+    _unknown.check(str(model))
     if part := _parted(path):
         return _part(*part)
     if is_(path, Path.is_dir):
@@ -39,12 +44,12 @@ def find(model: str | Path) -> ConfigFile | None:
         return _file(inner) if is_(inner, Path.is_file) else None
     if path.suffix == ".json":
         return _file(path)
-    meant = None if is_(path, Path.exists) else _alias(model)
-    return bundled(meant) if meant else None
-
-
-def _alias(model: str | Path | None) -> str | None:
-    return published.alias(model) if isinstance(model, str) and len(model) < 100 else None
+    if is_(path, Path.exists) or not isinstance(model, str) or len(model) >= 100:
+        return None
+    if meant := published.alias(model):
+        return bundled(meant)
+    base = published.base(model)
+    return bundled(base)._replace(note=VARIANT.format(model, base)) if base else None
 
 
 def is_configuration(model: str | None) -> bool:
@@ -56,7 +61,7 @@ def is_configuration(model: str | None) -> bool:
         return True
     if is_(path, Path.exists):
         return is_(path, Path.is_dir) and is_(path / "config.json", Path.is_file)
-    return _alias(model) is not None
+    return len(model) < 100 and (published.alias(model) or published.base(model)) is not None
 
 
 def _parted(path: Path) -> tuple[Path, str] | None:
