@@ -67,8 +67,9 @@ WRITTEN = Known(
     frozenset({Door.SIZES, Door.CONFIGURATION}), "a trace does not tell; it is known of configurations and sizes"
 )
 SAVED = Known(
-    frozenset({Door.MODULE}),
-    "it is known of traced modules alone: `shapeviz memory`, or shapeviz.trace(module, …, saved=True)",
+    frozenset(Door),
+    "what the backward pass keeps was not noted: `shapeviz memory`, shapeviz.trace(module, …, saved=True), or "
+    "shapeviz.saving.with_saved(model)",
     saved=True,
 )
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
+from inspect import Parameter
+
+import typer
 
 from shapeviz.analyses import parts
 from shapeviz.cli._frame import progress
@@ -14,25 +17,46 @@ from shapeviz.errors import InputError, requiring
 from shapeviz.ir import Door, Model, Origin
 from shapeviz.page.views import memory_page
 from shapeviz.report import measure
+from shapeviz.saving import KERNELS, with_saved
 
 EXAMPLES = (
     "shapeviz memory gpt2 --batch 8 --seq 512",
-    "shapeviz memory --enc 2 --dec 0 --d-model 64 --heads 4 --ff 256 --seq 32",
+    "shapeviz memory llama-3-8b --seq 8192 --kernels flash",
 )
-PARAMETERS = [COLUMNS, DTYPE]
+KERNELS_OF = Parameter(
+    "kernels",
+    Parameter.KEYWORD_ONLY,
+    default=typer.Option(
+        None,
+        "--kernels",
+        metavar="|".join(KERNELS),
+        help="Count from the formulas of a described model, as these kernels compute it; no PyTorch is needed.",
+    ),
+    annotation=str | None,
+)
+PARAMETERS = [COLUMNS, DTYPE, KERNELS_OF]
 USUAL = ("saved", "weights", "gradients", "largest")
 COMPUTED = ("float64", "float32", "bfloat16", "float16")  # in others PyTorch stores, and multiplies no matrices
 
 
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
-    names = chosen(request)
+    names, kernels = chosen(request), request.extra["kernels"]
+    if kernels is not None:
+        model = _described(model, kernels)
     unknown = any(not part.knows.of(model) for name in names or USUAL for part in parts(name))
     if unknown and model.origin and model.origin.door is not Door.MODULE:
         with progress(f"{model.name}: its PyTorch module runs once, forward and backward …"):
             model = _in_words(_twin(model, model.origin, request), model.dtype)
     report = measure(model, names or USUAL)
     put(memory_page(report, *names), report, request)
+
+
+def _described(model: Model, kernels: str) -> Model:
+    """The model with what its operations keep. Raises InputError for a module, which is computed as it is written."""
+    if model.origin and model.origin.door is Door.MODULE:
+        raise InputError(f"--kernels are of a described model; {model.name} is a module, computed as it is written")
+    return with_saved(model, kernels)
 
 
 def _in_words(twin: Model, dtype: str) -> Model:

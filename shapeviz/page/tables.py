@@ -201,6 +201,9 @@ def memory(report: Report, explained: Sequence[str] = ("saved",)) -> Table:
     """
     rows: list[tuple[Cell, ...]] = []
     for column in report.columns.values():
+        if column.not_counted.terms and not column.total.terms:
+            rows.append((Code(column.title), "", "not counted", ""))
+            continue
         value = column.total.value
         short = worded(rounded(value, column.unit))
         rows.append((Code(column.title), Formula(column.total), exact(value), short))
