@@ -350,3 +350,32 @@ def eighth(depth: int = 12) -> nn.Module:
 def test_a_formula_from_small_values_is_not_believed_where_it_is_wrong_at_the_real_ones() -> None:
     # twelve matrices of 4·4, the last five with biases
     assert 212 == shapeviz.measure(shapeviz.trace(eighth, "float32[B,4]", vary=["depth"])).total["params"].value
+
+
+BUILT: list[int] = []
+
+
+def noting(width: int = 4, depth: int = 5000) -> nn.Module:
+    """So deep that it would take long to build, with a condition that has no form in our algebra."""
+    BUILT.append(int(depth))
+    if int(width * 0.4) > 100:
+        raise ValueError("too wide")
+    return nn.Sequential(*(nn.Linear(width, width) for _ in range(depth)))
+
+
+def test_the_time_that_a_trace_takes_does_not_grow_with_the_depth() -> None:
+    BUILT.clear()
+    report = shapeviz.measure(shapeviz.trace(noting, "float32[B,width]", vary=["width", "depth"]))
+    assert "depth·width² + depth·width" == str(report.total["params"])
+    assert 5000 * 20 == report.total["params"].value
+    assert max(BUILT) <= 128
+
+
+def test_formulas_are_compared_with_numbers_at_a_depth_beyond_those_they_were_found_at() -> None:
+    # 9 layers of 4·4, from the fourth on with biases; three of each kind are enough to tell them apart
+    def fourth(depth: int = 9) -> nn.Module:
+        return nn.Sequential(*(nn.Linear(4, 4, bias=i >= 3) for i in range(depth)))
+
+    total = shapeviz.measure(shapeviz.trace(fourth, "float32[B,4]", vary=["depth"])).total["params"]
+    for depth in (1, 2, 3, 4, 9, 20):
+        assert sum(weight.numel() for weight in fourth(depth).parameters()) == total.at(depth=depth), depth

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from shapeviz.expr import Expr
-from shapeviz.ir import Block, Node, Op
+from shapeviz.ir import Block, Condition, Node, Op
 
 Body = tuple[Node, ...]
 Combine = Callable[[Sequence[Expr]], Expr]
@@ -37,6 +37,10 @@ class Combined:
             raise UnlikeTreesError(f"{where}: {type(first).__name__} in one, another in the other")
         if isinstance(first, Expr):
             return self.combine(values)
+        if isinstance(first, Condition) and first.decides:  # two that decide the same are no one object
+            if other := next((value for value in values if value.text != first.text), None):
+                raise UnlikeTreesError(f"{first.text} in one, {other.text} in another")
+            return first
         if isinstance(first, tuple):
             return self._tuple(first, values, where)
         if is_dataclass(first) and not isinstance(first, type):

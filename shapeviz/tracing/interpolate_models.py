@@ -24,20 +24,51 @@ class DecidedError(Exception):
         self.conditions = tuple(conditions)
 
 
-def put_back(letter: str, wanted: Mapping[str, int], models: Mapping[int, Model]) -> Model:
-    """One model of several, each at a value of the letter. Raises UnlikeTreesError."""
+def put_back(letter: str, wanted: Mapping[str, int], models: Mapping[int, Model], proof: Model | None = None) -> Model:
+    """One model of several, each at a value of the letter. Raises UnlikeTreesError.
+
+    proof: a model with numbers for all that is a letter, from a run at a further value: with it two models will do.
+    """
     first = next(iter(models.values()))
     values = [*models]
+    parts = {value: _parts(model, letter) for value, model in models.items()}
     try:
-        parts = interpolated(letter, {value: _parts(model, letter) for value, model in models.items()})
+        root = interpolated(letter, {value: own[0] for value, own in parts.items()}, confirmed=not proof)
+        rest = interpolated(letter, {value: own[1:] for value, own in parts.items()})
     except NoPolynomialError:
         raise
     except UnlikeTreesError:
         if odd := _odd_conditions(models.values()):
             raise DecidedError(letter, odd) from None
         raise
+    if proof:
+        _compare(root, proof)
     sizes = {**first.sizes.values, letter: wanted.get(letter, values[0])}
-    return _with(first, parts, sizes, _tried(letter, values[0], values[1] - values[0]), {letter})
+    return _with(first, (root, *rest), sizes, _tried(letter, values[0], values[1] - values[0]), {letter})
+
+
+def _compare(root: Block, proof: Model) -> None:
+    """Raises NoPolynomialError unless the formulas of a tree come to the numbers of another model's, block by block."""
+    at = _numbers(proof)
+    seen: dict[Expr, Expr] = {}
+
+    def sizes(values: Sequence[Expr]) -> Expr:
+        own, number = values
+        if own not in seen:
+            seen[own] = own.subs(at)
+        if seen[own] != number:
+            raise UnlikeTreesError(f"{own} would be {seen[own]} where it is {number}")
+        return own
+
+    try:
+        Combined(sizes, lambda texts: texts[0]).of([root, proof.root])
+    except UnlikeTreesError as error:
+        raise NoPolynomialError(str(error)) from None
+
+
+def _numbers(model: Model) -> dict[str, int]:
+    """What is a number in a model."""
+    return {name: model.sizes.values[name] for name in model.sizes.pinned}
 
 
 def ordered(model: Model, tried: Mapping[str, Sequence[int]], wanted: Mapping[str, int]) -> Model:
@@ -64,27 +95,24 @@ def _odd_conditions(models: Iterable[Model]) -> list[Condition]:
     return [condition for own in met for text, condition in own.items() if text not in shared]
 
 
-def joined(base: Model, in_one: Mapping[str, Model], joint: Model, moved: Mapping[str, int]) -> Model:
+def joined(base: Model, in_one: Mapping[str, Model], joint: Model) -> Model:
     """The model in all letters from those in one letter each. Raises UnlikeTreesError if the joint run disagrees.
 
-    base: with all letters at their first value. joint: with all of them at the values `moved`.
+    base: with all letters at their first value. joint: with all of them, and perhaps all else, at others.
     """
 
     def sizes(values: Sequence[Expr]) -> Expr:
-        own, *each, both = values
+        own, *each = values
         changed = [one for one in each if one != own]
-        result = changed[0] if len(changed) == 1 else own + total(one - own for one in changed)
-        if result.subs(moved) != both:
-            raise UnlikeTreesError(f"{result} would be {result.subs(moved)} where it is {both}")
-        return result
+        return changed[0] if len(changed) == 1 else own + total(one - own for one in changed)
 
     def text(values: Sequence[str]) -> str:
-        own, *each, _ = values
+        own, *each = values
         return next((one for one in each if one != own), own)
 
     letters = [*in_one]
-    trees = [_parts(model, *letters) for model in (base, *in_one.values(), joint)]
-    parts = Combined(sizes, text).of(trees)
+    parts = Combined(sizes, text).of([_parts(model, *letters) for model in (base, *in_one.values())])
+    _compare(parts[0], joint)
     values = {**base.sizes.values, **{name: model.sizes.values[name] for name, model in in_one.items()}}
     tried = [condition for model in in_one.values() for condition in model.sizes.conditions if condition.line == TRIED]
     return _with(base, parts, values, tried, set(letters))

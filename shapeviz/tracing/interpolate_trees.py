@@ -28,17 +28,17 @@ class NoPolynomialError(UnlikeTreesError):
 NUMBER = re.compile(r"\d+")
 
 
-def interpolated(letter: str, trees: Mapping[int, Any]) -> Any:
+def interpolated(letter: str, trees: Mapping[int, Any], confirmed: bool = True) -> Any:
     """The tree whose expressions have the letter in them. Raises UnlikeTreesError where there is none.
 
-    trees: by the value of the letter; at least three.
+    trees: by the value of the letter. confirmed: of polynomials, only those that take fewer values than there are.
     """
     points = [*trees]
-    expression = partial(_expression, letter, points)
+    expression = partial(_expression, letter, points, confirmed)
     return Combined(expression, partial(_text, letter, points)).of([*trees.values()])
 
 
-def _expression(letter: str, points: Sequence[int], values: Sequence[Expr]) -> Expr:
+def _expression(letter: str, points: Sequence[int], confirmed: bool, values: Sequence[Expr]) -> Expr:
     """The expression that has these values at these points."""
     first = values[0]
     if all(value is first or value == first for value in values):
@@ -50,7 +50,8 @@ def _expression(letter: str, points: Sequence[int], values: Sequence[Expr]) -> E
     for i, column in enumerate(zip(*atoms, strict=True)):
         if len({atom.function for atom in column}) > 1 or len({len(atom.args) for atom in column}) > 1:
             raise UnlikeTreesError(f"{first} in one, {values[1]} in another")
-        arguments = [_expression(letter, points, args) for args in zip(*(atom.args for atom in column), strict=True)]
+        inner = zip(*(atom.args for atom in column), strict=True)
+        arguments = [_expression(letter, points, confirmed, values) for values in inner]
         places[f"atom_{i}"] = FUNCTIONS[column[0].function](*arguments)
     plain = [
         _placed(value, {atom: f"atom_{i}" for i, atom in enumerate(own)})
@@ -58,22 +59,23 @@ def _expression(letter: str, points: Sequence[int], values: Sequence[Expr]) -> E
     ]
     monomials: dict[Monomial, None] = dict.fromkeys(monomial for value in plain for monomial in value.terms)
     parts = (
-        polynomial(letter, points, [Fraction(value.terms.get(monomial, 0)) for value in plain]) * Expr({monomial: 1})
+        polynomial(letter, points, [Fraction(value.terms.get(monomial, 0)) for value in plain], confirmed)
+        * Expr({monomial: 1})
         for monomial in monomials
     )
     return total(parts).subs(places)
 
 
-def polynomial(letter: str, points: Sequence[int], values: Sequence[Fraction]) -> Expr:
+def polynomial(letter: str, points: Sequence[int], values: Sequence[Fraction], confirmed: bool = True) -> Expr:
     """The polynomial of the lowest degree through these points, by Newton's divided differences.
 
-    Raises UnlikeTreesError if it takes all points, so that none of them confirms it.
+    Raises UnlikeTreesError if it takes all points, so that none of them confirms it, as it must be confirmed.
 
     >>> print(polynomial("k", (2, 3, 4, 5), [Fraction(n * n + 1) for n in (2, 3, 4, 5)]))
     k² + 1
     """
     coefficients = newton(points, values)
-    if coefficients[-1]:
+    if confirmed and coefficients[-1]:
         raise NoPolynomialError(
             f"no polynomial in {letter} of a degree below {len(points) - 1}: {', '.join(map(str, values))}"
         )
@@ -103,5 +105,7 @@ def _text(letter: str, points: Sequence[int], values: Sequence[str]) -> str:
         try:
             numbers.append(str(polynomial(letter, points, [Fraction(int(number)) for number in column])))
         except UnlikeTreesError:
+            if len(points) < 3:
+                raise
             numbers.append("…")
     return "".join(piece + number for piece, number in zip(between, [*numbers, ""], strict=True))

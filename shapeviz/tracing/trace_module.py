@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError
-from shapeviz.ir import Model, Sizes
+from shapeviz.ir import Door, Model, Sizes
 from shapeviz.report import measure
 from shapeviz.tracing.blueprint import alike
 from shapeviz.tracing.branch_conditions import broken, conditions, lines_of_settled
@@ -19,12 +19,13 @@ from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.folding import UnlikeError
 from shapeviz.tracing.interpolate_models import without_effect
 from shapeviz.tracing.messages import words
-from shapeviz.tracing.passes import Number, Setting, passes
+from shapeviz.tracing.passes import Number, Pass, Setting, passes
 from shapeviz.tracing.structure import LETTER, WHY, structure
 from shapeviz.tracing.symbolic_sizes import Symbols
 from shapeviz.tracing.trace_class import SettledError, trace_class
 from shapeviz.tracing.trace_request import TraceRequest
 from shapeviz.tracing.traced_model import model_of, simplified
+from shapeviz.tracing.vary_numbers import Runs
 
 MOST_TURNS = 4  # sizes at which a class is tried whose letters are alike at the first ones
 Answer = tuple[Setting, FakeRun]
@@ -42,9 +43,11 @@ def trace_module(request: TraceRequest, name: str, source: str) -> Model:
     first: ShapevizError | None = None
     for tried in islice(plan.further(request.sizes), MOST_TURNS):
         request = replace(request, blueprint=tried)
-        run_with = partial(_with_numbers_of_class, request, name, source)
+        runs = Runs(
+            partial(_with_numbers_of_class, request, name, source), partial(_with_numbers_alone, request, name, source)
+        )
         try:
-            model = trace_class(request.letters, request.known, tried.settled, run_with, tried.periods)
+            model = trace_class(request.letters, request.known, tried.settled, runs, tried.periods)
             return without_effect(model, request.letters) if tried.chosen else model
         except AlikeError:
             continue
@@ -58,6 +61,17 @@ def trace_module(request: TraceRequest, name: str, source: str) -> Model:
 def _with_numbers_of_class(request: TraceRequest, name: str, source: str, numbers: Mapping[str, Number]) -> Model:
     """The model of a class with some letters as numbers. Raises SettledError for those that are numbers as well."""
     return _with_letters(Setting(request, numbers=numbers), name, source)
+
+
+def _with_numbers_alone(
+    request: TraceRequest, name: str, source: str, numbers: Mapping[str, Number], like: Model
+) -> Model:
+    """The model of a class with numbers for everything, those of its letters and dimensions that another run had."""
+    by = like.origin.trace.setting.by if like.origin and like.origin.door is Door.MODULE else Pass()
+    hints = Setting(request, by, numbers).symbols().hints
+    every = {**{letter: Number(size, "") for letter, size in hints.items()}, **numbers}
+    setting = Setting(request, by, every)
+    return _unrun(setting, name, source) if not request.runs else _model(*_first_answer(setting), name, source)
 
 
 def _with_letters(setting: Setting, name: str, source: str) -> Model:
