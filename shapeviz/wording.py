@@ -13,6 +13,8 @@ from shapeviz.report import Line, Report, Row
 PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
 WIDTH = 118  # of lines of words, which a terminal of 120 columns shows whole
 
+ASSUMED = "assumed: "  # so begins a note that says what a trace took for granted of its data
+
 
 def humanize(number: Number) -> str:
     """Three or four digits and an SI prefix.

@@ -114,8 +114,8 @@ def test_a_forward_without_a_tensor_as_its_result_is_refused(result: Any) -> Non
     assert "no tensor" in refused(lambda module, x: result, InputError)
 
 
-def test_a_branch_on_data_is_a_failed_trace_that_says_how_to_mend_it() -> None:
-    message = refused(lambda module, x: module.a(x) if x.sum() > 0 else x, TraceError)
+def test_a_number_that_data_give_is_a_failed_trace_that_says_how_to_mend_it() -> None:
+    message = refused(lambda module, x: [module.a(x) for _ in range(int(x.sum()))], TraceError)
     assert "torch.where" in message
     assert "test_tracing_bad_input.py" in message
 

@@ -266,3 +266,10 @@ def test_what_a_buffer_holds_is_known_until_forward_changes_it() -> None:
     assert 3 * 128 * 2 * 5 == total.at(B=2, S=5)
     with pytest.raises(DataDependentError, match="depends on the data"):
         shapeviz.trace(Counted(1), x=INPUTS["x"])
+
+
+def test_layers_whose_buffers_hold_unlike_numbers_are_run_each() -> None:
+    layers = [Counted(0) for _ in range(4)]
+    layers[2].times.fill_(5)
+    total = shapeviz.measure(shapeviz.trace(nn.Sequential(*layers), INPUTS["x"])).total["flops"]
+    assert (3 + 3 + 5 + 3) * 128 * 2 * 5 == total.at(B=2, S=5)

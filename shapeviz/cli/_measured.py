@@ -17,6 +17,7 @@ from shapeviz.errors import CheckFailedError, InputError, TraceError, nearest
 from shapeviz.page import Page
 from shapeviz.page.views import columns_page, cost_page, kind_page
 from shapeviz.report import Check, Report, measure
+from shapeviz.wording import ASSUMED
 
 BY_KIND = Parameter(
     "by_kind",
@@ -101,11 +102,12 @@ def put(page: Page, report: Report, request: Request) -> None:
 
 
 def check_counted(report: Report) -> None:
-    """Raises CheckFailedError if a column leaves something out, with the amount and the reason."""
+    """Raises CheckFailedError if a column leaves something out, with the amount and the reason, or data are assumed."""
     lines = []
     for column, amount in report.not_counted.items():
         reasons = [report.reasons[name] for name in sorted(amount.names) if name in report.reasons]
         lines.append(f"  {column}: {amount}" + (f": {'; '.join(reasons)}" if reasons else ""))
+    lines += [f"  {note}" for note in report.notes if note.startswith(ASSUMED)]
     if lines:
         raise CheckFailedError("\n".join(["not everything is counted:", *lines]))
 

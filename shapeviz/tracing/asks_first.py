@@ -1,6 +1,6 @@
-"""Functions of torch that decide a shape by a size of one, or by a remainder, without a word: ours ask first.
+"""Functions of torch that decide something without a word, by a size of one, a remainder or data: ours ask first.
 
-The answer is then a condition of the trace, as that of a branch in the module's own code is.
+The answer is then a condition of the trace, or assumed, as that of a branch in the module's own code is.
 """
 
 from __future__ import annotations
@@ -39,3 +39,14 @@ def tensor_split(x: Tensor, *sections: object, dim: int = 0, **named: object) ->
     if isinstance(number, int) and isinstance(axis, int) and number > 0:
         int(x.shape[axis] % number)
     return split(x, number, axis)
+
+
+def equal(x: Tensor, y: Tensor) -> bool:
+    """True if all elements are."""
+    return x.shape == y.shape and bool((x == y).all())
+
+
+def allclose(x: Tensor, y: Tensor, *rest: float, **named: bool) -> bool:
+    """True if all elements are nearly equal."""
+    near: Callable[..., Tensor] = Tensor.isclose
+    return bool(near(x, y, *rest, **named).all())

@@ -57,7 +57,6 @@ class Calls:
         self._groups: dict[tuple[Call, Hashable], Group] = {}
         self._weight_numbers: dict[int, int] = {}
         self._reached: list[tuple[set[int], set[int]]] = []
-        self._looks = 0  # how often code has done what makes a layer unlike its siblings
 
     def wrap(self, path: str, module: nn.Module) -> Callable[..., object]:
         """The forward that stands in for a module's own while it is lent."""
@@ -71,7 +70,7 @@ class Calls:
         return traced
 
     def _look(self) -> None:
-        self._looks += 1
+        self.recording.looks += 1
 
     def _called(self, submodule: Submodule, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         self.recording.check_thread()
@@ -116,13 +115,13 @@ class Calls:
         call.modules, call.module_paths = [module], [submodule.path]
         submodule.call = call
         parent.call.body.append(call)
-        looks, attributes = self._looks, module.__dict__.copy()
+        looks, attributes = self.recording.looks, module.__dict__.copy()
         with self.recording.calling(call, submodule.path):
             result = submodule.forward(*args, **kwargs)
         if _changed(attributes, module.__dict__):
             self._look()  # what forward leaves behind may matter to somebody: every one of its like must run
         outputs = tensors_in(result)
-        if group and self._looks != looks:
+        if group and self.recording.looks != looks:
             group.answers = False
         self._name_outputs(call, parent, outputs, args, kwargs)
         self._own_weights(module)

@@ -51,7 +51,8 @@ class Functions(TorchFunctionMode):
     ) -> object:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name in VALUES and (known := self.recording.known(args[0])) is not None:
+        if name in VALUES and (known := self.recording.known.of(args[0])) is not None:
+            self.recording.looks += 1  # a layer's buffer may say something else than its sibling's
             with without_modes(), DisableTorchFunction():
                 return func(known, *args[1:], **kwargs)
         if name in QUESTIONS and not (name == "__get__" and _property(func) in VIEWS):
@@ -61,6 +62,7 @@ class Functions(TorchFunctionMode):
         with self.recording.running(func, args, kwargs) as step:
             result = _run(func, name, args, kwargs)
             self.recording.finish(step, args, kwargs, result)
+        self.recording.known.follow(func, args, kwargs, result)
         return result
 
 

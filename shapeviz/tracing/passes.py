@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from shapeviz.tracing.fake_run import FakeRun
+from shapeviz.tracing.questions import Answers
 from shapeviz.tracing.symbolic_sizes import LONG, SMALL, USUAL, Symbols
 from shapeviz.tracing.trace_request import TraceRequest
 
@@ -20,12 +21,14 @@ class Pass:
     """One way to run a module.
 
     usual: the sizes assumed where the user gave none. evaluating: in evaluation mode, whatever mode it is in.
-    as_numbers: the sizes that the user gave are plain integers, no symbols. note: what the user is told if it answers.
+    as_numbers: the sizes that the user gave are plain integers, no symbols. assuming: branches on data are assumed.
+    note: what the user is told if it answers.
     """
 
     usual: tuple[int, ...] = USUAL
     evaluating: bool = False
     as_numbers: bool = False
+    assuming: bool = False
     note: str = ""
 
     @property
@@ -51,13 +54,16 @@ class Setting:
     """A request, the pass that it is run by, and the dimensions that are numbers in it: all that decides a run.
 
     exact: branches are decided at the user's sizes themselves, also where two are equal or one is a number of the
-    module's own.
+    module's own. answers: to questions of data, if they are assumed; a run writes into it what it was asked. assumed:
+    what the user is told of them.
     """
 
     request: TraceRequest
     by: Pass = Pass()
     numbers: Mapping[str, Number] = field(default_factory=dict)
     exact: bool = False
+    answers: Answers | None = None
+    assumed: tuple[str, ...] = ()
 
     @property
     def variables(self) -> list[str]:
@@ -82,7 +88,7 @@ class Setting:
     @property
     def notes(self) -> list[str]:
         """What the user should know of how the trace came about."""
-        notes = [*self.request.notes]
+        notes = [*self.request.notes, *self.assumed]
         if self.by.note:
             notes.append(self.by.note)
         for name, number in self.numbers.items():
@@ -97,7 +103,9 @@ class Setting:
         shapes = [weight.shape for weight in self.request.module.parameters()]
         taken = {size for shape in shapes for size in shape if isinstance(size, int)}
         hints = self.request.blueprint.hints if self.request.blueprint else {}
-        return Symbols(self.variables, self.request.known, taken, self.by.usual, self.fixed, self.exact, hints)
+        symbols = Symbols(self.variables, self.request.known, taken, self.by.usual, self.fixed, self.exact, hints)
+        symbols.env.answers = self.answers
+        return symbols
 
     def built(self) -> tuple[Symbols, nn.Module]:
         """New symbols and a module that is not run: of a class, one that is built with them."""
@@ -118,6 +126,7 @@ def passes(setting: Setting) -> list[Pass]:
     2. At small and at long ones: there may be a table of 64 positions, or a sound may need a least length.
     3. The same in evaluation mode: in training mode some modules drop layers by lot, which depends on data.
     4. The user's own sizes as plain integers: some code wants these and no symbols.
+    5. What depends on data all the same, with its branches assumed.
     """
     request = setting.request
     assumed = len(setting.sized) < len(set(setting.variables) - {*request.letters})
@@ -127,4 +136,7 @@ def passes(setting: Setting) -> list[Pass]:
         tried += [Pass(usual, evaluating=True, note=IN_EVALUATION) for usual in scales]
     if setting.sized:
         tried.append(Pass(as_numbers=True))
+    tried += [Pass(usual, assuming=True) for usual in scales]
+    if setting.sized:
+        tried.append(Pass(as_numbers=True, assuming=True))
     return tried

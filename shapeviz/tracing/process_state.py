@@ -5,6 +5,7 @@
 * transformers.masking_utils: the search for packed sequences (huggingface.py)
 * the module itself, its configuration, the random number generators and the default dtype (lend_module.py)
 * torch.inference_mode, which is torch.no_grad meanwhile: in it torch hands on operations whole that are made of others
+* torch.distributions does not check its arguments: a check that data pass decides no size
 * the search for garbage, the recursion limit, and two loggers of torch's
 
 So only one trace runs at a time: another thread waits in `alone` until it is done. What other threads do meanwhile with
@@ -22,6 +23,7 @@ from threading import RLock
 from typing import Any
 
 import torch
+from torch.distributions import Distribution
 
 from shapeviz.tracing.limits import DEEPEST_STACK
 
@@ -43,6 +45,8 @@ def alone() -> Iterator[None]:
             gc.disable()
         stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
         sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST_STACK))
+        stack.callback(setattr, Distribution, "_validate_args", Distribution._validate_args)
+        Distribution.set_default_validate_args(False)
         stack.enter_context(torch.inference_mode(False))
         for method in ("__enter__", "__exit__"):
             stack.callback(setattr, torch.inference_mode, method, getattr(torch.inference_mode, method))

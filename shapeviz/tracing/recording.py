@@ -15,6 +15,7 @@ from shapeviz.errors import InputError
 from shapeviz.expr import Expr, product, total
 from shapeviz.ir import Tensor
 from shapeviz.tracing.code_site import site
+from shapeviz.tracing.known_values import KnownValues
 from shapeviz.tracing.labels import described, kind_of
 from shapeviz.tracing.log import Call, Record, Saved, Step
 from shapeviz.tracing.multiply_adds import Products, check_dtypes, is_unknown, products
@@ -54,7 +55,8 @@ class Recording:
     """The log of one trace in the making.
 
     `frames` and `module_paths` are the running calls, the outermost first; `rerun` those that the backward pass runs
-    again. `unknown` has the letters that stand for what is not known, with the reason for each.
+    again. `unknown` has the letters that stand for what is not known, with the reason for each. `looks` counts what the
+    code has done that makes a layer unlike its siblings.
     """
 
     def __init__(self, symbols: Symbols, saves: bool) -> None:
@@ -64,6 +66,7 @@ class Recording:
         self.module_paths: list[str] = []
         self.step: Step | None = None
         self.in_backward = False
+        self.looks = 0
         self.rerun: list[Call] = []
         self._thread, self._elsewhere = get_ident(), ""
         self.unknown: dict[str, str] = {}
@@ -72,7 +75,7 @@ class Recording:
         self._tensors: dict[int, tuple[torch.Tensor, Tensor]] = {}
         self._storages: dict[int, torch.UntypedStorage] = {}
         self._weight_storages: set[int] = set()
-        self._known: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.known = KnownValues()
         # From which number on nodes of the backward pass belong to which record.
         self._starts: list[int] = []
         self._owners: list[Record] = []
@@ -239,15 +242,10 @@ class Recording:
     # saved tensors
 
     def state(self, value: torch.Tensor, real: torch.Tensor) -> None:
-        """A parameter or buffer: its storage is no activation. What a buffer holds is no data of the input's."""
+        """A parameter or buffer: its storage is no activation. What a buffer holds is known."""
         self._weight_storages.add(self.storage(value))
-        if not isinstance(real, torch.nn.Parameter) and real.device.type != "meta":
-            self._known[id(value)] = value, real
-
-    def known(self, value: object) -> torch.Tensor | None:
-        """The buffer that a tensor stands for, as long as forward has not changed it."""
-        stand_in, real = self._known.get(id(value), (None, None))
-        return real if stand_in is not None and stand_in._version == 0 else None
+        if not isinstance(real, torch.nn.Parameter):
+            self.known.add(value, real)
 
     def save(self, value: torch.Tensor) -> torch.Tensor:
         """The hook that torch calls with every tensor that it saves for the backward pass."""

@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 import torch
 from torch import Tensor
 
-from shapeviz.tracing.asks_first import squeeze, squeeze_, tensor_split
+from shapeviz.tracing.asks_first import allclose, equal, squeeze, squeeze_, tensor_split
 from shapeviz.tracing.counted_by_letters import histc, one_hot, tensor
 from shapeviz.tracing.multiply_adds import Products
 from shapeviz.tracing.torch_private import Size
@@ -274,6 +274,8 @@ STAND_INS: dict[str, Callable[..., object]] = {
     "squeeze": squeeze,
     "squeeze_": squeeze_,
     "tensor_split": tensor_split,
+    "equal": equal,
+    "allclose": allclose,
     "scaled_dot_product_attention": attention,
     "dropout": dropout,
     "tensor": tensor,

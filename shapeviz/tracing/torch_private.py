@@ -41,7 +41,7 @@ try:
 
     # Sizes that stay letters, what a symbolic size holds, and the guards that torch keeps for them.
     from torch.fx.experimental.sym_node import SymNode
-    from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+    from torch.fx.experimental.symbolic_shapes import DimDynamic, GuardOnDataDependentSymNode, ShapeEnv
 
     # What all convolutions have in common, for their captions.
     from torch.nn.modules.conv import _ConvNd as Convolution
@@ -70,7 +70,8 @@ except (ImportError, AttributeError) as error:
     ) from error
 
 __all__ = [
-    "ConstantSource", "Convolution", "DimDynamic", "DisableTorchFunction", "FakeTensor", "FakeTensorMode", "OpOverload",
+    "ConstantSource", "Convolution", "DimDynamic", "DisableTorchFunction", "FakeTensor", "FakeTensorMode",
+    "GuardOnDataDependentSymNode", "OpOverload",
     "ShapeEnv", "Size", "SymNode", "SympyExpr", "TorchDispatchMode", "TreeSpec", "UninitializedTensorMixin",
     "ValueRanges", "backward_pass", "bound_sympy", "current_node", "enable_python_dispatcher", "int_oo",
     "is_functorch_wrapped_tensor", "sequence_number", "tree_flatten", "tree_leaves", "tree_unflatten", "without_modes",
@@ -91,6 +92,7 @@ class SympyExpr(Protocol):
     p: int  # of a rational number p/q
     q: int
 
+    def xreplace(self, values: Mapping[SympyExpr, int]) -> SympyExpr: ...
     def subs(self, values: Mapping[SympyExpr, int]) -> SympyExpr: ...
     def __int__(self) -> int: ...
     def __float__(self) -> float: ...

@@ -11,6 +11,7 @@ from typing import Any
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError
 from shapeviz.ir import Door, Model, Sizes
 from shapeviz.report import measure
+from shapeviz.tracing.assumed_branches import assuming
 from shapeviz.tracing.blueprint import alike
 from shapeviz.tracing.branch_conditions import broken, conditions, lines_of_settled
 from shapeviz.tracing.exact_quotients import ExactQuotients
@@ -20,6 +21,7 @@ from shapeviz.tracing.folding import UnlikeError
 from shapeviz.tracing.interpolate_models import without_effect
 from shapeviz.tracing.messages import words
 from shapeviz.tracing.passes import Number, Pass, Setting, passes
+from shapeviz.tracing.questions import EndlessError
 from shapeviz.tracing.structure import LETTER, WHY, structure
 from shapeviz.tracing.symbolic_sizes import Symbols
 from shapeviz.tracing.trace_class import SettledError, trace_class
@@ -199,29 +201,45 @@ def _first_answer(setting: Setting) -> Answer:
     Raises the error of the first pass if all are refused: the later ones are attempts to mend it.
     """
     first: ShapevizError | None = None
-    data_dependent: set[bool] = set()  # the modes in which the module depends on data, whatever the sizes
+    last: ShapevizError | None = None
+    data_dependent: set[tuple[bool, bool]] = set()  # the modes in which the module depends on data, whatever the sizes
     for attempt in passes(setting):
-        if attempt.as_numbers and isinstance(first, DataDependentError):
+        mode = attempt.evaluating, attempt.assuming
+        if attempt.assuming and not data_dependent:
             continue
-        if not attempt.as_numbers and attempt.evaluating in data_dependent:
+        if isinstance(last if attempt.assuming else first, DataDependentError) and attempt.as_numbers:
+            continue
+        if not attempt.as_numbers and mode in data_dependent:
             continue
         if first and isinstance(first.__cause__, RecursionError) and not attempt.may_be_shorter:
             continue
+        tried = _with_numbers(replace(setting, by=attempt), last)
         try:
-            return _answer(_with_numbers(replace(setting, by=attempt), first))
+            return assuming(tried, _answer, _cost) if attempt.assuming else _answer(tried)
+        except EndlessError:
+            raise
         except ShapevizError as error:
-            first = first or error
+            first, last = first or error, error
             if isinstance(error, DataDependentError):
-                data_dependent.add(attempt.evaluating)
+                data_dependent.add(mode)
     assert first is not None
     raise first from first.__cause__
 
 
-def _with_numbers(setting: Setting, first: ShapevizError | None) -> Setting:
+def _cost(setting: Setting, run: FakeRun) -> tuple[int, ...]:
+    """What a run comes to at its sizes, by which two of them are compared; sizes that data decide are ones."""
+    model = model_of(setting, run, setting.request.class_name, "", again=None)
+    report = measure(model, ["flops", *["saved"] * model.saves])
+    ones = dict.fromkeys(model.missing, 1)
+    unknown = (report.not_counted[name].at({**report.sizes.numbers, **ones}) for name in report.not_counted)
+    return *(int(total.value) for total in report.total.values()), *map(int, unknown)
+
+
+def _with_numbers(setting: Setting, before: ShapevizError | None) -> Setting:
     """The setting with all sizes of the user's as numbers, if its pass says so. first: the error of the first pass."""
     if not setting.by.as_numbers:
         return setting
-    why = str(first).partition("\n")[0]
+    why = str(before).partition("\n")[0]
     reason = f"the module can be traced with numbers only ({why})"
     numbers = {name: Number(setting.request.sizes[name], reason) for name in setting.sized}
     return replace(setting, numbers={**setting.numbers, **numbers})
