@@ -26,11 +26,11 @@ LONGEST_CODE = 60  # characters of a line of code that a note shows
 class Question:
     """A place in the code where data are asked something: two on one line are two.
 
-    `place` are its lines and columns, since Python writes the instruction of a loop's condition twice.
+    `place` are lines and columns, of the jump and of what it asks: Python writes the condition of a loop twice.
     """
 
     code: CodeType
-    place: tuple[int | None, ...]
+    place: tuple[object, ...]
     line: str = field(compare=False)
 
     def __str__(self) -> str:
@@ -59,7 +59,8 @@ class Answers:
     def answer(self, usual: bool) -> bool:
         """The answer to the question that the running code asks. Raises EndlessError for a loop that only data end."""
         frame = _asking()
-        place = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (frame.f_lineno,))
+        jump = frame.f_lasti // 2
+        place = tuple(islice(frame.f_code.co_positions(), max(jump - 1, 0), jump + 1))
         question = Question(frame.f_code, place, site())
         self.last = question
         before, times, in_all = self._times.get(question, (frame, 0, 0))
