@@ -12,8 +12,8 @@ from shapeviz.fold import Fold, Part, total
 from shapeviz.ir import Block, Door, Model, Node
 
 __all__ = [
-    "BYTES", "COUNT", "EVERYWHERE", "FLOP_PER_BYTE", "SAVED", "WRITTEN", "Analysis", "Known", "Part", "Ratio", "Unit",
-    "Weigh", "runs", "sets_met", "weight_sets",
+    "BYTES", "COUNT", "EVERYWHERE", "FLOPS", "FLOP_PER_BYTE", "SAVED", "WRITTEN", "Analysis", "Known", "Part", "Ratio",
+    "Unit", "Weigh", "runs", "sets_met", "weight_sets",
 ]  # fmt: skip
 
 Own: TypeAlias = Callable[[Node], Iterable[Part]]
@@ -43,6 +43,7 @@ class Unit(NamedTuple):
 
 COUNT = Unit("")
 BYTES = Unit("B")
+FLOPS = Unit("FLOP")
 FLOP_PER_BYTE = Unit("FLOP/B")
 
 

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+from shapeviz.analysis import FLOPS
 from shapeviz.expr import Expr
 from shapeviz.ir import ONE
 from shapeviz.quantity import Number
 from shapeviz.report import Line, Report, Row
 
 PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
+COUNTS = ("", "K", "M", "B", "T")  # of parameters, as everybody writes them
 WIDTH = 118  # of lines of words, which a terminal of 120 columns shows whole
 
 ASSUMED = "assumed: "  # so begins a note that says what a trace took for granted of its data
 
 
-def humanize(number: Number) -> str:
-    """Three or four digits and an SI prefix.
+def humanize(number: Number, prefixes: Sequence[str] = PREFIXES) -> str:
+    """Three or four digits and a prefix, by default one of SI.
 
     >>> humanize(87_731_712), humanize(999_999), humanize(512)
     ('87.73 M', '1.00 M', '512')
     """
     if isinstance(number, Fraction):
-        return exact(number) if number < 1000 else humanize(round(number))
+        return exact(number) if number < 1000 else humanize(round(number), prefixes)
     if number < 1000:
         return str(number)
-    power = min((len(str(number)) - 1) // 3, len(PREFIXES) - 1)
+    power = min((len(str(number)) - 1) // 3, len(prefixes) - 1)
     hundredths = (number * 100 + 1000**power // 2) // 1000**power
-    if hundredths >= 100_000 and power < len(PREFIXES) - 1:  # 999,999 is 1.00 M, not 1000.00 K
+    if hundredths >= 100_000 and power < len(prefixes) - 1:  # 999,999 is 1.00 M, not 1000.00 K
         power, hundredths = power + 1, 100
-    return f"{hundredths // 100}.{hundredths % 100:02d} {PREFIXES[power]}"
+    return f"{hundredths // 100}.{hundredths % 100:02d} {prefixes[power]}"
 
 
 def rounded(number: Number, unit: str) -> str:
-    """A number as people say it: SI prefixes for counts, binary ones for bytes.
+    """A number as people say it: K, M, B and T for counts, SI prefixes for FLOPs, binary ones for bytes.
 
-    >>> rounded(3 * 2**30, "B"), rounded(87_731_712, "")
-    ('3.00 GiB', '87.73 M')
+    >>> rounded(3 * 2**30, "B"), rounded(8_030_261_248, ""), rounded(70_274_254_897_152, "FLOP")
+    ('3.00 GiB', '8.03 B', '70.27 T')
     """
+    if unit == "":
+        return humanize(number, COUNTS)
     if unit != "B" or isinstance(number, Fraction):
-        return f"{humanize(number)} {unit}".rstrip()
+        return humanize(number) if unit == FLOPS.sign else f"{humanize(number)} {unit}"
     power = min((max(number, 1).bit_length() - 1) // 10, len(PREFIXES) - 1)
     if power == 0:
         return f"{number} B"

@@ -244,3 +244,22 @@ def test_different_expressions_are_written_differently(a: Recipe, b: Recipe) -> 
     x, y = expr(a), expr(b)
     for way in (notation.TEXT, notation.LATEX, notation.SYMPY, notation.JAVASCRIPT):
         assert (x == y) == (x.written(way) == y.written(way))
+
+
+@pytest.mark.parametrize("D", range(2, 8))
+def test_a_quotient_rounded_up_is_written_so_wherever_it_is_one(D: int) -> None:
+    # ⌊(H + c)/D⌋ is the quotient rounded up exactly for c = D - 1: at H = 1 it is 1, for c < D - 1 it is 0
+    H = Expr.of("H")
+    for c in range(D):
+        size = floor((H + c) / D)
+        assert all((n + c) // D == size.at(H=n) for n in range(1, 40))
+        assert (str(size) == f"⌈H/{D}⌉") == (c == D - 1) == ((1 + c) // D == 1)
+        assert (r"\lceil" in size.latex) == (c == D - 1)
+        assert "ceil" not in size.python
+
+
+def test_a_size_of_several_letters_is_rounded_up_by_the_same_rule() -> None:
+    H, W = map(Expr.of, ("H", "W"))
+    assert "⌈H·W/6⌉" == str(floor((H * W + 5) / 6))
+    assert "⌈H/2⌉" == str(floor((H - 1) / 2) + 1)  # a convolution of side 3, stride 2, padding 1
+    assert "⌊H/2 + W/3 + 2/3⌋" == str(floor(H / 2 + W / 3 + Expr.of(2) / 3))  # steps of 1/6: rounded up it were 5/6

@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -12,7 +13,7 @@ import shapeviz
 from shapeviz.page import plain
 from shapeviz.page.explanation import introduction
 from shapeviz.renderers._fit import branches
-from shapeviz.wording import humanize, share
+from shapeviz.wording import humanize, rounded, share
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +136,27 @@ def test_what_stands_above_a_table_is_folded_to_the_terminal(monkeypatch, capsys
     # "sizes:", "letters:" once each; a line that goes on begins below the first entry
     assert all(len(line) <= 80 for line in above)
     assert all(line.startswith(("Encoder", "sizes:   ", "derived: ", "letters: ", " " * 9)) for line in above)
+
+
+@pytest.mark.parametrize(("number", "unit", "text"), [
+    (8_030_261_248, "", "8.03 B"), (1_026_408_209_408, "", "1.03 T"), (10**16, "", "10000.00 T"),
+    (383_866_460_176_384, "FLOP", "383.87 T"), (10**16, "FLOP", "10.00 P"), (1152, "B", "1.13 KiB"),
+    (Fraction(81, 2), "FLOP/B", "40.500 FLOP/B"),
+])  # fmt: skip
+def test_parameters_are_rounded_to_billions_flops_to_teras_and_bytes_to_binary_units(number, unit, text) -> None:
+    assert text == rounded(number, unit)
+
+
+def test_a_trace_ends_with_what_the_model_costs_in_all() -> None:
+    # gpt2: 124,439,808 parameters as published; FLOPs 2·B·S·(12·(12·768² + 2·S·768) + 50257·768) at S = 1024
+    flops = 2 * 1024 * (12 * (12 * 768**2 + 2 * 1024 * 768) + 50257 * 768)
+    page = shapeviz.render(shapeviz.measure(shapeviz.read("gpt2")), verb="trace")
+    assert f"total: 124,439,808 parameters  (124.44 M); {flops:,} FLOPs  (291.65 G)" == page.splitlines()[-1]
+
+
+def test_figures_have_the_units_of_tables() -> None:
+    report = shapeviz.measure(shapeviz.read("llama-3-8b"))
+    model, attention = (shapeviz.render(report, "dot", figure=name) for name in ("model", "multi_head"))
+    assert "8.03 B parameters" in model
+    assert "b_kv = 2" not in model
+    assert "4.00 KiB KV-cache bytes per token" in attention  # of one layer: 2 · 8 heads · 128 · 2 bytes

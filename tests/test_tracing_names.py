@@ -198,3 +198,12 @@ def test_layers_that_know_their_place_and_do_not_use_it_are_one_row() -> None:
         module = transformers.GPT2LMHeadModel(config)
     rows = {row.path: row.repeat.value for row in shapeviz.measure(shapeviz.trace(module)).rows}
     assert 5 == rows["transformer.h"]
+
+
+def test_the_legend_says_which_dimension_of_which_input_a_letter_is() -> None:
+    class Masked(nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return x * mask[:, None]
+
+    model = shapeviz.trace(Masked(), x="float32[B,C,S]", mask="float32[B,S]")
+    assert {"B": "dimension 0 of x, mask", "C": "dimension 1 of x", "S": "dimension 2 of x"} == model.legend

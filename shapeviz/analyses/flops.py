@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.analysis import Analysis, Part
+from shapeviz.analysis import FLOPS, Analysis, Part
 from shapeviz.ir import Node, Op
 
 
@@ -18,5 +18,8 @@ def own(node: Node) -> Iterator[Part]:
 
 
 analysis = Analysis(
-    "FLOPs", "2 per multiply-add; matrix products and convolutions only; one forward pass, attention dense", own
+    "FLOPs",
+    "2 per multiply-add; matrix products and convolutions only; one forward pass, attention dense",
+    own,
+    unit=FLOPS,
 )

@@ -24,7 +24,7 @@ class Notation:
     """The few choices in which ways of writing mathematics differ.
 
     `one_fraction`: to be divided only once, at the end, since what evaluates the text rounds every quotient.
-    `bar`: quotients have a bar, which keeps together a sum above it.
+    `bar`: quotients have a bar, which keeps together a sum above it. `for_reading`: ⌊S/2 + 1/2⌋ is written as ⌈S/2⌉.
     """
 
     times: str
@@ -35,6 +35,7 @@ class Notation:
     negative: Callable[[str], str] = "-{}".format
     one_fraction: bool = False
     bar: bool = False
+    for_reading: bool = False
 
 
 def _divided(above: str, below: str, several: bool) -> str:
@@ -56,6 +57,7 @@ def _latex_fraction(above: str, below: str, several: bool) -> str:
 
 
 TEXT = Notation(
+    for_reading=True,
     times="·",
     symbol=str,
     power=lambda base, n: base + str(n).translate(SUPERSCRIPTS),
@@ -68,6 +70,7 @@ LATEX = Notation(
     power=lambda base, n: f"{base}^{{{n}}}",
     quotient=_latex_fraction,
     bar=True,
+    for_reading=True,
     functions={
         "min": (r"\min\left(", r"\right)"),
         "max": (r"\max\left(", r"\right)"),

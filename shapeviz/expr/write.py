@@ -96,6 +96,10 @@ def _factor(factor: Factor, power: int, way: Notation) -> str:
     if isinstance(factor, str):
         base = way.symbol(factor)
     else:
+        if way.for_reading and factor.function == "floor":
+            from shapeviz.expr.rounding import without_constant  # which no JSON needs
+
+            factor = without_constant(factor)
         left, right = way.functions[factor.function]
         base = left + ", ".join(_plain(arg.terms, way) for arg in factor.args) + right
     return base if power == 1 else way.power(base, power)

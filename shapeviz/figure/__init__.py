@@ -64,7 +64,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Sum:
-    """A cost of what is shown, `87.73 M parameters`, and what it is the sum of, in lines."""
+    """A cost of what is shown, `87.73 M parameters`, and what it is the sum of, in lines; none for a number."""
 
     value: str
     parts: tuple[str, ...]

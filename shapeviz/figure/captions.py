@@ -9,9 +9,10 @@ from shapeviz.expr.notation import TEXT
 from shapeviz.figure import Sum
 from shapeviz.figure.graph import Graph
 from shapeviz.report import Report
-from shapeviz.wording import derived, exact, humanize, missing, sizes
+from shapeviz.wording import derived, exact, missing, rounded, sizes, spoken
 
 SEQUENCES = ("B", "S", "T", "V")
+DIMENSION = "dimension "  # so begins the meaning of a letter that a module's inputs name
 
 
 def within_sentence(title: str) -> str:
@@ -34,7 +35,7 @@ class Captions:
     @staticmethod
     def variables(report: Report) -> frozenset[str]:
         """The letters that a figure keeps where it shows numbers: lengths, and what a module's inputs name."""
-        return frozenset(SEQUENCES) | {name for name, meaning in report.legend.items() if meaning == "input dimension"}
+        return frozenset(SEQUENCES) | {name for name, meaning in report.legend.items() if meaning.startswith(DIMENSION)}
 
     def heading(self) -> str:
         if not self.graph.root:
@@ -46,7 +47,7 @@ class Captions:
         """The equation of a block, the sizes in lines of at most eight, what is derived, the order of unlike layers."""
         if self.graph.root and (equation := self.report.row(self.graph.root).equation):
             yield equation
-        parts = sizes(self.report, self.names())
+        parts = sizes(self.report, self.names() or spoken(self.report, [self.column]))
         lines = -(-len(parts) // 8)
         for start in range(lines):
             yield "   ·   ".join(parts[len(parts) * start // lines : len(parts) * (start + 1) // lines])
@@ -70,13 +71,14 @@ class Captions:
         """What it costs: the model as a sum of its layers with their number, a block by the formula of each cost."""
         if not self.graph.root:
             whole = self.report.columns[self.column]
-            yield Sum(f"{humanize(whole.total.value)} {whole.title}", self.parts())
+            yield Sum(f"{rounded(whole.total.value, whole.unit)} {whole.title}", self.parts())
             return
         for name, cell in self.report.row(self.graph.root).cells.items():
             if cell.each.terms:
-                value = exact(cell.value) if name == "params" else humanize(cell.value)
-                formula = cell.each.written(TEXT, factored=True)
-                yield Sum(f"{value} {self.report.columns[name].title}", (formula,))
+                column = self.report.columns[name]
+                value = exact(cell.value) if name == "params" else rounded(cell.value, column.unit)
+                formula = (cell.each.written(TEXT, factored=True),) if cell.each.names else ()
+                yield Sum(f"{value} {column.title}", formula)
 
     def parts(self) -> tuple[str, ...]:
         """`6 × 4.47 M encoder layer  +  …`, four to a line."""
@@ -85,7 +87,9 @@ class Captions:
             for part in self.report.children(row.path) if row.role == "stack" else [row]:
                 if value := part.cells[self.column].value:
                     number = f"{part.times.value} × " if part.times.value > 1 else ""
-                    parts.append(f"{number}{humanize(value)} {within_sentence(part.title)}")
+                    parts.append(
+                        f"{number}{rounded(value, self.report.columns[self.column].unit)} {within_sentence(part.title)}"
+                    )
         lines = ("  +  ".join(parts[start : start + 4]) for start in range(0, len(parts), 4))
         return tuple(lines) or ("none",)
 

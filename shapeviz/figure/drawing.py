@@ -10,7 +10,7 @@ from shapeviz.figure import Box, Chip, Cluster, Figure, Wire
 from shapeviz.figure.captions import Captions
 from shapeviz.figure.graph import Edge, Graph, Node, graph, has_own_figure
 from shapeviz.report import Report, Row
-from shapeviz.wording import exact, humanize, numeric, symbolic, times
+from shapeviz.wording import exact, numeric, rounded, symbolic, times
 
 RESULTS = {"head": "logits", "softmax": "probabilities"}
 
@@ -122,7 +122,8 @@ class Drawing:
         value = sum(row.cells[self.column].value for row in node.rows)
         if not value:
             return ""
-        return humanize(value) + (f" {self.report.columns[self.column].title}" if self.column != "params" else "")
+        column = self.report.columns[self.column]
+        return rounded(value, column.unit) + (f" {column.title}" if self.column != "params" else "")
 
     def tooltip(self, row: Row) -> str:
         costs = [(self.report.columns[name].title, cell) for name, cell in row.cells.items() if cell.each.terms]

@@ -30,7 +30,7 @@ def walk(report: Report, *names: str) -> Table:
     titles = tuple(report.columns[name].title for name in names)
     cells = [(_named(row), output(row), numeric(row), *_values(row, names), happens(row)) for row in report.rows]
     headings = ("step", "shape", "sizes", *titles, "what happens")
-    below = tuple(_below(report, names))
+    below = tuple(_below(report, names) if names else _totals(report))
     return replace(
         _tree("Shapes", headings, report.rows, cells, right=frozenset(titles), below=below),
         under=frozenset({"what happens"}),
@@ -112,6 +112,23 @@ def _below(report: Report, names: Sequence[str]) -> Iterator[str]:
         yield from filter(None, (missing(report, name), f"{name}: {report.columns[name].convention}"))
 
 
+def _totals(report: Report) -> Iterator[str]:
+    """The parameters and FLOPs of the whole model in one line, and what they leave out."""
+    names = [name for name in ("params", "flops") if name in report.columns]
+    if not names or any(row.role == "failed" for row in report.rows):
+        return
+    columns = [report.columns[name] for name in names]
+    yield f"total: {'; '.join(f'{exact(c.total.value)} {c.title}{_short_form(c)}' for c in columns)}"
+    for name in names:
+        if left_out := missing(report, name):
+            yield f"{report.columns[name].title} {left_out}"
+
+
+def _short_form(column: Column) -> str:
+    """`  (87.73 M)`, for a number that is long."""
+    return f"  ({rounded(column.total.value, column.unit)})" if column.total.value > 9999 else ""
+
+
 def happens(row: Row) -> Equation:
     """The equation of a row, and of a stack the order in which its unlike layers stand."""
     return Equation(f"{row.equation};  layers: {row.order}" if row.order else row.equation)
@@ -184,8 +201,7 @@ def _total(column: Column) -> str:
         return f"{column.title}: {exact(whole)} {column.unit}".rstrip()
     names = " + ".join(map(label, lines)) or "nothing"
     parts = f"{names} = {summed(lines)}" if len(lines) > 1 else names
-    short = f"  ({rounded(whole, column.unit)})" if whole > 9999 else ""
-    return f"{column.title}: {parts} = {exact(whole)}{short}"
+    return f"{column.title}: {parts} = {exact(whole)}{_short_form(column)}"
 
 
 def _active(column: Column, whole: Number) -> str:

@@ -71,10 +71,9 @@ class Writer:
         lines = [f'<FONT POINT-SIZE="19"><B>{html(self.figure.heading)}</B></FONT>']
         lines += [self.muted(html(text), 11) for text in self.figure.settings]
         for cost in self.figure.sums:
-            first, *more = cost.parts
             value = f'<FONT POINT-SIZE="12"><B>{html(cost.value)}</B></FONT>'
-            lines.append(value + self.muted(f"  =  {html(first)}", 11))
-            lines += [self.muted(f"      +  {html(text)}", 11) for text in more]
+            lines.append(value + "".join(self.muted(f"  =  {html(text)}", 11) for text in cost.parts[:1]))
+            lines += [self.muted(f"      +  {html(text)}", 11) for text in cost.parts[1:]]
         if self.figure.missing:
             lines.append(self.muted(html(self.figure.missing), 10))
         cells = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)

@@ -75,7 +75,8 @@ class Writer:
     def header(self) -> Iterator[str]:
         yield from map(escape, self.figure.settings)
         for cost in self.figure.sums:
-            yield f"<b>{escape(cost.value)}</b> = {'<br/>#43; '.join(map(escape, cost.parts))}"
+            equal = " = " if cost.parts else ""
+            yield f"<b>{escape(cost.value)}</b>{equal}{'<br/>#43; '.join(map(escape, cost.parts))}"
         if self.figure.missing:
             yield escape(self.figure.missing)
 

@@ -141,7 +141,9 @@ class Symbols:
     def written(self, form: SympyExpr) -> str:
         """One of torch's expressions as text in the user's names."""
         own = self.form(form)
-        if own is None or "⌊" in str(own):  # torch's own text of a division says more than our floors
+        if own is None or not {"⌊", "⌈"}.isdisjoint(
+            str(own)
+        ):  # torch's own text of a division says more than our floors
             return self.renamed(str(form))
         return str(own)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shapeviz.expr import total
-from shapeviz.ir import Block, Door, Model, Origin, Sizes
+from shapeviz.expr import Expr, total
+from shapeviz.ir import Block, Door, Model, Op, Origin, Sizes
 from shapeviz.tracing.block_tree import Tree
 from shapeviz.tracing.branch_conditions import broken, conditions
 from shapeviz.tracing.combine_trees import Combined
@@ -78,7 +78,7 @@ def model_of(
             arguments=request.blueprint.arguments if request.blueprint else {},
         ),
         legend={
-            **dict.fromkeys([*variables, *numbers], "input dimension"),
+            **_meanings([*variables, *numbers], rewritten.root),
             **(request.blueprint.meanings if request.blueprint else {}),
         },
         missing={**symbols.unknown, **run.recording.unknown},
@@ -88,6 +88,17 @@ def model_of(
         origin=Origin(Door.MODULE, trace=Traced(setting, module_paths)),
         again=again,
     )
+
+
+def _meanings(names: Iterable[str], root: Block) -> dict[str, str]:
+    """Which dimensions of which inputs the letters are, counted as PyTorch does: `dimension 0 of x`."""
+    inputs = [node.output for node in root.body if isinstance(node, Op) and node.kind == "input"]
+    meanings = {}
+    for name in names:
+        places = {t.name: i for t in inputs for i, size in enumerate(t.shape) if size == Expr.of(name)}
+        alike = [tensor for tensor, place in places.items() if place == next(iter(places.values()))]
+        meanings[name] = f"dimension {places[alike[0]]} of {', '.join(alike)}" if alike else "dimension of an input"
+    return meanings
 
 
 def _variables(setting: Setting, run: FakeRun, whole: bool) -> tuple[dict[str, int], list[str]]:
