@@ -100,8 +100,9 @@ def progress(text: str, after: float = PATIENCE) -> Iterator[None]:
         timer.cancel()
 
 
-def put(content: bytes) -> None:
-    """All of this on standard output. Raises OSError if it cannot be written; a reader who has gone wants no more."""
+def put(content: bytes) -> bool:
+    """All of this on standard output; False if its reader has gone, who wants no more. Raises OSError if it cannot be
+    written."""
     try:
         sys.stdout.flush()
         number = sys.stdout.fileno()
@@ -110,7 +111,7 @@ def put(content: bytes) -> None:
             return silence()
         if isinstance(error, UnsupportedOperation):  # standard output is replaced by an object of Python's
             sys.stdout.buffer.write(content)
-            return None
+            return True
         raise
     rest = memoryview(content)
     while rest:
@@ -120,12 +121,16 @@ def put(content: bytes) -> None:
             select([], [number], [])
         except BrokenPipeError:
             return silence()
+    return True
 
 
-def silence() -> None:
-    """What is still to be written on standard output is dropped, so that Python does not try it again at its end."""
+def silence() -> bool:
+    """What is still to be written on standard output is dropped, so that Python does not try it again at its end.
+
+    False, for that nobody reads."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return False
 
 
 def open_streams() -> None:

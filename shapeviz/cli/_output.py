@@ -115,7 +115,7 @@ def _screen_format(request: Request) -> str:
     return "table" if request.format is None else request.format
 
 
-def _on_screen(page: Page, kind: str, view: View) -> Callable[[], None]:
+def _on_screen(page: Page, kind: str, view: View) -> Callable[[], object]:
     """The result alone, ready to be written; some formats draw on a terminal by themselves."""
     name, format = renderer(kind)
     if format.on_terminal is not None and sys.stdout.isatty():

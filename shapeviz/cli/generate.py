@@ -79,11 +79,16 @@ def run(request: Request) -> None:
         seed = SystemRandom().randrange(2**31)
         if sampling.temperature:
             say(f"seed {seed}; --seed {seed} gives the same text")
-    texts = generate.samples(
-        module, tokenizer, options["prompt"], options["tokens"], sampling, seed, options["cache"], options["samples"]
-    )
+    streamed = options["samples"] == 1 and not request.output
+    with hardware.enough_memory("while texts are generated", "fewer --samples take less"):
+        texts = generate.samples(
+            module, tokenizer, options["prompt"], options["tokens"], sampling, seed, options["cache"],
+            options["samples"], _shown if streamed else None,
+        )  # fmt: skip
     text = RULE.join(texts) + "\n"
-    if request.output:
+    if streamed:
+        put(b"\n")
+    elif request.output:
         from shapeviz.files import write_all
 
         write_all({Path(name): text for name in request.output})
@@ -91,3 +96,9 @@ def run(request: Request) -> None:
             say(f"wrote {name}")
     else:
         put(text.encode())
+
+
+def _shown(text: str) -> None:
+    """Shows a piece of a text at once; where nobody reads on, no more is generated."""
+    if not put(text.encode()):
+        raise typer.Exit(0)

@@ -57,7 +57,7 @@ def run(request: Request) -> None:
     text = corpus.read(csv=options["csv"], column=options["column"], texts=tuple(options["texts"] or ()))
     for note in text.notes:
         say(f"note: {note}")
-    how = recipe.checked("quick", steps=steps, eval_every=steps) if steps else None
+    how = recipe.checked("quick", steps=steps, eval_every=steps, eval_tokens=2**19) if steps else None
     rows = comparison.compare(text, tuple(options["kinds"] or comparison.KINDS), how, say)
     title = f"{text.source}: {text.rows:,} rows, {text.characters:,} characters, sha256 {text.sha256[:16]}"
     if text.entropy_bits is not None and how:
@@ -87,4 +87,6 @@ def _listing(rows: list[Row], steps: int, tokens: int) -> Listing:
     title = "On the last tenth of the text"
     if steps:
         title += f", after {steps:,} steps of {tokens:,} tokens; bits/character pay for what unknown tokens hide"
+        if any(row.bits_per_character is None for row in rows):
+            title += ", and there are none where a tokenizer does not give the text back"
     return Listing("tokenizers", title, tuple(columns), entries, narrow=NARROW)

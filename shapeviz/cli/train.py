@@ -6,7 +6,7 @@ import os
 from dataclasses import fields
 from inspect import Parameter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from shapeviz.train import PACKAGES
 from shapeviz.train import recipe as recipes
 from shapeviz.train.recipe import CHOICES, Recipe
 
+if TYPE_CHECKING:
+    from shapeviz.train.loop import Outcome
+
 EXAMPLES = (
     "shapeviz train --text book.txt --steps 200",
     "shapeviz train --resume runs/1 --steps 400",
@@ -25,6 +28,7 @@ PARTS = {
     "csv": "Text", "layers": "Model", "optimizer": "Training", "eval_every": "Evaluation", "dtype": "Machine",
     "preset": "Run",
 }  # fmt: skip
+
 ONLY = ("output", "debug")
 OUTPUT = "The folder of the run. Default: runs/1, runs/2, …"
 SECTION = {"int": int, "float": float, "str": str}
@@ -37,12 +41,12 @@ def _parameter(name: str, kind: str, metadata: Any, default: Any) -> Parameter:
     settings: dict[str, Any] = {"show_default": False}
     if kind.startswith("tuple"):
         annotation = list[str] | None
-    elif kind == "bool":
+    elif kind.startswith("bool"):
         flag = f"{flag}/--no-{flag[2:]}"
-        text += f" Default: {'yes' if default else 'no'}."
-    if default not in (None, (), "") and kind != "bool" and name != "preset":
+        text += {True: " Default: yes.", False: " Default: no.", None: ""}[default]
+    if default not in (None, (), "", 0) and not kind.startswith("bool") and name != "preset":
         text += f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}."
-    if kind != "bool":
+    if not kind.startswith("bool"):
         settings["metavar"] = "|".join(CHOICES[name]) if name in CHOICES else metadata["metavar"]
     option = typer.Option(None, flag, help=text, **settings)
     return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=annotation)
@@ -56,23 +60,38 @@ PARAMETERS = [
         default=typer.Option(None, "--resume", metavar="FOLDER", help="Go on with the run in this folder."),
         annotation=str | None,
     ),
-]
+    Parameter(
+        "report",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Option(None, "--report/--no-report", help="Plots, samples and report.md. Default: yes.",
+                             show_default=False),
+        annotation=bool | None,
+    ),
+]  # fmt: skip
 
 
 def run(request: Request) -> None:
-    options = {name: value for name, value in request.extra.items() if value is not None and name != "resume"}
-    resume = request.extra["resume"]
+    options = {name: value for name, value in request.extra.items() if value is not None}
+    resume, report = options.pop("resume", None), options.pop("report", True)
     _patient()
     with requiring("train", *PACKAGES):
         recipe, folder = _resumed(resume, options, request) if resume is not None else _new(options, request)
         from shapeviz.train.loop import train
-    outcome = train(recipe, folder, resume is not None, say, progress=True)
+    outcome = train(recipe, folder, resume is not None, say, progress=True, report=report)
     if outcome.stopped:
         raise typer.Exit(128 + outcome.stopped)
     if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":  # the first of several speaks
-        source = f" (its source has {outcome.entropy_bits:.4f})" if outcome.entropy_bits else ""
-        loss = f"loss {outcome.val_loss:.4f} on the validation split, in nats a token"
-        print(f"{folder}: step {outcome.step:,}, {loss}: {outcome.bits_per_character:.4f} bits a character{source}")
+        print(f"{folder}: step {outcome.step:,}, {_told(outcome)}")
+
+
+def _told(outcome: Outcome) -> str:
+    """The loss of a run in all its units."""
+    bits, note = outcome.bits_per_character, outcome.note
+    text = f"loss {outcome.val_loss:.4f} on {outcome.evaluated}, in nats a token: perplexity {outcome.perplexity:,.4g}"
+    if bits is None:
+        return f"{text}; {note}"
+    source = f" (its source has {outcome.entropy_bits:.4f})" if outcome.entropy_bits else ""
+    return f"{text}, {bits:.4f} bits a character{source}" + (f"; {note}" if note else "")
 
 
 def _patient() -> None:
@@ -87,6 +106,8 @@ def _patient() -> None:
 def _new(options: dict[str, Any], request: Request) -> tuple[Recipe, Path]:
     from shapeviz.train import folder as folders
 
+    if source := options.get("init_from"):
+        options = {**folders.like(Path(source)), **options}
     recipe = recipes.checked(**options)
     return recipe, _folder(request) or folders.unused(folders.RUNS)
 

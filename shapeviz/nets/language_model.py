@@ -40,7 +40,8 @@ class LanguageModel(nn.Module):
     head and gives the final norm's result [B T D].
 
     The attribute `attention` chooses how attention is computed: "sdpa", or "bmm" by baddbmm, softmax and bmm, which is
-    several times faster in bf16 on CPUs for blocks of up to about a thousand tokens.
+    faster in bf16 on CPUs for blocks of up to some hundred tokens. With `wide` the sums behind the gradients of a
+    LayerNorm and of the embedding are added up in float32 whatever the weights' own type, where a kernel would not.
     """
 
     main_input_name = "input_ids"
@@ -55,6 +56,7 @@ class LanguageModel(nn.Module):
         self.config = SimpleNamespace(**{field.name: getattr(c, field.name) for field in fields(c)})
         self.block_size, D = c.max_position_embeddings, c.hidden_size
         self.attention: Kernel = "sdpa"
+        self.wide = False
         self.embedding = nn.Embedding(c.vocab_size, D)
         self.positions = nn.Embedding(self.block_size, D) if c.positions == "learned" else None
         self.drop = nn.Dropout(c.dropout)
@@ -103,10 +105,21 @@ class LanguageModel(nn.Module):
         like = self.embedding.weight
         return Cache(config.num_hidden_layers, batch, config.num_attention_heads, self.block_size, width, like)
 
-    def forward(self, input_ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """Ids [B T] → logits [B T V]; with a cache, ids are what follows the tokens in it, and are added to it."""
+    def widen(self) -> None:
+        """Sets `wide`, here and in every LayerNorm."""
+        self.wide = True
+        for module in self.modules():
+            if isinstance(module, LayerNorm):
+                module.wide = True
+
+    def forward(self, input_ids: Tensor, cache: Cache | None = None, last: bool = False) -> Tensor:
+        """Ids [B T] → logits [B T V]; with a cache, ids are what follows the tokens in it, and are added to it.
+
+        With `last` the logits are those of the last place alone, [B 1 V].
+        """
         T, start = input_ids.shape[1], 0 if cache is None else cache.length
-        x_BTD = self.embedding(input_ids)
+        table_VD = self.embedding.weight
+        x_BTD = F.embedding(input_ids, table_VD.float()).to(table_VD.dtype) if self.wide else self.embedding(input_ids)
         places_T = torch.arange(start, start + T, device=input_ids.device)
         rotate = None
         if self.positions is not None:
@@ -122,7 +135,7 @@ class LanguageModel(nn.Module):
             x_BTD = layer(x_BTD, mask_TL, rotate, None if cache is None else partial(cache.keep, i))
         if cache is not None:
             cache.length += T
-        y_BTD: Tensor = self.final_norm(x_BTD)
+        y_BTD: Tensor = self.final_norm(x_BTD[:, -1:] if last else x_BTD)
         return y_BTD if self.head is None else self.head(y_BTD)
 
 
@@ -215,9 +228,25 @@ class FeedForward(nn.Module):
         return y_BTD
 
 
+class LayerNorm(nn.LayerNorm):
+    """γ ⊙ (x - μ) / √(σ² + ε) + β      (Ba et al. 2016); with `wide` in float32, also for narrower weights.
+
+    PyTorch's kernel for CPUs adds up the gradients of γ and β in the type of x: in bfloat16 most of a long sum is lost.
+    """
+
+    wide = False
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[… D] → the same."""
+        if not self.wide:
+            return super().forward(input)
+        bias = None if self.bias is None else self.bias.float()
+        return F.layer_norm(input.float(), self.normalized_shape, self.weight.float(), bias, self.eps).to(input.dtype)
+
+
 def norm(config: Config, width: int) -> nn.Module:
     """LayerNorm or RMSNorm over the last axis, as the configuration says."""
-    return nn.RMSNorm(width, eps=EPS) if config.norm == "rms" else nn.LayerNorm(width, bias=config.bias)
+    return nn.RMSNorm(width, eps=EPS) if config.norm == "rms" else LayerNorm(width, bias=config.bias)
 
 
 def manual_attention(q_BHTK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, mask_TL: Tensor, dropout: float = 0.0) -> Tensor:

@@ -176,7 +176,8 @@ def compare(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> l
         if saved.get(name) != now[name]:
             raise InputError(
                 f"the {name} is not the one that {folder} was trained on (sha256 {str(saved.get(name))[:12]}…, now "
-                f"{str(now[name])[:12]}…): put it back, or begin a run in another folder"
+                f"{str(now[name])[:12]}…): put it back, or begin a run in another folder, with --init-from {folder} "
+                "from its weights"
             )
     return [
         f"{name} was {saved.get(name)}, now {value}: the run goes on, though not bit for bit as it would have"

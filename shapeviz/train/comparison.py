@@ -1,16 +1,13 @@
 """Tokenizers beside each other on one text: size, unknowns, characters a token, speed, and bits per character reached.
 
-A loss per token cannot compare them, since their tokens are of different length. What they say of the same text can:
-bits per character = loss · tokens / (characters · ln 2). <unk> hides characters; those are paid for by spelling each
-hidden piece with the frequencies of characters in the training part, so that the bits are those of a lossless code.
+A loss per token cannot compare them, since their tokens are of different length. What they say of the same text can,
+in bits per character: `shapeviz.train.bits`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import log, log2
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -18,15 +15,14 @@ from time import perf_counter
 from shapeviz.errors import InputError
 from shapeviz.files import write
 from shapeviz.keys import whole
+from shapeviz.train import bits, tokenizers
 from shapeviz.train import corpus as corpora
-from shapeviz.train import tokenizers
+from shapeviz.train.bits import Coding
 from shapeviz.train.corpus import Corpus
 from shapeviz.train.recipe import Recipe
-from shapeviz.train.tokenizers import Tokenizer
 
 KINDS = ("char", "word", "bpe:512", "bpe:2000")
 SAMPLE = 1_000_000  # characters that are timed
-CODE_POINT = 21  # bits of a character that the training part does not have
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class Row:
     """One tokenizer on one corpus; shares, lengths and round trip are those of the validation part.
 
     `encoding` and `decoding` are millions of characters a second, `seconds` those of making it, `loss` nats per token.
-    `parameters`, `loss` and `bits_per_character` are None without training.
+    `parameters`, `loss` and `bits_per_character` are None without training, the last one also where text is lost.
     """
 
     tokenizer: str
@@ -62,16 +58,15 @@ def compare(
     tasks = []
     for kind in kinds:
         name, size = parsed(kind)
-        row, tokenizer = _measured(kind, name, size, corpus.text, train_text, val_text)
+        row, coding = _measured(kind, name, size, corpus.text, train_text, val_text)
         say(f"{kind}: {row.vocabulary:,} tokens, {row.characters_per_token:.2f} characters a token")
-        tasks.append((row, replace(recipe, tokenizer=name, vocab_size=size) if recipe else None, tokenizer))
+        tasks.append((row, replace(recipe, tokenizer=name, vocab_size=size) if recipe else None, coding))
     rows = []
-    for row, own, tokenizer in tasks:
+    for row, own, coding in tasks:
         if own is not None:
             say(f"{row.tokenizer}: {own.steps:,} steps")
             parameters, loss = trained(corpus.text, own)
-            bits = loss / log(2) * len(tokenizer.encode(val_text)) + spelling(tokenizer, train_text, val_text)
-            row = replace(row, parameters=parameters, loss=loss, bits_per_character=bits / len(val_text))
+            row = replace(row, parameters=parameters, loss=loss, bits_per_character=coding.bits(loss))
         rows.append(row)
     return rows
 
@@ -90,10 +85,8 @@ def parsed(kind: str) -> tuple[str, int | None]:
     return name, whole(size) if colon else None
 
 
-def _measured(
-    kind: str, name: str, size: int | None, text: str, train_text: str, val_text: str
-) -> tuple[Row, Tokenizer]:
-    """A tokenizer and what it is without training; characters know the whole text, others its training part alone."""
+def _measured(kind: str, name: str, size: int | None, text: str, train_text: str, val_text: str) -> tuple[Row, Coding]:
+    """What a tokenizer is without training; characters know the whole text, others its training part alone."""
     start = perf_counter()
     if name.endswith(".json"):
         tokenizer = tokenizers.load(name)
@@ -105,13 +98,13 @@ def _measured(
     val_ids = tokenizer.encode(val_text)
     if not len(val_ids):
         raise InputError(f"{kind} finds no token in the text")
-    unknown = float((val_ids == tokenizer.unknown).mean()) if tokenizer.unknown is not None else 0.0
+    coding = bits.coding(tokenizer, train_text, val_text, val_ids)
     return Row(
-        tokenizer=kind, vocabulary=tokenizer.vocab_size, unknown=unknown,
-        characters_per_token=len(val_text) / len(val_ids), round_trip=tokenizer.decode(val_ids) == val_text,
+        tokenizer=kind, vocabulary=tokenizer.vocab_size, unknown=coding.unknown,
+        characters_per_token=coding.chars_per_token, round_trip=coding.exact,
         seconds=made - start, encoding=_rate(lambda: tokenizer.encode(sample), len(sample)),
         decoding=_rate(lambda: tokenizer.decode(ids), len(sample)),
-    ), tokenizer  # fmt: skip
+    ), coding  # fmt: skip
 
 
 def _rate(work: Callable[[], object], characters: int) -> float:
@@ -123,20 +116,6 @@ def _rate(work: Callable[[], object], characters: int) -> float:
         return perf_counter() - start
 
     return characters / min(once() for _ in range(3)) / 1e6
-
-
-def spelling(tokenizer: Tokenizer, train_text: str, val_text: str) -> float:
-    """Bits that spell what unknown tokens hide in a text, one character after another, each piece with an end.
-
-    A character costs what its frequency in the training part says, and one that is not there its code point as well.
-    """
-    hidden = tokenizer.unknown_pieces(val_text)
-    counts = Counter(train_text)
-    ends = max(1, len(tokenizer.unknown_pieces(train_text)))
-    total = len(train_text) + ends + 1
-    known = {character: log2(total / count) for character, count in counts.items()}
-    new, end = log2(total) + CODE_POINT, log2(total / ends)
-    return sum(sum(known.get(c, new) for c in piece) + end for piece in hidden)
 
 
 def trained(text: str, recipe: Recipe) -> tuple[int, float]:

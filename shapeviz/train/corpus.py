@@ -16,6 +16,8 @@ from shapeviz.files import reason
 from shapeviz.train import dialogue
 from shapeviz.train.encodings import decoded
 
+NAMES = ("text", "content", "line", "lines", "utterance", "dialogue", "sentence", "body", "message")
+"""What a column of text is usually called: that its name is a name needs no saying."""
 MISSING = ("", "NA")  # NA is how R writes a missing cell
 
 
@@ -115,7 +117,8 @@ def _bytes(path: str | Path) -> tuple[str, bytes]:
 
 
 def _from_texts(paths: Sequence[str | Path]) -> Corpus:
-    """Text files, each beginning on a line of its own."""
+    """Text files, each beginning on a line of its own; of a folder all whose names end in .txt, in their order."""
+    paths = [file for path in paths for file in _files(path)]
     if sum(str(path) == "-" for path in paths) > 1:
         raise InputError("standard input can be read once: give - one time")
     parts: list[str] = []
@@ -132,6 +135,17 @@ def _from_texts(paths: Sequence[str | Path]) -> Corpus:
     names = ["standard input" if str(path) == "-" else str(path) for path in paths]
     source = names[0] if len(names) == 1 else f"{len(names)} files, {names[0]} … {names[-1]}"
     return _corpus(text, source, len(text.splitlines()), notes=notes)
+
+
+def _files(path: str | Path) -> Sequence[str | Path]:
+    """A file, or those of a folder and the folders in it. Raises InputError for a folder without any."""
+    folder = Path(path)
+    if str(path) in ("", "-") or not folder.is_dir():
+        return [path]
+    inside = sorted(file for file in folder.rglob("*.txt") if file.is_file())
+    if not inside:
+        raise InputError(f"{path} is a directory, and no file in it ends in .txt: name the files in it")
+    return inside
 
 
 def _lines(text: str) -> str:
@@ -165,6 +179,8 @@ def _from_csv(path: str | Path, column: str | None) -> Corpus:
     if not cells:
         raise InputError(f"{name}: column {header[place]!r} has no text ({missing:,} missing cells)")
     notes = [note] if note else []
+    if column is None and header[place].strip().lower() not in NAMES:
+        notes.append(f"{name}: its first line is read as names of columns: {header[place]!r} is no text")
     if missing:
         notes.append(f"{name}: {missing:,} missing cells of column {header[place]!r} are left out")
     source = f"{name}, column {header[place]!r}"

@@ -12,10 +12,12 @@ from torch.nn import functional as F
 from shapeviz.train.batches import batch
 from shapeviz.train.distributed import World
 
-LARGEST = 2**19
-"""Tokens of which the loss is taken at most; of a longer split a fixed sample of windows, evenly spread."""
+FIRST = 2**14
+"""Tokens of which the loss before the first step is taken at most: it is near ln V on all of them."""
 CHUNK = 2**14
-"""Tokens evaluated at once."""
+"""Tokens evaluated at once, at most."""
+LOGITS = 2**24
+"""Logits that are in memory at once, at most, unless a single window has more."""
 
 
 def loss_of(module: nn.Module, x_BT: Tensor, y_BT: Tensor, reduction: str = "mean") -> Tensor:
@@ -24,17 +26,41 @@ def loss_of(module: nn.Module, x_BT: Tensor, y_BT: Tensor, reduction: str = "mea
     return F.cross_entropy(logits_BTV.float().flatten(0, 1), y_BT.flatten(), reduction=reduction)
 
 
-def chunks(count: int, block_size: int, largest: int = LARGEST) -> list[tuple[list[int], int]]:
+def together(vocab_size: int) -> int:
+    """Tokens that are evaluated at once, for all of which there are logits.
+
+    >>> together(65), together(30_000)
+    (16384, 559)
+    """
+    return max(1, min(CHUNK, LOGITS // vocab_size))
+
+
+def spread(count: int, block_size: int, largest: int) -> str:
+    """On what a loss is taken, in words.
+
+    >>> spread(1_001, 10, 1_000), spread(1_012, 10, 1_000)
+    ('the validation split', 'the validation split (1,000 of its 1,011 tokens, evenly spread)')
+    """
+    taken = sum(len(places) * length for places, length in chunks(count, block_size, largest))
+    whole = taken == count - 1
+    return "the validation split" + ("" if whole else f" ({taken:,} of its {count - 1:,} tokens, evenly spread)")
+
+
+def chunks(
+    count: int, block_size: int, largest: int | None = None, at_once: int | None = None
+) -> list[tuple[list[int], int]]:
     """(places, length) of windows of `count` tokens that are evaluated together; every target once.
+
+    Of more than `largest` targets a sample of windows, evenly spread and always the same.
 
     >>> chunks(12, 5)
     [([0, 5], 5), ([10], 1)]
     """
     whole, rest = divmod(count - 1, block_size)
-    wanted = min(whole, max(1, largest // block_size))
+    wanted = whole if largest is None or largest >= count - 1 else min(whole, max(1, largest // block_size))
     places = [i * whole // wanted * block_size for i in range(wanted)] if wanted else []
-    together = max(1, CHUNK // block_size)
-    groups = [(places[i : i + together], block_size) for i in range(0, len(places), together)]
+    step = max(1, (at_once or CHUNK) // block_size)
+    groups = [(places[i : i + step], block_size) for i in range(0, len(places), step)]
     return [*groups, ([whole * block_size], rest)] if rest and wanted == whole else groups
 
 
@@ -45,14 +71,16 @@ def evaluate(
     block_size: int,
     world: World | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    largest: int | None = None,
+    at_once: int | None = None,
 ) -> float | None:
-    """Mean loss in nats per token over the split (a fixed sample of one of more than LARGEST tokens).
+    """Mean loss in nats per token over the split, or over a sample of it: see `chunks`.
 
     Processes take the chunks in turn; their sums are added in one order, so that the figure is the same for any number
     of them. None if `stopped` asks for an end in any of them.
     """
     world = world or World()
-    parts = chunks(len(ids_N), block_size)
+    parts = chunks(len(ids_N), block_size, largest, at_once)
     sums = torch.zeros(len(parts), dtype=torch.float64)
     with _evaluating(module):
         for i in range(world.rank, -(-len(parts) // world.size) * world.size, world.size):

@@ -18,8 +18,11 @@ RECIPE, LOCK, CORPUS = "recipe.json", ".lock", "corpus.txt"
 OURS = ("config.json", RECIPE, "environment.json", "tokenizer.json", "last.pt", "best.pt", "log.jsonl", "loss.png",
         "loss.svg", "report.md", "prediction.json", "data.json", "shards", CORPUS)  # fmt: skip
 FREE = ("csv", "column", "texts", "steps", "t_max", "threads", "device", "compile", "parallel", "tensorboard",
-        "sample_every")  # fmt: skip
+        "sample_every", "eval_every", "eval_tokens", "log_every", "patience", "hold")  # fmt: skip
 """Options that may be others when a run is resumed; that the text is the same, its sha256 tells."""
+SHARED = ("tokenizer", "vocab_size", "layers", "heads", "d_model", "ff", "block_size", "positions", "norm",
+          "activation", "gated", "qk_norm", "bias", "tie")  # fmt: skip
+"""Options that a run has in common with the one whose weights it begins with."""
 
 
 def unused(parent: Path) -> Path:
@@ -53,20 +56,21 @@ def leave(folder: Path) -> None:
                 RUNS.rmdir()
 
 
-def stored(folder: Path) -> Recipe:
-    """The recipe of the run in a folder. Raises InputError if there is none."""
+def stored(folder: Path, by: str = "--resume") -> Recipe:
+    """The recipe of the run in a folder, named by the flag `by`. Raises InputError if there is none."""
     path = folder / RECIPE
     if not path.is_file():
         what = "there is no run" if folder.is_dir() else "there is no such folder"
         hint = "it is a file" if folder.is_file() else f"{what}; `shapeviz train -o {folder}` would begin one"
-        raise InputError(f"--resume {folder}: {hint}")
+        raise InputError(f"{by} {folder}: {hint}")
     return from_plain(read_json(path, "a recipe"), str(path))
 
 
 def resumed(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with which the run in `folder` goes on: the stored one, with what may differ from `recipe`.
 
-    More steps leave the schedule where it is. Raises InputError if `recipe` is of another configuration.
+    More steps leave the schedule where it is; behind its end the rate stays, unless that end was asked for. Raises
+    InputError if `recipe` is of another configuration.
     """
     before = stored(folder)
     for name in (one.name for one in fields(Recipe)):
@@ -76,11 +80,38 @@ def resumed(recipe: Recipe, folder: Path) -> Recipe:
                 f"{folder} belongs to another configuration: {flag(name)} is {_shown(old)} there, {_shown(new)} here; "
                 f"begin a run of your own with -o, or resume without {flag(name)}"
             )
+    if before.hold is not None and recipe.hold != before.hold:
+        raise InputError(f"{folder}: --hold is {before.hold} there, which cannot be undone")
     if recipe.steps != before.steps and recipe.t_max in (None, before.t_max):
-        return replace(recipe, t_max=before.t_max or before.steps)
+        hold = True if recipe.hold is None and before.t_max is None else recipe.hold
+        recipe = replace(recipe, t_max=before.t_max or before.steps, hold=hold)
+        if hold and recipe.steps > recipe.schedule_steps and not recipe.min_lr and recipe.schedule != "constant":
+            raise InputError(
+                f"{folder}: its schedule ends at step {recipe.schedule_steps:,} with a rate of 0, behind which nothing "
+                f"is learnt: --no-hold lets the cosine rise again, --init-from {folder} begins a schedule of its own"
+            )
+        return recipe
     if recipe.t_max != before.t_max:
         raise InputError(f"{folder}: --t-max is {before.t_max} there, {recipe.t_max} here, which undoes what is done")
     return recipe
+
+
+def like(run: Path) -> dict[str, Any]:
+    """The options of a run that one with its weights must have. Raises InputError if there is no run."""
+    before = stored(run, "--init-from")
+    return {name: getattr(before, name) for name in SHARED}
+
+
+def check_like(recipe: Recipe) -> None:
+    """Raises InputError if a recipe takes the weights of a run and has other sizes, or another tokenizer."""
+    if recipe.init_from is None:
+        return
+    for name, there in like(Path(recipe.init_from)).items():
+        if getattr(recipe, name) != there:
+            raise InputError(
+                f"--init-from {recipe.init_from}: {flag(name)} is {_shown(there)} there, "
+                f"{_shown(getattr(recipe, name))} here; leave out {flag(name)}"
+            )
 
 
 def read_json(path: Path, kind: str) -> Any:

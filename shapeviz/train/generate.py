@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from shapeviz.errors import InputError, ShapevizError
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train.sampling import Sampling
 
+Each = Callable[[str], object] | None
+UNFINISHED = "\ufffd"
+"""What the bytes of a character that is not yet whole are decoded as."""
 MOST = 10_000_000
 """Tokens that are generated at once."""
 LITTLE = 2**24
@@ -47,8 +51,12 @@ def samples(
     seed: int = 1,
     cache: bool = True,
     count: int = 1,
+    each: Each = None,
 ) -> list[str]:
-    """Several texts at once, each the prompt and as many tokens after it. Raises what `generate` raises."""
+    """Several texts at once, each the prompt and as many tokens after it. Raises what `generate` raises.
+
+    Of a single text `each` is given every piece as soon as it is there, the prompt first.
+    """
     check(tokens, count)
     unknown = dict.fromkeys(tokenizer.unknown_pieces(prompt))
     if unknown:
@@ -56,10 +64,43 @@ def samples(
     device = module.embedding.weight.device
     ids = [int(i) for i in tokenizer.encode(prompt)] or _beginning(tokenizer)
     generator = torch.Generator(device).manual_seed(seed % 2**64)
-    new = continued(module, torch.tensor([ids] * count, device=device), tokens, sampling, generator, cache)
     shown = list(ids) if prompt else []
+    stream = Stream(tokenizer, shown, each) if each and count == 1 else None
+    told = stream.add if stream else None
+    new = continued(module, torch.tensor([ids] * count, device=device), tokens, sampling, generator, cache, told)
+    if stream:
+        stream.close()
     # decoded together with the prompt: a token may be a part of a character
     return [tokenizer.decode(shown + row) for row in new.tolist()]
+
+
+class Stream:
+    """Text of tokens that come one after another, given to `each` as soon as nothing after it can change it.
+
+    A token may be a part of a character, and its text may depend on the one before: what is new is what a few tokens
+    give together beyond what they gave before.
+    """
+
+    def __init__(self, tokenizer: Any, ids: list[int], each: Callable[[str], object]) -> None:
+        self.decode, self.each, self.ids = tokenizer.decode, each, list(ids)
+        self.start = self.end = 0  # the text of ids[:end] is out; ids[start:end] is what the next ones may depend on
+        if ids:
+            self._show()
+
+    def add(self, token: int) -> None:
+        """One more token."""
+        self.ids.append(token)
+        self._show()
+
+    def close(self) -> None:
+        """No more will come: what is left is given as it is."""
+        self._show(last=True)
+
+    def _show(self, last: bool = False) -> None:
+        before, now = self.decode(self.ids[self.start : self.end]), self.decode(self.ids[self.start :])
+        if last or not now.endswith(UNFINISHED):
+            self.each(now[len(before) :])
+            self.start, self.end = self.end, len(self.ids)
 
 
 def check(tokens: int, count: int) -> None:
@@ -87,8 +128,9 @@ def continued(
     sampling: Sampling,
     generator: torch.Generator,
     cache: bool = True,
+    told: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Token ids [B tokens] that follow ids [B T].
+    """Token ids [B tokens] that follow ids [B T]; `told` is given those of the first row, one after another.
 
     The model sees at most block_size tokens. As long as these suffice, the cache changes nothing but the speed. After
     that the window slides by a token at a time without a cache, which has all computed anew; with one, the last half
@@ -105,13 +147,15 @@ def continued(
             if end - start > window:
                 start, filled = end - (max(1, window // 2) if cache else window), None
             if not cache:
-                logits_BTV = module(whole[:, start:end])
+                logits_BTV = module(whole[:, start:end], last=True)
             elif filled is None:
                 filled = module.cache(len(whole))
-                logits_BTV = module(whole[:, start:end], filled)
+                logits_BTV = module(whole[:, start:end], filled, last=True)
             else:
                 logits_BTV = module(whole[:, end - 1 : end], filled)
             whole[:, end : end + 1] = sampling.choose(logits_BTV[:, -1].float(), generator)
+            if told:
+                told(int(whole[0, end]))
     finally:
         module.train(training)
         torch.set_num_threads(threads)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from shapeviz.errors import InputError, nearest
+from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.keys import whole
+from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train import distributed
 from shapeviz.train.distributed import World
 from shapeviz.train.recipe import Recipe
 
-LONGEST_BMM, LONGEST_BMM_FP32 = 1024, 128
+CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+LONGEST_BMM, LONGEST_BMM_FP32 = 512, 128
 """Blocks up to which bmm attention was quicker than scaled_dot_product_attention on CPUs, in bfloat16 and float32."""
 
 
@@ -29,6 +35,11 @@ class Hardware:
     threads: int
     compiled: bool = False
     reasons: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def wide(self) -> bool:
+        """Whether long sums need to be told to be in float32: CPUs' kernels add up bfloat16 in bfloat16."""
+        return self.device.type == "cpu" and self.dtype != torch.float32
 
     @property
     def dtype_name(self) -> str:
@@ -97,6 +108,13 @@ def choose(recipe: Recipe, world: World, saved: dict[str, Any] | None = None) ->
     return Hardware(device, dtype, kernel, threads, compiled, tuple(reasons))
 
 
+def spelled(module: LanguageModel, chosen: Hardware) -> None:
+    """Has a module compute as the hardware wants it: its kernel of attention, and where it adds up in float32."""
+    module.attention = "bmm" if chosen.kernel == "bmm" else "sdpa"
+    if chosen.wide:
+        module.widen()
+
+
 def _dtype(recipe: Recipe, device: torch.device, saved: dict[str, Any]) -> tuple[torch.dtype, str]:
     if recipe.dtype != "auto":
         return getattr(torch, recipe.dtype), "as asked"
@@ -121,13 +139,40 @@ def quick_bfloat16() -> bool:
 
 
 def memory(device: torch.device) -> int | None:
-    """Bytes of memory of a device; None if it cannot be told."""
+    """Bytes of memory of a device, or of this process where it may have less; None if it cannot be told."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if device.type == "cpu" else None
-    except (AttributeError, ValueError, OSError):
+    if device.type != "cpu":
         return None
+    return min(_limits(), default=None)
+
+
+def _limits() -> Iterator[int]:
+    """What limits the main memory: the machine's, a container's, and `ulimit -v`."""
+    with suppress(AttributeError, ValueError, OSError):
+        yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in CONTAINER:
+        with suppress(ValueError, OSError):  # the word max, or no such file
+            yield int(Path(path).read_text())
+    with suppress(ImportError, AttributeError, ValueError, OSError):
+        import resource
+
+        if (most := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
+            yield most
+
+
+@contextmanager
+def enough_memory(doing: str, hint: str) -> Iterator[None]:
+    """Raises SizeError, with what was done and what helps, instead of what PyTorch and Python raise without memory."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and not re.search("allocate memory|not enough memory", str(error)):
+            raise
+        asked = re.search(r"allocate ([\d.]+ (?:bytes|[KMGT]iB))", str(error))
+        size = f" ({asked[1]} more were asked for)" if asked else ""
+        raise SizeError(f"the memory is at its end {doing}{size}: {hint}") from None
 
 
 def _name(device: torch.device) -> str:

@@ -21,8 +21,9 @@ from shapeviz.errors import SizeError
 from shapeviz.train import checkpoint, distributed, hardware, results, tensorboard
 from shapeviz.train import folder as folders
 from shapeviz.train import session as sessions
+from shapeviz.train.bits import perplexity
 from shapeviz.train.clock import Clock
-from shapeviz.train.evaluation import evaluate, one_batch
+from shapeviz.train.evaluation import FIRST, evaluate, one_batch, together
 from shapeviz.train.log import Log
 from shapeviz.train.optimizer import learning_rate
 from shapeviz.train.progress import Progress
@@ -30,22 +31,29 @@ from shapeviz.train.recipe import Recipe, check
 from shapeviz.train.session import Say
 from shapeviz.train.update import Run, check_finite, check_finite_validation, update, wrapped
 
+SMALLER = "a smaller --batch-size (with --accumulate for the same updates), --block-size or --d-model takes less"
+
 
 @dataclass(frozen=True)
 class Outcome:
     """Where a run has come to: losses in nats per token, seconds of all sittings, the signal that stopped it or 0.
 
-    `bits_per_character` is `val_loss` in another unit, `entropy_bits` what the source of the text has, if it is known.
+    `bits_per_character` is `val_loss` in another unit (None where the tokenizer loses text), `perplexity` its
+    exponential, `entropy_bits` what the source of the text has, if it is known; `evaluated` says on what the
+    loss was taken, `note` is to be shown beside the bits.
     """
 
     step: int
     train_loss: float
     val_loss: float
-    bits_per_character: float
+    perplexity: float
+    bits_per_character: float | None
     entropy_bits: float | None
     seconds: float
     tokens_per_second: float
     stopped: int = 0
+    evaluated: str = "the validation split"
+    note: str = ""
 
 
 def train(
@@ -74,37 +82,41 @@ def train(
         state = sessions.saved(folder, resume, world)
         if state is not None and recipe.steps < state["step"]:
             raise SizeError(f"{folder} is at step {state['step']:,}: --steps {recipe.steps} is behind it")
-        session = sessions.begin(recipe, folder, world, state, say)
+        with hardware.enough_memory("while the text is read", "a smaller one fits"):
+            session = sessions.begin(recipe, folder, world, state, say)
         run = Run(session)
         if state is not None:
             sessions.restore(session, state, folder / checkpoint.LAST, say)
             run.restore(state)
-            if run.step == recipe.steps and (not report or (folder / "report.md").exists()):
-                say(f"{folder} has come to its last step, {run.step:,}: --steps asks for more")
+            if run.done and (not report or (folder / "report.md").exists()):
+                more = "--steps" if run.step == recipe.steps else "a greater --patience, or 0,"
+                say(f"{folder} has come to its last step, {run.step:,}: {more} asks for more")
                 return _outcome(run, nan)
             say(f"{folder}: going on at step {run.step:,} of {recipe.steps:,}")
             if recipe.steps > recipe.schedule_steps and recipe.schedule == "cosine":
-                say(
-                    f"note: behind step {recipe.schedule_steps:,} (--t-max) the cosine of the learning rate rises again"
-                )
+                end = f"note: behind step {recipe.schedule_steps:,} (--t-max)"
+                stays = f"{end} the learning rate stays at {recipe.min_lr:g}; --no-hold lets it rise again"
+                say(stays if recipe.hold else f"{end} the cosine of the learning rate rises again")
         if world.main and resume:
             Log(folder).truncate(run.logged)
             files.write(folder / folders.RECIPE, folders.dumped(recipe.plain()))
         sessions.agree(session, run.step)
-        rows = results.predict(session, say) if report and world.main else ()
-        with _signals(run), world.told_once():
+        if report and world.main:
+            results.predict(session, say)
+        with _signals(run), world.told_once(), hardware.enough_memory("in a step or an evaluation", SMALLER):
             outcome = Steps(run, say, progress, report).go()
         if report and (world.main or session.master.together) and not outcome.stopped:
-            results.shown(lambda: results.finish(session, outcome, rows, say), say)
+            results.shown(lambda: results.finish(session, outcome, say), say)
         return outcome
 
 
 def _outcome(run: Run, tokens_per_second: float) -> Outcome:
-    data = run.session.data
-    bits = run.val_loss / data.chars_per_token / log(2)
+    coding, entropy_bits = run.session.data.coding, run.session.data.corpus.entropy_bits
+    chosen_among, bits = perplexity(run.val_loss), coding.bits(run.val_loss)
     return Outcome(
-        run.step, run.train_loss, run.val_loss, bits, data.corpus.entropy_bits, run.seconds, tokens_per_second, run.stop
-    )
+        run.step, run.train_loss, run.val_loss, chosen_among, bits, entropy_bits, run.seconds, tokens_per_second,
+        run.stop, run.session.evaluated, coding.note,
+    )  # fmt: skip
 
 
 def _entered(recipe: Recipe, folder: Path, resume: bool, stack: ExitStack) -> Recipe:
@@ -113,6 +125,7 @@ def _entered(recipe: Recipe, folder: Path, resume: bool, stack: ExitStack) -> Re
         folders.stored(folder)
         stack.enter_context(checkpoint.locked(folder))
         return folders.resumed(recipe.absolute(), folder)
+    folders.check_like(recipe)
     folders.make(folder)
     stack.enter_context(checkpoint.locked(folder))
     folders.make(folder)  # another process may have come first
@@ -138,12 +151,11 @@ class Steps:
         module = wrapped(run.session)
         with self.progress or nullcontext():
             while True:
-                last = run.step >= recipe.steps
-                if run.logged < run.step and (last or run.step % recipe.eval_every == 0):
+                if run.logged < run.step and (run.done or run.step % recipe.evaluation_steps == 0):
                     self.evaluated()
                 elif run.logged < run.step and run.step % recipe.log_every == 0:
                     self.logged()
-                if last or run.stop:
+                if run.done or run.stop:
                     break
                 update(run, module)
                 due = recipe.sample_every and run.step % recipe.sample_every == 0
@@ -156,7 +168,9 @@ class Steps:
         self.log.close()
         if self.plot:
             results.shown(partial(self.plot.draw, now=True), self.say)
-        if run.stop:
+        if run.done and run.step < recipe.steps:
+            self.say(f"ended at step {run.step:,}: {run.stale} evaluations without a lower loss than {run.best:.4f}")
+        elif run.stop:
             done = f"stopped at step {run.step:,} of {recipe.steps:,}"
             self.say(f"{done}; shapeviz train --resume {run.session.folder} goes on")
         return _outcome(run, self.clock.mean(recipe.tokens_per_step))
@@ -167,7 +181,11 @@ class Steps:
         module, val_ids = session.module, session.data.val_ids
         check_finite(run, run.pending)
         rate = self.clock.lap(run.step, recipe.tokens_per_step)
-        val_loss = evaluate(module, val_ids, recipe.block_size, session.world, lambda: bool(run.asked))
+        largest = min(recipe.eval_tokens, FIRST) if run.step == 0 else recipe.eval_tokens
+        at_once = together(session.data.tokenizer.vocab_size)
+        val_loss = evaluate(
+            module, val_ids, recipe.block_size, session.world, lambda: bool(run.asked), largest, at_once
+        )
         if val_loss is None:
             run.stop = run.asked or signal.SIGTERM
             self.clock.restart(run.step)
@@ -180,6 +198,7 @@ class Steps:
                 module, val_ids, recipe.seed, run.step, recipe.batch_size, recipe.block_size
             )
         self.logged(rate, val_loss=val_loss, **more)
+        run.stale = 0 if val_loss < run.best else run.stale + 1
         if val_loss < run.best:
             run.best = val_loss
             self.save(checkpoint.BEST)

@@ -11,6 +11,7 @@ from typing import Any
 
 from shapeviz import files
 from shapeviz.errors import requiring
+from shapeviz.train.bits import Coding
 from shapeviz.train.log import Line, Log
 
 TRAIN, VALIDATION, FLOOR, RATE, INK, FAINT = "#0072B2", "#D55E00", "#009E73", "#6E7781", "#1F2328", "#D0D7DE"
@@ -18,11 +19,13 @@ POINTS = 400
 """Most points drawn of a curve; a longer one is shown by the means of that many equal parts."""
 
 
-def draw(folder: Path, entropy_bits: float | None = None, chars_per_token: float = 1.0) -> None:
+def draw(
+    folder: Path, entropy_bits: float | None = None, chars_per_token: float = 1.0, coding: Coding | None = None
+) -> None:
     """Writes `loss.png` and `loss.svg` of a run folder from its log, both or neither.
 
-    `entropy_bits` is the entropy rate of the source in bits per character (None: unknown), drawn as a floor;
-    `chars_per_token` converts nats per token into bits per character (loss / chars_per_token / ln 2).
+    `entropy_bits` is the entropy rate of the source in bits per character (None: unknown), drawn as a floor; `coding`
+    converts nats per token into bits per character, without one loss / chars_per_token / ln 2.
     Raises MissingToolError without matplotlib, InputError if the log cannot be read or a file not be written.
     """
     with requiring("the loss plot", "matplotlib"):
@@ -36,7 +39,7 @@ def draw(folder: Path, entropy_bits: float | None = None, chars_per_token: float
         mpl.rcParams.update(STYLE)
         figure = Figure(figsize=(8.4, 5.4), layout="constrained")
         FigureCanvasAgg(figure)
-        _fill(figure, Path(folder).resolve().name, Log.read(folder), entropy_bits, chars_per_token)
+        _fill(figure, Path(folder).resolve().name, Log.read(folder), entropy_bits, coding or Coding(chars_per_token))
         for kind in ("png", "svg"):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
@@ -102,16 +105,16 @@ def curve(lines: Sequence[Line], name: str) -> list[tuple[float, float]]:
     return [(line["step"], float(line[name])) for line in lines if line.get(name) is not None]
 
 
-def _fill(figure: Any, title: str, lines: Sequence[Line], entropy_bits: float | None, chars_per_token: float) -> None:
+def _fill(figure: Any, title: str, lines: Sequence[Line], entropy_bits: float | None, coding: Coding) -> None:
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=[6, 1])
-    nats_per_bit = chars_per_token * math.log(2)
     _losses(top, lines)
-    _best(top, lines, nats_per_bit)
-    if entropy_bits is not None:
-        _floor(top, entropy_bits * nats_per_bit, entropy_bits)
-    bits = top.secondary_yaxis("right", functions=(lambda y: y / nats_per_bit, lambda y: y * nats_per_bit))
-    bits.set_ylabel("bits per character", color=RATE)
-    bits.spines["right"].set_visible(False)
+    _best(top, lines, coding)
+    if coding.lossless:
+        if entropy_bits is not None:
+            _floor(top, coding.nats(entropy_bits), entropy_bits)
+        bits = top.secondary_yaxis("right", functions=(coding.bits, coding.nats))
+        bits.set_ylabel("bits per character", color=RATE)
+        bits.spines["right"].set_visible(False)
     top.spines["right"].set_visible(False)
     top.set_ylabel("loss, nats per token")
     if top.get_legend_handles_labels()[0]:
@@ -159,15 +162,17 @@ def _floor(axis: Any, nats: float, bits: float) -> None:
     axis.set_ylim(min(axis.get_ylim()[0], nats - 0.08 * (highest - nats)), highest)
 
 
-def _best(axis: Any, lines: Sequence[Line], nats_per_bit: float) -> None:
+def _best(axis: Any, lines: Sequence[Line], coding: Coding) -> None:
     line = best(lines)
     if line is None:
         return
     step, loss = line["step"], line["val_loss"]
+    bits = coding.bits(loss)
+    figure = f"{loss:.4f} nats" if bits is None else f"{loss:.4f} nats = {bits:.3f} bits"
     axis.plot(
         [step], [loss], "o", markersize=10, markerfacecolor="none", markeredgecolor=VALIDATION, markeredgewidth=1.8,
         clip_on=False, zorder=4,
-        label=f"best: {loss:.4f} nats = {loss / nats_per_bit:.3f} bits, step {step:,}",
+        label=f"best: {figure}, step {step:,}",
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ PARAMETERS, FLOPS, WEIGHTS, GRADIENTS = "parameters", "FLOPs a step", "bytes of 
 STATES, SAVED, PEAK, RATE = "bytes of optimizer states", "bytes saved for backward", "peak memory in bytes", "FLOP/s"
 EXACT = (PARAMETERS, FLOPS, WEIGHTS, GRADIENTS, STATES, SAVED)
 """What is predicted exactly; the rest is explained."""
+Peak = tuple[int | None, str]
 
 
 @dataclass(frozen=True)
@@ -83,20 +84,25 @@ def _with_numbers(cost: Quantity) -> notation.Notation:
     return notation.substituted(cost.sizes.numbers)
 
 
-def predicted(session: Session) -> tuple[Row, ...]:
-    """The rows of a run of which nothing was measured yet. FLOPs and bytes are those of one process."""
+def predicted(session: Session, traced: bool = True) -> tuple[Row, ...]:
+    """The rows of a run of which nothing was measured yet. FLOPs and bytes are those of one process.
+
+    What a step saves for its backward pass takes a trace, of several seconds: without `traced` that is left out, and
+    the peak.
+    """
     costs = expectation(session)
     B, S, steps, size = _rows(session), session.recipe.block_size, session.recipe.accumulate, session.world.size
     several = f", {steps} batches" if steps > 1 else ""
-    held, kept = _held(session, costs), _saved(session, costs)
-    least = costs.quantity(total(row.expected.expression for row in (*held, kept) if row.expected))
-    return (
+    rows = (
         Row(PARAMETERS, costs.parameters, None, "unique elements of nn.Parameter"),
         Row(FLOPS, costs.flops, None, f"forward and backward, B = {B}, S = {S}{several}{_each(size)}"),
-        *held,
-        kept,
-        Row(PEAK, least, None, "the least that a step needs"),
+        *(held := _held(session, costs)),
     )
+    if not traced:
+        return rows
+    kept = _saved(session, costs)
+    least = costs.quantity(total(row.expected.expression for row in (*held, kept) if row.expected))
+    return (*rows, kept, Row(PEAK, least, None, "the least that a step needs"))
 
 
 def expectation(session: Session) -> Expected:
@@ -137,12 +143,16 @@ def _held(session: Session, costs: Expected) -> tuple[Row, ...]:
     )
 
 
-def measured(session: Session, rows: Iterable[Row], tokens_per_second: float = nan) -> tuple[Row, ...]:
-    """The rows with what is found in the run, after its last step, and the rate that was achieved.
+def measured(
+    session: Session, rows: Iterable[Row], tokens_per_second: float = nan, most: Peak | None = None
+) -> tuple[Row, ...]:
+    """The rows with what is found in the run, after its last step, and the rate that was achieved; `most` is the peak
+    of memory, where it was asked for before.
 
     One batch runs forward and backward for it; weights, moments and the generators of random numbers stay as they are.
     """
-    peak, includes = peak_memory(session.hardware.device)  # before the pass that counts, which is not part of the run
+    # before the pass that counts, which is not part of the run
+    peak, includes = most or peak_memory(session.hardware.device)
     flops, bytes_saved, (weights, gradients, states) = _step(session)
     counted: dict[str, int | None] = {
         PARAMETERS: sum(weight.numel() for weight in session.module.parameters()),
@@ -187,7 +197,7 @@ def write(folder: Path, rows: Sequence[Row]) -> None:
     files.write(folder / "prediction.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
 
 
-def peak_memory(device: torch.device) -> tuple[int | None, str]:
+def peak_memory(device: torch.device) -> Peak:
     """The most bytes that were in use, and what they include; None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(
@@ -227,7 +237,8 @@ def _saved(session: Session, costs: Expected) -> Row:
     if session.master.together:
         return Row(SAVED, None, None, f"{what}; not told apart from the weights that are gathered for a layer")
     try:
-        formula, note = saved.saved(session, _rows(session))
+        vocab_size = session.data.tokenizer.vocab_size
+        formula, note = saved.saved(session.recipe, vocab_size, session.hardware, _rows(session))
     except ShapevizError as error:
         return Row(SAVED, None, None, f"{what}; not traced: {str(error).splitlines()[0]}")
     return Row(SAVED, costs.quantity(formula), None, f"{what}; {note}" if note else what)

@@ -34,9 +34,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {},
     "report": {"steps": 5000, "t_max": 5000, "lr": 1e-3, "min_lr": 0.0, "warmup": 0, "weight_decay": 0.01,
                "decay_vectors": True,
-               "beta2": 0.999, "clip": 0.0, "eval_every": 500, "single_batch": True},
+               "beta2": 0.999, "clip": 0.0, "eval_tokens": 2**19, "single_batch": True},
     "fast": {"positions": "rotary", "activation": "relu2", "qk_norm": True, "lr": 4e-3, "min_lr": 0.0,
-             "steps": 2000, "eval_every": 500},
+             "steps": 2000},
 }  # fmt: skip
 
 
@@ -72,11 +72,17 @@ class Recipe:
     bias: bool = _option(True, "Biases of linear layers and norms.")
     tie: bool = _option(True, "One table for embedding and head.")
     dropout: float = _option(0.0, "Share of activations dropped in training.", "P")
+    init_from: str | None = _option(
+        None, "Begin with weights, sizes and tokenizer of another run, which stays as it is.", "FOLDER"
+    )
     optimizer: str = _option("adamw", "AdamW, or Adam (weight decay inside the gradient).")
     lr: float = _option(1e-3, "Highest learning rate.", "X")
     min_lr: float = _option(1e-4, "Learning rate at the end of the schedule.", "X")
     schedule: str = _option("cosine", "CosineAnnealingLR, LinearLR or ConstantLR.")
     t_max: int | None = _option(None, "Step at which the schedule ends. Default: steps.", "N")
+    hold: bool | None = _option(
+        None, "Behind --t-max the rate stays; torch's cosine rises again. Default: it stays if --resume adds steps."
+    )
     warmup: int | None = _option(None, "Steps of linear warm-up. Default: 5 % of the schedule, at most 100.", "N")
     weight_decay: float = _option(0.1, "Of matrices; of vectors only with --decay-vectors.", "X")
     decay_vectors: bool = _option(False, "Decay biases and gains as well, as torch's optimizers do unasked.")
@@ -85,9 +91,13 @@ class Recipe:
     clip: float = _option(1.0, "Largest norm of the gradient; 0 for none.", "X")
     accumulate: int = _option(1, "Batches added up for one update.", "N")
     seed: int = _option(1337, "Of weights, batches, dropout and samples.", "N")
-    eval_every: int = _option(100, "Steps between evaluations, each of which saves.", "N")
+    eval_every: int | None = _option(
+        None, "Steps between evaluations, each of which saves. Default: a tenth of all, at most 500.", "N"
+    )
+    eval_tokens: int = _option(2**17, "Tokens of the validation split that are evaluated, evenly spread over it.", "N")
     log_every: int = _option(10, "Steps between lines of the log.", "N")
     sample_every: int = _option(0, "Steps between samples; 0 for one at the end.", "N")
+    patience: int = _option(0, "Evaluations without a lower loss that end a run; 0 for none.", "N")
     single_batch: bool = _option(False, "Show the loss on one random validation batch beside the whole split's.")
     dtype: str = _option("auto", "auto takes bfloat16 where the processor has it.")
     device: str = _option("auto", "auto, cpu, cuda, cuda:N or mps.", "NAME")
@@ -126,6 +136,7 @@ class Recipe:
             self,
             csv=_absolute(self.csv) if self.csv else None,
             texts=tuple(map(_absolute, self.texts)),
+            init_from=_absolute(self.init_from) if self.init_from else None,
             tokenizer=_absolute(self.tokenizer) if self.tokenizer.endswith(".json") else self.tokenizer,
         )
 
@@ -138,6 +149,11 @@ class Recipe:
     def warmup_steps(self) -> int:
         """Steps of warm-up: those asked for, or 5 % of the schedule's, at most 100."""
         return min(100, self.schedule_steps // 20) if self.warmup is None else self.warmup
+
+    @property
+    def evaluation_steps(self) -> int:
+        """Steps between evaluations: those asked for, or a tenth of all, at most 500."""
+        return self.eval_every or min(500, max(1, self.steps // 10))
 
     @property
     def tokens_per_step(self) -> int:
@@ -192,10 +208,10 @@ def check(recipe: Recipe) -> None:
         if value not in known:
             raise InputError(f"{flag(name)} {value} is unknown; {nearest(str(value), known)}")
     sizes = ("layers", "heads", "d_model", "ff", "block_size", "batch_size", "steps", "accumulate", "eval_every",
-             "log_every", "threads", "vocab_size", "t_max")  # fmt: skip
+             "eval_tokens", "log_every", "threads", "vocab_size", "t_max")  # fmt: skip
     for name in sizes:
         _at_least(recipe, name, 1, MOST)
-    for name in ("warmup", "sample_every", "seed", "weight_decay", "clip", "min_lr"):
+    for name in ("warmup", "sample_every", "patience", "seed", "weight_decay", "clip", "min_lr"):
         _at_least(recipe, name, 0)
     if recipe.accumulate * recipe.batch_size * recipe.block_size >= MOST:
         raise SizeError(f"--accumulate · --batch-size · --block-size: {MOST:,} tokens an update or more are refused")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from shapeviz.errors import MissingToolError, ShapevizError, SizeError
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.train import checkpoint, plot, prediction, summary
-from shapeviz.train import corpus as corpora
 from shapeviz.train.generate import generate, load
+from shapeviz.train.hardware import enough_memory
 from shapeviz.train.recipe import command
 from shapeviz.train.session import Say, Session
-from shapeviz.train.temperature import statistics
+from shapeviz.train.temperature import statistics, words
 
 SHARE = 0.05
 """Of the time, at most, that is spent on drawing."""
+FIRST = 1.0
+"""Seconds that the first drawing is thought to take, with what it imports: a short run is drawn once, at its end."""
 TOKENS = 300
 SHOWN = (0.0, 0.8)
 
@@ -27,7 +29,7 @@ class Plot:
 
     def __init__(self, session: Session, say: Say) -> None:
         self.session, self.say = session, say
-        self.cost, self.drawn, self.able = 0.0, time.monotonic(), True
+        self.cost, self.drawn, self.able = FIRST, time.monotonic(), True
 
     def draw(self, now: bool = False) -> None:
         """Draws, unless the last drawing is so near that it would take too great a part of the time."""
@@ -36,7 +38,7 @@ class Plot:
             return
         data = self.session.data
         try:
-            plot.draw(self.session.folder, data.corpus.entropy_bits, data.chars_per_token)
+            plot.draw(self.session.folder, data.corpus.entropy_bits, coding=data.coding)
         except MissingToolError as error:
             self.able = False
             self.say(f"note: {error}")
@@ -54,19 +56,18 @@ def sample(session: Session, tokens: int = 200) -> str:
     return generate(module, data.tokenizer, tokens=tokens, temperature=0.8, seed=session.recipe.seed)
 
 
-def predict(session: Session, say: Say) -> tuple[prediction.Row, ...]:
+def predict(session: Session, say: Say) -> None:
     """What the formulas say of the run, before it."""
-    rows = prediction.predicted(session)
-    say(prediction.table(rows))
-    return rows
+    say(prediction.table(prediction.predicted(session, traced=False)))
 
 
-def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: Say) -> None:
+def finish(session: Session, outcome: Any, say: Say) -> None:
     """Samples of the best checkpoint, prediction against measurement, and `report.md` with all of it.
 
     Of sharded weights all processes must call it; the first one writes.
     """
-    rows = prediction.measured(session, rows, outcome.tokens_per_second)
+    most = prediction.peak_memory(session.hardware.device)  # before all that is not part of the run
+    rows = prediction.measured(session, prediction.predicted(session), outcome.tokens_per_second, most)
     if not session.world.main:
         return
     prediction.write(session.folder, rows)
@@ -81,14 +82,17 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
         how = "greedy" if temperature == 0 else f"temperature {temperature}, seed {session.recipe.seed}"
         text = generate(module, tokenizer, tokens=TOKENS, temperature=temperature, seed=session.recipe.seed)
         samples.append((f"{how}, weights of step {step:,}", text))
-    parts = corpora.split(corpus.text)
     try:
-        temperatures = statistics(module, tokenizer, parts[0], data.val_ids.cpu(), seed=session.recipe.seed)
+        known = words(data.texts())
+        temperatures = statistics(
+            module, tokenizer, known, data.val_ids, seed=session.recipe.seed, per_token=not data.coding.exact
+        )
     except SizeError:  # a validation part that is too short
         temperatures = ()
     say(f"a sample at temperature {SHOWN[-1]}:\n{samples[-1][1].strip()}")
     figures = {**asdict(outcome), "chosen": "; ".join(session.hardware.reasons)}
-    del figures["stopped"]
+    for name in ("stopped", "note", "evaluated"):
+        del figures[name]
     summary.write(
         session.folder,
         recipe=session.recipe.plain(),
@@ -99,7 +103,8 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
         temperatures=temperatures,
         command=command(session.recipe, session.folder),
         entropy_bits=corpus.entropy_bits,
-        chars_per_token=data.chars_per_token,
+        coding=data.coding,
+        evaluated=session.evaluated,
     )
     say(f"{session.folder / 'report.md'} tells all of it; shapeviz generate {session.folder} writes more")
 
@@ -107,6 +112,7 @@ def finish(session: Session, outcome: Any, rows: Iterable[prediction.Row], say: 
 def shown(job: Callable[[], None], say: Say) -> None:
     """Does what is not worth the loss of a trained model: a mistake in it is told, and no more."""
     try:
-        job()
+        with enough_memory("while the report is made", "the trained model is in the run's folder"):
+            job()
     except ShapevizError as error:
         say(f"note: {error}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
@@ -11,10 +9,10 @@ from shapeviz.expr import Expr
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.report import measure
 from shapeviz.tracing import trace
+from shapeviz.train import hardware
 from shapeviz.train.evaluation import loss_of
-
-if TYPE_CHECKING:
-    from shapeviz.train.session import Session
+from shapeviz.train.hardware import Hardware
+from shapeviz.train.recipe import Recipe
 
 
 class Loss(nn.Module):
@@ -29,24 +27,23 @@ class Loss(nn.Module):
         return loss_of(self.module, ids, targets)
 
 
-def saved(session: Session, rows: int) -> tuple[Expr, str]:
+def saved(recipe: Recipe, vocab_size: int, chosen: Hardware, rows: int) -> tuple[Expr, str]:
     """Bytes of a batch of so many rows: the formula over B and S, and a note.
 
     Raises TraceError if the module cannot be traced.
     """
-    recipe, hardware = session.recipe, session.hardware
     with torch.device("meta"):
-        module = LanguageModel(recipe.model(session.data.tokenizer.vocab_size)).train()
-    module.attention = session.module.attention
+        module = LanguageModel(recipe.model(vocab_size)).train()
+    hardware.spelled(module, chosen)
     for weight in module.parameters():
-        weight.data = weight.data.to(hardware.dtype)
+        weight.data = weight.data.to(chosen.dtype)
     # axes of length 1 are no variables: tensors with one need fewer copies
     sizes = {"B": rows, "S": recipe.block_size}
     ids = "int64[" + ",".join(name if size > 1 else "1" for name, size in sizes.items()) + "]"
     formula = measure(trace(Loss(module), ids, ids, saved=True), ["saved"]).total["saved"].expression
-    if hardware.device.type != "cpu":
+    if chosen.device.type != "cpu":
         return formula, ""
-    more, note = _on_cpus(module, hardware.dtype.itemsize)
+    more, note = _on_cpus(module, chosen.dtype.itemsize)
     return formula + more, note
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,9 +15,11 @@ from torch import Tensor
 from shapeviz import files
 from shapeviz.errors import CheckFailedError, InputError, SizeError, requiring
 from shapeviz.nets.language_model import LanguageModel
-from shapeviz.train import batches, checkpoint, folder, hardware, tokenizers
+from shapeviz.train import batches, checkpoint, fit, folder, hardware, tokenizers
 from shapeviz.train import corpus as corpora
+from shapeviz.train.bits import Coding, coding
 from shapeviz.train.distributed import World
+from shapeviz.train.evaluation import spread
 from shapeviz.train.expected import expected
 from shapeviz.train.folder import dumped
 from shapeviz.train.log import Log
@@ -27,17 +29,22 @@ from shapeviz.train.weights import Weights, source
 
 Say = Callable[[str], None]
 STANDARD_INPUT = "-"
+PIECE = 2**20
+"""Tokens that are decoded at once."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """A corpus as ids, [N] each, on the device of the run; characters a token are those of the validation part."""
+    """A corpus as ids, [N] each, on the device of the run; `coding` is what a token means for its validation part.
+
+    `corpus` has lost its text, which the ids hold in a fraction of the memory.
+    """
 
     corpus: corpora.Corpus
     tokenizer: tokenizers.Tokenizer
     train_ids: Tensor
     val_ids: Tensor
-    chars_per_token: float
+    coding: Coding
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -46,9 +53,15 @@ class Data:
         return {
             "source": corpus.source, "rows": corpus.rows, "characters": corpus.characters, "sha256": corpus.sha256,
             "tokens_to_train_on": len(self.train_ids), "tokens_to_validate_on": len(self.val_ids),
-            "vocabulary": self.tokenizer.vocab_size, "characters_a_token": self.chars_per_token,
+            "vocabulary": self.tokenizer.vocab_size, "characters_a_token": self.coding.chars_per_token,
+            "unknown": self.coding.unknown, "hidden_bits": self.coding.hidden, "lossless": self.coding.lossless,
             "entropy_bits": corpus.entropy_bits,
         }  # fmt: skip
+
+    def texts(self) -> Iterator[str]:
+        """What the model is trained on, as the tokenizer gives it back, in pieces."""
+        for ids in torch.split(self.train_ids, PIECE):
+            yield self.tokenizer.decode(ids.cpu())
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,11 @@ class Session:
     def averaged(self) -> bool:
         """Whether gradients arrive as means over the processes, as from torch's own engines, where sums are wanted."""
         return self.world.size > 1 and self.recipe.parallel != "flat"
+
+    @property
+    def evaluated(self) -> str:
+        """On what the validation loss is taken, in words."""
+        return spread(len(self.data.val_ids), self.recipe.block_size, self.recipe.eval_tokens)
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -112,25 +130,35 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
     def prepare() -> None:
         made.append(_data(recipe, place, chosen.device))
         check_lengths(recipe, len(made[0].train_ids), len(made[0].val_ids))
-        _check_memory(recipe, made[0].tokenizer.vocab_size, world, chosen.dtype)
+        fit.check(recipe, made[0].tokenizer.vocab_size, world, chosen)
         if STANDARD_INPUT in (recipe.csv, *recipe.texts):
             files.write(place / folder.CORPUS, made[0].corpus.text)
         describe(recipe, made[0], place)
 
     world.first(prepare)
-    data = made[0] if made else _data(recipe, place, chosen.device)
-    corpus = data.corpus
+    data = made.pop() if made else _data(recipe, place, chosen.device)
+    corpus = replace(data.corpus, text="")
+    data = replace(data, corpus=corpus)
     rows = f"{corpus.rows:,} rows, " if corpus.rows else ""
     say(f"{corpus.source}: {rows}{corpus.characters:,} characters, sha256 {corpus.sha256}")
     for note in corpus.notes:
         say(f"note: {note}")
     with torch.device("meta") if recipe.parallel == "fsdp" else chosen.device:
         module = LanguageModel(recipe.model(data.tokenizer.vocab_size))
-    module.attention = "bmm" if chosen.kernel == "bmm" else "sdpa"
+    hardware.spelled(module, chosen)
     for line in chosen.reasons:
         say(line)
+    if data.coding.note:
+        say(f"note: {data.coding.note}")
     say(f"{_counted(module, recipe):,} parameters, as many as the formulas say")
-    return Session(recipe, place, world, chosen, data, module, _weights(module, recipe, chosen, world))
+    weights = _weights(module, recipe, chosen, world)
+    if recipe.init_from and state is None:
+        from shapeviz.train.generate import load
+
+        other, _ = load(Path(recipe.init_from))
+        weights.take({name: weight.detach() for name, weight in other.named_parameters()})
+        say(f"beginning with the weights of {recipe.init_from}")
+    return Session(recipe, place, world, chosen, data, module, weights)
 
 
 def _counted(module: LanguageModel, recipe: Recipe) -> int:
@@ -166,13 +194,24 @@ def _data(recipe: Recipe, place: Path, device: torch.device) -> Data:
     path = place / "tokenizer.json"
     if path.exists():
         tokenizer = tokenizers.load(path)
+    elif recipe.init_from:
+        tokenizer = tokenizers.load(Path(recipe.init_from) / "tokenizer.json")
     elif recipe.tokenizer.endswith(".json"):
         tokenizer = tokenizers.load(recipe.tokenizer)
     else:  # characters of the whole text, so that none is unknown; others of its training part alone
         text = corpus.text if recipe.tokenizer == "char" else parts[0]
         tokenizer = tokenizers.make(recipe.tokenizer, text, recipe.vocab_size)
-    train_ids, val_ids = (batches.tokens(tokenizer.encode(part), device) for part in parts)
-    return Data(corpus, tokenizer, train_ids, val_ids, len(parts[1]) / max(1, len(val_ids)))
+    try:
+        train, validation = (tokenizer.encode(part) for part in parts)
+    except InputError as error:
+        if path.exists():
+            raise InputError(
+                f"the text is not the one that {place} was trained on ({error}): put it back, or begin a run in "
+                f"another folder, with --init-from {place} from its weights"
+            ) from None
+        raise
+    train_ids, val_ids = (batches.tokens(ids, device) for ids in (train, validation))
+    return Data(corpus, tokenizer, train_ids, val_ids, coding(tokenizer, *parts, validation, train))
 
 
 def describe(recipe: Recipe, data: Data, place: Path) -> None:
@@ -228,22 +267,6 @@ def check_lengths(recipe: Recipe, train: int, validation: int) -> None:
     if recipe.single_batch and validation <= recipe.block_size:
         raise SizeError(
             f"one validation batch needs {recipe.block_size + 1} tokens, and the validation part has {validation}"
-        )
-
-
-def _check_memory(recipe: Recipe, vocab_size: int, world: World, dtype: torch.dtype) -> None:
-    """Raises SizeError if a step cannot fit: what is kept of every parameter, and of its input by every layer."""
-    rows = -(-recipe.batch_size // world.size)
-    if recipe.parallel == "fsdp":
-        costs = expected(recipe, vocab_size, rows, processes=world.size)
-    else:
-        costs = expected(recipe, vocab_size, rows, dtype=dtype)
-    need, there = costs.least_memory.value, hardware.memory(world.device)
-    if there is not None and need > there:
-        batch = f"a batch of {rows:,} · {recipe.block_size:,} tokens"
-        raise SizeError(
-            f"{costs.parameters.value:,} parameters and {batch} need {need / 2**30:,.1f} GiB at least, and "
-            f"{world.device} has {there / 2**30:,.1f}: smaller --layers, --d-model, --batch-size fit"
         )
 
 

@@ -14,15 +14,17 @@ from typing import Any
 from shapeviz import files
 from shapeviz.page import Cell, Code, Page, Part, Picture, Span, Strong, Table, Text
 from shapeviz.renderers import render
+from shapeviz.train.bits import Coding, perplexity
 from shapeviz.train.expected import LEGEND
 from shapeviz.train.log import Line, Log
 from shapeviz.train.plot import best
 
 PACKAGES = ("shapeviz", "torch", "numpy", "tokenizers", "matplotlib")
 SAMPLED = (
-    "Second halves of windows of the validation text, sampled after the first halves. Entropy is that of the "
-    "distributions sampled from; surprise is what the model, at temperature 1, would pay for what was sampled. Known "
-    "words are in the training text; different words are the share of those not yet sampled among all that were."
+    "Second halves of windows of the validation text, of at most 256 tokens, sampled after the first halves. Entropy "
+    "is that of the distributions sampled from; surprise is what the model, at temperature 1, would pay for what was "
+    "sampled. Known words are in the training text; different words are the share of those not yet sampled among all "
+    "that were."
 )
 EVALUATIONS = 20
 """Most evaluations shown in the table of a report."""
@@ -62,47 +64,51 @@ def write(
     command: str = "",
     entropy_bits: float | None = None,
     chars_per_token: float = 1.0,
+    coding: Coding | None = None,
+    evaluated: str = "the validation split",
 ) -> None:
     """Writes `report.md` of a run folder; what is not given is left out.
 
     `recipe`, `data` (source, rows, characters, sha256, …) and `outcome` are shown as tables, `samples` are pairs
     (how it was sampled, text), `predictions` have the fields what, formula, substituted, predicted, measured and note,
     `temperatures` those of temperature.Row, `machine` is what `environment` gave, `command` what made the run. Losses
-    come from the log, in nats per token, and in bits per character by `chars_per_token`. Raises InputError if the log
-    cannot be read or the report not be written.
+    come from the log, in nats per token, and in bits per character by `coding`, or by `chars_per_token` alone;
+    `evaluated` says on what they were taken. Raises InputError if the log cannot be read or the report not be written.
     """
     folder = Path(folder)
     machine = environment() if machine is None else machine
-    lines, nats_per_bit = Log.read(folder), chars_per_token * math.log(2)
+    lines, coding = Log.read(folder), coding or Coding(chars_per_token)
     parts = (
         *([Text(code=command)] if command else []),
-        *_result(lines, entropy_bits, nats_per_bit),
+        *_result(lines, entropy_bits, coding, evaluated),
         *_pairs("Outcome", outcome or {}),
         *_predictions(predictions),
-        *_temperatures(temperatures),
+        *_temperatures(temperatures, "character" if coding.exact else "token"),
         *(Text(f"Sample: {how}", code=_visible(text)) for how, text in samples),
         *_pairs("Data", data or {}),
         *_pairs("Recipe", recipe or {}),
-        *_evaluations(lines, nats_per_bit),
+        *_evaluations(lines, coding),
         *_pairs("Environment", machine),
     )
     files.write(folder / "report.md", render(Page(folder.resolve().name, parts), "markdown"))
 
 
-def _result(lines: Sequence[Line], entropy_bits: float | None, nats_per_bit: float) -> Iterator[Part]:
+def _result(lines: Sequence[Line], entropy_bits: float | None, coding: Coding, evaluated: str) -> Iterator[Part]:
     """The best loss in a sentence, and the plot."""
     lowest = best(lines)
     if lowest is None:
         return
-    bits = lowest["val_loss"] / nats_per_bit
-    text = f", {bits:.4f} bits per character, at step {lowest['step']:,}."
-    if entropy_bits:
+    bits, note = coding.bits(lowest["val_loss"]), f" ({coding.note})" if coding.note else ""
+    text = f", a perplexity of {_shown(perplexity(lowest['val_loss']))}"
+    text += "" if bits is None else f", {bits:.4f} bits per character"
+    text += f"{note}, at step {lowest['step']:,}."
+    if entropy_bits and bits is not None:
         text += (
             f" The entropy of the source is {entropy_bits:.4f} bits per character: this is {bits - entropy_bits:.4f} "
             f"bits above it, {bits / entropy_bits:.3f} times as much."
         )
     loss = Strong(f"{lowest['val_loss']:.4f} nats per token")
-    yield Text(lines=(("Best loss on the validation split: ", loss, text),))
+    yield Text(lines=((f"Best loss on {evaluated}: ", loss, text),))
     yield Picture("loss", "loss.svg", minor=True)
 
 
@@ -135,19 +141,19 @@ def _predictions(rows: Iterable[Any]) -> Iterator[Part]:
     yield Text(lines=((*letters, "."),))
 
 
-def _temperatures(rows: Iterable[Any]) -> Iterator[Part]:
+def _temperatures(rows: Iterable[Any], unit: str) -> Iterator[Part]:
     cells = tuple(
         ("the text itself" if row.temperature is None else f"{row.temperature:g}", _loss(row.entropy),
          _loss(row.surprise), *("–" if share is None else f"{share:.1%}" for share in (row.known, row.distinct)))
         for row in rows
     )  # fmt: skip
-    names = ("temperature", "entropy, bits/character", "surprise, bits/character", "known words", "different words")
+    names = ("temperature", f"entropy, bits/{unit}", f"surprise, bits/{unit}", "known words", "different words")
     if cells:
         yield Text("Temperature", (SAMPLED,))
         yield Table(names, cells, right=frozenset(names[1:]))
 
 
-def _evaluations(lines: Sequence[Line], nats_per_bit: float) -> Iterator[Table]:
+def _evaluations(lines: Sequence[Line], coding: Coding) -> Iterator[Table]:
     measured = [line for line in lines if line.get("val_loss") is not None]
     # of many, evenly chosen ones with the first and the last
     count = min(len(measured), EVALUATIONS)
@@ -155,7 +161,7 @@ def _evaluations(lines: Sequence[Line], nats_per_bit: float) -> Iterator[Table]:
     rows = [
         (
             f"{line['step']:,}", _loss(line.get("train_loss")), _loss(line["val_loss"]),
-            _loss(line["val_loss"] / nats_per_bit), _shown(line.get("lr")), _shown(line.get("tokens_per_second")),
+            _loss(coding.bits(line["val_loss"])), _shown(line.get("lr")), _shown(line.get("tokens_per_second")),
             _loss(line.get("val_batch_loss")),
         )
         for line in chosen

@@ -25,8 +25,9 @@ Loss = tuple[int, Tensor, Tensor]
 class Run:
     """What changes: `step` updates are done, the last line of the log is of step `logged`.
 
-    `pending` holds (step, loss, norm of the gradient) since that line, `best` the lowest validation loss, `asked` the
-    signal that asked this process for an end, `stop` the one on which all processes have agreed.
+    `pending` holds (step, loss, norm of the gradient) since that line, `best` the lowest validation loss, `stale` the
+    evaluations since it, `asked` the signal that asked this process for an end, `stop` the one on which all processes
+    have agreed.
     """
 
     session: Session
@@ -34,6 +35,7 @@ class Run:
     logged: int = -1
     pending: list[Loss] = field(default_factory=list)
     best: float = inf
+    stale: int = 0
     seconds: float = 0.0
     asked: int = 0
     stop: int = 0
@@ -50,6 +52,7 @@ class Run:
             "logged": self.logged,
             "pending": pending,
             "best": self.best,
+            "stale": self.stale,
             "train_loss": self.train_loss,
             "val_loss": self.val_loss,
             "seconds": self.seconds,
@@ -60,9 +63,16 @@ class Run:
         """Takes up what `state` gave."""
         for name in ("step", "logged", "best", "train_loss", "val_loss", "seconds"):
             setattr(self, name, state[name])
+        self.stale = int(state.get("stale", 0))
         device = self.session.hardware.device
         for step, loss, norm in state["pending"]:
             self.pending.append((step, torch.tensor(loss, device=device), torch.tensor(norm, device=device)))
+
+    @property
+    def done(self) -> bool:
+        """Whether it has come to its last step, or lost its patience."""
+        recipe = self.session.recipe
+        return self.step >= recipe.steps or 0 < recipe.patience <= self.stale
 
     @property
     def synchronous(self) -> bool:

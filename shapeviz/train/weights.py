@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from shapeviz.train.batches import seed_of
-from shapeviz.train.optimizer import MOMENTS
+from shapeviz.train.optimizer import MOMENTS, Adam
 from shapeviz.train.recipe import Recipe
 
 
@@ -26,7 +26,7 @@ class Weights(ABC):
     """Whether all processes must take part in every pass through the module."""
     tail: Tensor
     reduced: Tensor
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam | torch.optim.Optimizer
 
     def __init__(self, module: nn.Module, recipe: Recipe) -> None:
         named = list(module.named_parameters())
@@ -98,6 +98,13 @@ class Weights(ABC):
             for name, tensor in tensors.items():
                 self.put(tensor, saved[part][name])
         self.restored(state["optimizer"]["step"])
+
+    @torch.no_grad()
+    def take(self, weights: Mapping[str, Tensor]) -> None:
+        """Begins with these values, by the weights' names; the moments stay zero."""
+        for name, tensor in self.tensors()["model"].items():
+            self.put(tensor, weights[name])
+        self.renew()
 
     def restored(self, step: Tensor) -> None:
         """After `tensors` were written into: so many steps are done."""

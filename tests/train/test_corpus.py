@@ -158,7 +158,7 @@ def test_text_files_follow_each_other_each_on_its_own_line(file) -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"texts": ["nowhere.txt"]}, "cannot read nowhere.txt: No such file"), ({"texts": ["."]}, "a directory"),
+        ({"texts": ["nowhere.txt"]}, "cannot read nowhere.txt: No such file"), ({"csv": "."}, "a directory"),
         ({"csv": "a.csv", "texts": ["b.txt"]}, "contradict"), ({"column": "text"}, "none is given"),
         ({"texts": ["-", "-"]}, "read once"), ({"csv": "a\0b"}, "cannot read"),
     ],
@@ -205,3 +205,22 @@ def test_a_split_with_nothing_in_a_part_is_refused() -> None:
         corpus.split("a")
     with pytest.raises(SizeError, match="between 0 and 1"):
         corpus.split("abc", 1.0)
+
+
+def test_a_folder_is_its_texts_in_the_order_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name, words in (("c.txt", "third"), ("a.txt", "first\n"), ("b/x.txt", "second"), ("z.md", "no text")):
+        (tmp_path / name).write_text(words)
+    assert "first\nsecond\nthird" == corpus.read(texts=[tmp_path]).text
+    (tmp_path / "d").mkdir()
+    with pytest.raises(InputError, match=r"no file in it ends in \.txt"):
+        corpus.read(texts=[tmp_path / "d"])
+
+
+@pytest.mark.parametrize(("header", "told"), [("Hello there", True), ("text", False), ("Utterance", False)])
+def test_a_first_line_that_is_taken_for_names_is_told(tmp_path: Path, header: str, told: bool) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\nGeneral Kenobi\nYou are bold\n")
+    notes = corpus.read(csv=path).notes
+    assert told == any("first line is read as names of columns: 'Hello there'" in note for note in notes)
+    assert () == corpus.read(csv=path, column=header).notes

@@ -1,12 +1,17 @@
 """The validation loss takes every token once, whatever the chunks."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from training import text, tiny
 
 from shapeviz.train import evaluation
 from shapeviz.train.evaluation import chunks, evaluate, one_batch
+from shapeviz.train.generate import load
+from shapeviz.train.loop import train
 
 
 class Bigram(nn.Module):
@@ -39,8 +44,20 @@ def test_chunks_hold_every_target_once(count: int, block: int) -> None:
 
 
 def test_a_large_split_is_sampled_evenly() -> None:
-    found = [place for places, _ in chunks(10_001, 10, largest=1000) for place in places]
+    found = [place for places, _ in chunks(10_001, 10, 1000) for place in places]
     assert list(range(0, 10_000, 100)) == found
+
+
+def test_a_sample_is_told_with_its_size(tmp_path: Path) -> None:
+    path = text(tmp_path)
+    outcome = train(tiny(path, eval_tokens=100, steps=1), tmp_path / "run", say=lambda _: None, report=False)
+    # 400 characters to validate on, of which 6 windows of 16 are taken
+    assert "the validation split (96 of its 399 tokens, evenly spread)" == outcome.evaluated
+    module, tokenizer = load(tmp_path / "run", "last")
+    ids = torch.tensor(tokenizer.encode(path.read_text()[3600:]).astype(int))
+    places = [i * 24 // 6 * 16 for i in range(6)]
+    by_hand = [F.cross_entropy(module(ids[p : p + 16][None])[0], ids[p + 1 : p + 17]) for p in places]
+    assert outcome.val_loss == pytest.approx(float(torch.stack(by_hand).mean().detach()), rel=1e-5)
 
 
 def test_a_stop_gives_no_figure() -> None:

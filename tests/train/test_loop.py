@@ -146,7 +146,7 @@ def test_a_validation_loss_that_is_not_finite_is_not_saved(tmp_path: Path, monke
 def test_a_plot_that_cannot_be_drawn_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from shapeviz.train import plot
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise InputError("cannot write loss.png: No space left on device")
 
     monkeypatch.setattr(plot, "draw", full)

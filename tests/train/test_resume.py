@@ -68,10 +68,10 @@ def test_a_signal_during_an_evaluation_leaves_it_to_the_resumed_run(tmp_path: Pa
     path, evaluate = text(tmp_path), evaluation.evaluate
     monkeypatch.setattr(evaluation, "CHUNK", 64)
 
-    def interrupted(module: Any, ids: Any, block_size: int, world: Any, stopped: Any) -> float:
+    def interrupted(module: Any, ids: Any, block_size: int, world: Any, stopped: Any, *rest: Any) -> float:
         if not stopped() and len(Log.read(tmp_path / "run")) == 6:
             os.kill(os.getpid(), signal.SIGINT)
-        return evaluate(module, ids, block_size, world, stopped)
+        return evaluate(module, ids, block_size, world, stopped, *rest)
 
     monkeypatch.setattr(loop, "evaluate", interrupted)
     outcome = run(path, tmp_path / "run")

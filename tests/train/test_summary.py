@@ -45,7 +45,7 @@ def test_a_report_has_every_part(folder: Path) -> None:
         "Environment",
     ] == sections  # fmt: skip
     # 2 / (2 ln 2) = 1.4427 bits; 1.4427 - 1.25 = 0.1927, 1.4427 / 1.25 = 1.154
-    assert "**2.0000 nats per token**, 1.4427 bits per character, at step 5,000" in text
+    assert "**2.0000 nats per token**, a perplexity of 7.3891, 1.4427 bits per character, at step 5,000" in text
     assert "1.2500 bits per character: this is 0.1927 bits above it, 1.154 times as much." in text
     assert "| parameters | `V·d_model` | `65 × 128` | 8320 | 8320 | exact \\| all |" in text
     assert "Letters are those of config.json and: `A` batches of a step" in text

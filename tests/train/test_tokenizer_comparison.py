@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shapeviz.errors import InputError, SizeError
-from shapeviz.train import comparison, corpus, dialogue, tokenizers
+from shapeviz.train import bits, comparison, corpus, dialogue, tokenizers
 from shapeviz.train.recipe import checked
 
 TINY = checked(steps=4, eval_every=4, layers=1, heads=1, d_model=8, block_size=16, batch_size=2, threads=1)
@@ -61,8 +61,12 @@ def test_what_is_unknown_is_spelled() -> None:
     # the training part has 4 a, 4 b, 1 hidden piece (c); 13 characters + 1 end + 1 = 15
     a = b = math.log2(15 / 4)
     end, new = math.log2(15), math.log2(15) + 21
-    assert (b + a + end) + (new + end) == pytest.approx(comparison.spelling(one, train, validation))
-    assert 0 == comparison.spelling(tokenizers.make("char", train + validation), train, validation)
+    found = bits.coding(one, train, validation, one.encode(validation))
+    assert (b + a + end) + (new + end) == pytest.approx(len(validation) * found.hidden)
+    # of ab, space, ba, !, space, ab two are unknown
+    assert (2 / 6, 9 / 6, True) == (found.unknown, found.chars_per_token, found.lossless)
+    char = tokenizers.make("char", train + validation)
+    assert bits.Coding() == bits.coding(char, train, validation, char.encode(validation))
 
 
 def test_hiding_everything_is_no_way_to_win(text: corpus.Corpus) -> None:

@@ -146,3 +146,19 @@ def test_help_does_not_import_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert (0, "[]\n") == (done.returncode, done.stderr)
     assert all(flag in done.stdout for flag in ("--d-model", "--resume", "--no-tie", "learned|rotary|sinusoidal"))
+
+
+def test_before_the_first_step_nothing_is_imported_that_only_a_report_needs(tmp_path: Path) -> None:
+    """Matplotlib draws; torch._dynamo, which tracing needs and PyTorch's optimizers ask for, takes as long as torch."""
+    program = (
+        "import sys\n"
+        "from shapeviz.train import loop\n"
+        "def first(*_):\n"
+        "    print(sorted({'matplotlib', 'torch._dynamo', 'transformers'} & set(sys.modules)))\n"
+        "    sys.stdout.flush(), os._exit(0)\n"
+        "import os; loop.update = first\n"
+        f"sys.argv = ['shapeviz', 'train', '--layers', '1', '--d-model', '16', '-o', {str(tmp_path / 'run')!r}]\n"
+        "from shapeviz.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "[]\n" == done.stdout, done.stderr
