@@ -1,22 +1,26 @@
-"""Bytes that generation keeps for every token: keys and values of all heads, or one latent vector for them."""
+"""Bytes that generation keeps of one more token: keys and values of all heads, or one latent vector for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from shapeviz.analysis import BYTES, WRITTEN, Analysis, Part
+from shapeviz.expr import Expr
 from shapeviz.ir import Block, Node
 
 
 def own(node: Node) -> Iterator[Part]:
-    """What the node itself keeps of a token."""
+    """What the node itself keeps of one more token: nothing of it where that drops another from a window."""
     if isinstance(node, Block):
-        yield from (Part(kept.what, kept.width * "b_kv") for kept in node.cached if kept.grows)
+        for kept in node.cached:
+            if kept.grows:
+                longer = kept.tokens.subs({length: Expr.of(length) + 1 for length in ("S", "T")})
+                yield Part(kept.what, kept.width * "b_kv" * (longer - kept.tokens) / "B")
 
 
 analysis = Analysis(
     "KV-cache bytes per token",
-    "bytes that one more token adds, b_kv bytes an element; a layer with a sliding window adds none beyond it",
+    "bytes that one more token of a sequence of S adds, b_kv bytes an element; a sliding window that is full adds none",
     own,
     unit=BYTES,
     knows=WRITTEN,
