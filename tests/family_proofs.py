@@ -17,7 +17,7 @@ from transformers.initialization import no_init_weights
 import shapeviz
 from shapeviz import plugins
 from shapeviz.errors import SizeError
-from shapeviz.frontends import from_huggingface
+from shapeviz.frontends import _families, from_huggingface
 from shapeviz.ir import Block, Model
 from shapeviz.report import Report, measure
 
@@ -83,7 +83,7 @@ def build(data: Mapping[str, Any], device: str = "meta") -> nn.Module:
     with torch.device(device), no_init_weights():
         module = getattr(transformers, data["architectures"][0])(config).eval()
     module.tie_weights()
-    if data["model_type"] == "t5":  # both stacks read one table, even where the head has its own
+    if data["model_type"] in ("t5", "mt5", "umt5"):  # both stacks read one table, even where the head has its own
         module.set_input_embeddings(module.get_input_embeddings())
     return module
 
@@ -91,7 +91,7 @@ def build(data: Mapping[str, Any], device: str = "meta") -> nn.Module:
 def configured(data: Mapping[str, Any]) -> Any:
     """The configuration as transformers reads it."""
     keys = {key: value for key, value in data.items() if key != "model_type"}
-    config = CONFIG_MAPPING[data["model_type"]](**keys)
+    config = CONFIG_MAPPING[_families.load(data["model_type"]).kind](**keys)
     if "tie_word_embeddings" in data:
         config.tie_word_embeddings = data["tie_word_embeddings"]  # T5's would force it
     if getattr(config, "pad_token_id", None) is None:

@@ -27,9 +27,9 @@ NEEDED: dict[str, dict[str, Any]] = {
     "falcon": {"new_decoder_architecture": True},
 }
 """Keys without which a family's other defaults cannot be read, or have no key/value heads of their own."""
-BEFORE = {"roberta": 2}
+BEFORE = {"roberta": 2, "xlm_roberta": 2, "camembert": 2}
 """Rows of a position table that the key counts and no token gets."""
-SEPARATE = ("deepseek_v3", "t5")
+SEPARATE = ("deepseek_v3", "kimi_k2", "mt5", "t5", "umt5")
 """Families whose heads have widths of their own and need not divide anything."""
 KEPT = ("model_type", "architectures", "num_labels", "pad_token_id")
 RUNS_LATENT = {"deepseek_v2": "qk_rope_head_dim", "deepseek_v3": "qk_rope_head_dim"}

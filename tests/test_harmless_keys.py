@@ -12,6 +12,7 @@ from transformers import CONFIG_MAPPING
 import shapeviz
 from shapeviz.errors import InputError, ShapevizError
 from shapeviz.frontends import _ignored
+from shapeviz.frontends._families import load
 from shapeviz.frontends._families import names as families
 
 PASSED = [
@@ -87,8 +88,8 @@ def others(value: Any) -> list[Any]:
 def changed(name: str) -> list[dict[str, Any]]:
     """A small configuration with one key of transformers' class at another value: each switch, and some other keys."""
     data = drawn(name, sample(name), 5, left_out=0) | {"architectures": list(family(name).CLASSES)[:1]}
-    default, switches, rest = CONFIG_MAPPING[name](), [], []
-    for entry in dataclasses.fields(CONFIG_MAPPING[name]):
+    default, switches, rest = CONFIG_MAPPING[load(name).kind](), [], []
+    for entry in dataclasses.fields(CONFIG_MAPPING[load(name).kind]):
         if entry.init and entry.name not in _ignored.IGNORED | {"architectures"}:
             stated = data.get(entry.name, getattr(default, entry.name, None))
             kept = switches if isinstance(stated, bool) else rest
@@ -96,7 +97,7 @@ def changed(name: str) -> list[dict[str, Any]]:
     return switches + Random(name).sample(rest, 3)
 
 
-@pytest.mark.parametrize("name", [name for name in families() if name in CONFIG_MAPPING])
+@pytest.mark.parametrize("name", [name for name in families() if load(name).kind in CONFIG_MAPPING])
 def test_what_is_accepted_of_a_class_of_transformers_has_its_parameters(name: str) -> None:
     for data in changed(name):
         try:

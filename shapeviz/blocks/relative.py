@@ -35,6 +35,20 @@ def relative(x: Variable, buckets: ExprLike, h: Expr) -> Variable:
 
 
 @dataclass(frozen=True)
+class OwnRelative(Attend):
+    """Multi-head attention that adds to its scores positions of its own, from a table of so many `buckets`."""
+
+    attend: MultiHead
+    buckets: ExprLike
+
+    def __call__(self, x: Variable, memory: Variable, *, name: str = "", title: str = "") -> Variable:
+        """x [B S d_model], memory m [B S d_model] → [B S d_model]."""
+        where("MultiHead adds b_ij = W_R[bucket(j - i)]", "b: Raffel et al. 2020, section 2.1")
+        b = relative(x, self.buckets, self.attend.heads.h, name="relative")
+        return self.attend(x, memory, b, name=name, title=title)
+
+
+@dataclass(frozen=True)
 class Relative:
     """Relative positions of so many `buckets` of distances, one table for all layers of a stack."""
 

@@ -57,7 +57,7 @@ def _configured(source: ConfigFile, settings: Mapping[str, Any]) -> Model:
     rest = {name: value for name, value in settings.items() if name != "via"}
     if via or needs_torch(source):
         try:
-            return from_torch.configuration(source.data, source.name, source.text, source.class_name, rest)
+            return from_torch.configuration(_known(source.data), source.name, source.text, source.class_name, rest)
         except InputError as error:
             from shapeviz.frontends.from_huggingface import hint_of_parts
 
@@ -71,6 +71,17 @@ def _configured(source: ConfigFile, settings: Mapping[str, Any]) -> Model:
         source.data, source.name, source.text, overrides(rest, source.class_name), source.where
     )
     return replace(made, notes=(source.note, *made.notes)) if source.note else made
+
+
+def _known(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration for transformers; of a type that it does not have, under that of the class which it names."""
+    from shapeviz.frontends.from_huggingface import by_class
+    from shapeviz.tracing.configuration import knows
+
+    kind = data.get("model_type")
+    if isinstance(kind, str) and not knows(kind) and (family := by_class(data)):
+        return {**data, "model_type": family.kind}
+    return data
 
 
 def needs_torch(source: ConfigFile) -> bool:

@@ -24,9 +24,11 @@ PARTS = {
 
 
 class Family(NamedTuple):
-    """What a family's file has; `name` is its model type, `file` where it is, `keys` what its Config may hold."""
+    """What a family's file has; `name` is its own, `kind` transformers' model type, `file` where it is, `keys` what its
+    Config may hold."""
 
     name: str
+    kind: str
     file: str
     config: type
     keys: Mapping[str, Key]
@@ -50,16 +52,26 @@ def names() -> list[str]:
 
 def has(kind: object) -> bool:
     """True for a model type that is known."""
-    return isinstance(kind, str) and kind != SIZES and plugins.has("shapeviz.models", kind)
+    return isinstance(kind, str) and kind != SIZES and plugins.has("shapeviz.models", _file(kind))
+
+
+def of_class(name: object) -> Family | None:
+    """The family that has a class of that name, by which a model type that nobody knows is understood."""
+    return next((family for family in map(load, names()) if name in family.classes), None)
+
+
+def _file(kind: str) -> str:
+    return kind.replace("-", "_")
 
 
 @cache
 def load(name: str) -> Family:
     """The family of a model type. Raises InputError, with what is missing, for a file that is not yet a family."""
-    module = plugins.load("shapeviz.models", name)
+    module = plugins.load("shapeviz.models", _file(name))
     _check(module)
     return Family(
-        name=name,
+        name=_file(name),
+        kind=getattr(module, "TYPE", _file(name)),
         file=str(module.__file__),
         config=module.Config,
         keys=keys(module.Config),

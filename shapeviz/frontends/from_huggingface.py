@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from importlib.util import find_spec
 from itertools import cycle, islice
 from typing import Any
 
@@ -41,9 +42,9 @@ def model(
         name=name,
         title=f"{name}: {class_name}",
         source=" + ".join([source, *overrides.typed.values()]),
-        notes=(*_notes(data, class_name, labels), *plan.notes),
+        notes=(*_notes(data, family, class_name, labels), *plan.notes),
         origin=Origin(
-            Door.CONFIGURATION, family.name, config, _as_built(data, config, labels), class_name, family.modules
+            Door.CONFIGURATION, family.name, config, _as_built(data, family, config, labels), class_name, family.modules
         ),
         columns=COLUMNS,
         dtype=_dtype(data),
@@ -62,8 +63,11 @@ def _dtype(data: Mapping[str, object]) -> str:
 
 
 def hint_of_parts(data: Mapping[str, object], source: str) -> str:
-    """Where to point in a configuration that has parts of known types; empty for others."""
-    parts = [key for key, value in data.items() if isinstance(value, dict) and _families.has(value.get("model_type"))]
+    """Where to point in a configuration with parts: at one of a known type, else at its text's; empty for others."""
+    kinds = {key: part.get("model_type") for key, part in data.items() if isinstance(part, dict)}
+    parts = [key for key, kind in kinds.items() if _families.has(kind)] or [
+        key for key, kind in kinds.items() if kind and "text" in key
+    ]
     return f"; it has parts: point at one as {source}:{keys.shown(parts[0])}" if parts else ""
 
 
@@ -78,12 +82,22 @@ def _family(data: Mapping[str, object], source: str) -> Family:
         raise InputError(f"{source}: it has no model_type{hint}; {nearest('', _families.names())}")
     if not isinstance(kind, str):
         raise InputError(f"{source}: model_type = {keys.shown(kind)}: a text is needed")
-    if not _families.has(kind):
-        others = "" if hint else "; with transformers installed, --via torch builds it and traces it"
-        raise InputError(
-            f"{source}: unknown model_type {keys.shown(kind)!r}; {nearest(kind, _families.names())}{hint}{others}"
-        )
-    return _families.load(kind)
+    if _families.has(kind):
+        return _families.load(kind)
+    if family := by_class(data):
+        return family
+    others = "" if hint or find_spec("transformers") else "; if transformers has it, --via torch builds and traces it"
+    raise InputError(f"{source}: unknown model_type {_quoted(kind)}; {nearest(kind, _families.names())}{hint}{others}")
+
+
+def by_class(data: Mapping[str, object]) -> Family | None:
+    """The family of the class that a configuration names first, which decides where its model type is unknown."""
+    named = data.get("architectures")
+    return _families.of_class(named[0]) if isinstance(named, list) and named and isinstance(named[0], str) else None
+
+
+def _quoted(text: str) -> str:
+    return repr(text) if len(text) <= keys.SHOWN else repr(text[: keys.SHOWN]) + "…"
 
 
 def _overridden(family: Family, config: Any, overrides: Overrides, task: str) -> tuple[dict[str, int], Any]:
@@ -154,10 +168,12 @@ def _labels(data: Mapping[str, object], source: str, usual: int) -> int:
     return usual if names is None else len(names)
 
 
-def _notes(data: Mapping[str, Any], class_name: str, labels: int) -> tuple[str, ...]:
+def _notes(data: Mapping[str, Any], family: Family, class_name: str, labels: int) -> tuple[str, ...]:
     """What a reader should know of how the configuration was taken."""
     names = data.get("id2label")
     notes = {
+        f"model_type {_quoted(str(data['model_type']))} is not known, its class is: {class_name} of {family.name}, "
+        "whose defaults the keys that are left out have": not _families.has(data["model_type"]),
         f"the configuration names no class: {class_name} is counted": not data.get("architectures"),
         f"num_labels = {labels} counts, not the names in id2label": names and len(names) != labels,
         "quantized weights are counted as what they stand for, element by element": any(map(data.get, QUANTIZED)),
@@ -165,10 +181,10 @@ def _notes(data: Mapping[str, Any], class_name: str, labels: int) -> tuple[str, 
     return tuple(text for text, holds in notes.items() if holds)
 
 
-def _as_built(data: Mapping[str, object], config: Any, labels: int) -> dict[str, Any]:
+def _as_built(data: Mapping[str, object], family: Family, config: Any, labels: int) -> dict[str, Any]:
     """The configuration with every key that the family knows, as PyTorch's implementation is to be given it."""
     values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
     stated = {entry.name for entry in fields(config) if (values[entry.name], entry.default) != (None, None)}
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items() if key in stated}
     padding = {key: data[key] for key in ("pad_token_id",) if data.get(key) is not None}
-    return {"model_type": data["model_type"], **plain, **padding, "num_labels": labels}
+    return {"model_type": family.kind, **plain, **padding, "num_labels": labels}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +14,8 @@ from shapeviz.blocks.encoder import PreNorm
 from shapeviz.blocks.feed_forward import FeedForward, GatedFeedForward
 from shapeviz.blocks.linear import head
 from shapeviz.blocks.norm import rms_norm
-from shapeviz.blocks.relative import Relative
+from shapeviz.blocks.relative import OwnRelative, Relative
+from shapeviz.blocks.sublayer import Attend, Layer
 from shapeviz.errors import SizeError
 from shapeviz.expr import Expr
 from shapeviz.keys import SWITCH, TEXT, key
@@ -83,9 +85,9 @@ def check(c: Config) -> None:
         known("feed_forward_proj", function)
 
 
-def build(c: Config, task: str) -> Plan:
-    """The plan of a T5: each stack has one table of relative positions, its layers share it; one token table for all,
-    but a head of its own where tie_word_embeddings is false, as in version 1.1."""
+def build(c: Config, task: str, shared: bool = True) -> Plan:
+    """The plan of a T5: each stack has one table of relative positions, `shared` by its layers; one token table for
+    all, but a head of its own where tie_word_embeddings is false, as in version 1.1."""
     gate, _, named = c.feed_forward_proj.rpartition("-")
     gated = bool(gate) if c.is_gated_act is None else c.is_gated_act
     function = c.dense_act_fn or ("gelu_new" if c.feed_forward_proj == "gated-gelu" else named)
@@ -93,15 +95,27 @@ def build(c: Config, task: str) -> Plan:
     attend = MultiHead(Heads(h, h, d_k, d_k, bias=False), Scores(scaled=False))
     cross = replace(attend, cache=Cache(B * S, grows=False))
     masked = replace(attend, scores=Scores(CAUSAL, scaled=False), cache=Cache(B * T))
-    stack = partial(Stack, embed=partial(embedding, vocabulary=V), shift=Relative(n_buckets, h), final_norm=rms_norm)
+    shift = Relative(n_buckets, h) if shared else None
+    first = partial(PreNorm, feed=feed, norm=rms_norm)
+    second = partial(PreNormDecoder, cross=cross, feed=feed, norm=rms_norm)
+    stack = partial(Stack, embed=partial(embedding, vocabulary=V), shift=shift, final_norm=rms_norm)
     function_of = encoder_decoder(
-        stack(N_enc, partial(PreNorm, feed=feed, norm=rms_norm), attend),
-        stack(N_dec, partial(PreNormDecoder, cross=cross, feed=feed, norm=rms_norm), masked),
+        stack(N_enc, first if shared else _alone(first), attend),
+        stack(N_dec, second if shared else _alone(second), masked),
         task,
         partial(_read, task, c.tie_word_embeddings),
     )
     rules = {} if c.num_decoder_layers else {"N_dec": N_enc}
     return Plan(function_of, rules, legend=LEGEND, longest=c.n_positions)
+
+
+def _alone(layer: Callable[[Attend], Layer]) -> Callable[[Attend], Layer]:
+    """The layer with positions of its own in its attention."""
+
+    def made(attend: Attend) -> Layer:
+        return layer(OwnRelative(attend, n_buckets) if isinstance(attend, MultiHead) else attend)
+
+    return made
 
 
 def _read(task: str, tied: bool, y: Variable, table: Variable) -> Variable:

@@ -54,11 +54,11 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
         defaults = {entry.name: entry.default for entry in fields(_family(data).Config)}
         with torch.device("meta"):
             return own({**defaults, **data}, class_name).eval()
-    kind, config_class, model_class = _classes(data, class_name, where)
+    _, config_class, model_class = _classes(data, class_name, where)
     keys = _keys(data, where)
     try:
         with redirect_stdout(sys.stderr), torch.device("meta"), _offline():
-            return _made(kind, config_class, model_class, keys)
+            return _made(config_class, model_class, keys)
     except (KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:
@@ -81,7 +81,7 @@ def plan(data: Mapping[str, Any], class_name: str | None = None, where: str = "t
     def make(**integers: Any) -> nn.Module:
         layers = {key: [*islice(cycle(value), integers[depth])] for key, value in by_layer.items()}
         with huggingface.lent_configurations(), _offline():
-            return _made(kind, config_class, model_class, {**keys, **layers, **integers})
+            return _made(config_class, model_class, {**keys, **layers, **integers})
 
     return Blueprint(
         make, name, {key: Expr.symbol(letters[key]) for key in sizes}, {letters[key]: sizes[key] for key in sizes},
@@ -106,7 +106,7 @@ def _classes(data: Mapping[str, Any], class_name: str | None, where: str) -> tup
     return kind, CONFIG_MAPPING[kind], model_class
 
 
-def _made(kind: str, config_class: Any, model_class: Any, keys: Mapping[str, Any]) -> nn.Module:
+def _made(config_class: Any, model_class: Any, keys: Mapping[str, Any]) -> nn.Module:
     from transformers import AutoModel
 
     config = config_class(**keys)
@@ -114,10 +114,12 @@ def _made(kind: str, config_class: Any, model_class: Any, keys: Mapping[str, Any
     if isinstance(needed, type) and not isinstance(config, needed):  # the language model of a configuration with parts
         text = config.get_text_config(decoder=True)
         config = text if isinstance(text, needed) else config
+    forced = False
     if isinstance(tied := keys.get("tie_word_embeddings"), bool):
+        forced = bool(getattr(config, "tie_word_embeddings", False)) and not tied
         config.tie_word_embeddings = tied  # T5's own class would force it
     module: nn.Module = model_class(config) if model_class else AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-    if kind == "t5":  # both stacks read one table, also where the head has its own
+    if forced:  # both stacks read one table, also where the head has its own
         stacks: Any = module
         stacks.set_input_embeddings(stacks.get_input_embeddings())
     return module.eval()

@@ -1,0 +1,67 @@
+"""A model type that nobody knows is understood by its class; stacks that share one table share it via torch too."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_bad_input import refused
+from test_configurations import invoke
+
+import shapeviz
+
+KIMI = {"model_type": "kimi_k9", "architectures": ["DeepseekV3ForCausalLM"], "num_hidden_layers": 2}
+
+
+def test_the_class_decides_where_the_type_is_unknown_and_a_note_says_so() -> None:
+    by_class, by_type = shapeviz.read(KIMI), shapeviz.read({**KIMI, "model_type": "deepseek_v3"})
+    assert shapeviz.measure(by_type).total["params"].value == shapeviz.measure(by_class).total["params"].value
+    assert "'kimi_k9' is not known, its class is: DeepseekV3ForCausalLM of deepseek_v3" in by_class.notes[0]
+    assert not [note for note in by_type.notes if "is not known" in note]
+
+
+def test_its_keys_are_those_of_the_class() -> None:
+    with pytest.raises(shapeviz.errors.InputError, match="d_llama = 3: this key of deepseek_v3 is not understood"):
+        shapeviz.read({**KIMI, "d_llama": 3})
+
+
+def test_its_proof_holds() -> None:
+    small = {
+        "hidden_size": 16,
+        "vocab_size": 40,
+        "intermediate_size": 8,
+        "moe_intermediate_size": 4,
+        "n_routed_experts": 8,
+    }
+    checks = shapeviz.verify(shapeviz.read({**KIMI, **small, "num_attention_heads": 2, "kv_lora_rank": 4}))
+    assert [] == [check for check in checks if not check.ok]
+
+
+def test_a_type_and_a_class_that_nobody_knows_are_refused_without_a_false_hint(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "no-such", "architectures": ["NoSuchForCausalLM"]}))
+    told = refused("params", str(path))
+    assert "unknown model_type 'no-such';" in told
+    assert "via torch" not in told  # transformers is here, and has not got it
+    path.write_text(json.dumps({"model_type": "no-such", "text_config": {"model_type": "nor-this"}}))
+    assert f"point at one as {path}:text_config" in refused("params", str(path))
+
+
+def test_stacks_that_share_a_table_by_force_share_it_via_torch(tmp_path: Path) -> None:
+    sizes = {
+        "d_model": 8,
+        "d_ff": 4,
+        "d_kv": 2,
+        "num_layers": 1,
+        "num_decoder_layers": 1,
+        "num_heads": 2,
+        "vocab_size": 99,
+    }
+    for kind, name in (("mt5", "MT5"), ("longt5", "LongT5")):
+        path = tmp_path / f"{kind}.json"
+        data = {"model_type": kind, "architectures": [f"{name}ForConditionalGeneration"], **sizes}
+        total = {}
+        for tied in (True, False):
+            path.write_text(json.dumps({**data, "tie_word_embeddings": tied}))
+            out = invoke("params", str(path), "--via", "torch", "--json").stdout
+            total[tied] = json.loads(out)["total"]["params"]["value"]
+        assert 99 * 8 == total[False] - total[True]  # the head's own table, and no other
