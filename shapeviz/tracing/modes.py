@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -55,18 +56,22 @@ class Functions(TorchFunctionMode):
             self.recording.looks += 1  # a layer's buffer may say something else than its sibling's
             with without_modes(), DisableTorchFunction():
                 return func(known, *args[1:], **kwargs)
+        if name in VALUES and (answer := self.recording.routing.read(name, args[0])) is not None:
+            return answer
         if name in QUESTIONS and not (name == "__get__" and _property(func) in VIEWS):
             return func(*args, **kwargs)
         if self.recording.in_backward:
-            return _run(func, name, args, kwargs)
+            return _run(func, name, *args, **kwargs)
         with self.recording.running(func, args, kwargs) as step:
-            result = _run(func, name, args, kwargs)
+            own = partial(_run, func, name)
+            caller = self.recording.frames[-1].call
+            result = self.recording.routing.run(own, name, args, kwargs, caller)
             self.recording.finish(step, args, kwargs, result)
         self.recording.known.follow(func, args, kwargs, result)
         return result
 
 
-def _run(func: Function, name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
+def _run(func: Function, name: str, *args: object, **kwargs: object) -> object:
     if name in WRITTEN_IN_PYTHON:
         with replaced(torch.nn.functional.__dict__, INNER):
             return func(*args, **kwargs)

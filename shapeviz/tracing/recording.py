@@ -19,6 +19,7 @@ from shapeviz.tracing.known_values import KnownValues
 from shapeviz.tracing.labels import described, kind_of
 from shapeviz.tracing.log import Call, Record, Saved, Step
 from shapeviz.tracing.multiply_adds import Products, check_dtypes, is_unknown, products
+from shapeviz.tracing.routing import Routing
 from shapeviz.tracing.symbolic_sizes import Symbols
 from shapeviz.tracing.torch_private import (
     OpOverload,
@@ -75,7 +76,7 @@ class Recording:
         self._tensors: dict[int, tuple[torch.Tensor, Tensor]] = {}
         self._storages: dict[int, torch.UntypedStorage] = {}
         self._weight_storages: set[int] = set()
-        self.known = KnownValues()
+        self.known, self.routing = KnownValues(), Routing(symbols)
         # From which number on nodes of the backward pass belong to which record.
         self._starts: list[int] = []
         self._owners: list[Record] = []

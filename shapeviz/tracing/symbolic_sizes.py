@@ -56,6 +56,7 @@ class Symbols:
         self.unknown: dict[str, str] = {}
         self.formless: dict[str, str] = {}  # names in sizes that have no form in our algebra, each with its line
         self._fresh = 0
+        self.shares: dict[str, Expr] = {}  # letters that stand for an equal part of a size
         self._where: Callable[[], str] = lambda: ""
         used = {*taken, *(given or {}).values()}
         for i, name in enumerate(names):
@@ -66,6 +67,7 @@ class Symbols:
             symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
             self._names[symbol] = name
             self.symints[name] = self.env.create_symintnode(symbol, hint=hint, source=source)
+        self._used, self._share_sizes = used, dict[str, Size]()
 
     def fake_mode(self, kind: Callable[..., FakeTensorMode] = FakeTensorMode) -> FakeTensorMode:
         """Torch's mode for tensors without data whose sizes have these symbols in them."""
@@ -110,11 +112,38 @@ class Symbols:
                 self._cache[form] = Expr.symbol(self._unknown(form, f"{error} has no closed form here"))
         return self._cache[form]
 
+    def share(self, whole: Size, parts: int) -> Size:
+        """An equal part of a size, as a size of its own with a letter of its own; the same part twice is one."""
+        expr = self.expr(whole) / parts
+        name = next((name for name, share in self.shares.items() if share == expr), "")
+        if not name:
+            name = self.fresh("n")
+            least = max(2, (whole.node.hint if isinstance(whole, torch.SymInt) else whole) // parts)
+            hint = next(size for size in (*range(least, 1, -1), *range(least, MOST_TRIED)) if size not in self._used)
+            source = ConstantSource(name)
+            symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
+            form = whole.node.expr if isinstance(whole, torch.SymInt) else symbol - symbol + whole
+            self._used.add(hint)
+            self._names[symbol], self.shares[name], self.env.shares[symbol] = name, expr, form / parts
+            self._share_sizes[name] = self.env.create_symintnode(symbol, hint=hint, source=source)
+        return self._share_sizes[name]
+
+    def undecided_shares(self) -> set[str]:
+        """The letters of equal parts on which a branch depends, but for whether they are none or one."""
+        return {
+            name
+            for form, _ in self.env.decided
+            for name in self.names_of(form) & self.shares.keys()
+            if not any(arg.is_Integer and int(arg) in (0, 1) for arg in form.args)
+        }
+
     def settled(self) -> dict[str, Expr]:
         """The names that turned out to be no variables: what torch took each of them for."""
         replacements: Mapping[SympyExpr, SympyExpr] = self.env.replacements
         return {
-            name: self._written(replacements[symbol]) for symbol, name in self._names.items() if symbol in replacements
+            name: self._written(replacements[symbol])
+            for symbol, name in self._names.items()
+            if symbol in replacements and name in self.hints
         }
 
     def fresh(self, letter: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from shapeviz.expr import Expr, total
@@ -14,6 +15,7 @@ from shapeviz.tracing.combine_trees import Combined
 from shapeviz.tracing.exact_quotients import ExactQuotients
 from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.passes import Setting
+from shapeviz.tracing.routing import divided
 from shapeviz.tracing.symbolic_sizes import is_batch
 from shapeviz.wording import in_a_line
 
@@ -38,10 +40,10 @@ class Simplified(NamedTuple):
     blocks: Mapping[Block, Block]
 
 
-def simplified(root: Block, exact: ExactQuotients) -> Simplified:
-    """The tree where all conditions of its trace hold, without the rounding of what is whole."""
-    rewriting = Combined(lambda sizes: exact(sizes[0]))
-    return Simplified(rewriting.of([root]) if exact.simplifies else root, rewriting.blocks)
+def simplified(root: Block, exact: ExactQuotients, shares: Mapping[str, Expr] = MappingProxyType({})) -> Simplified:
+    """The tree where all conditions of its trace hold, without the rounding of what is whole; `shares` put in."""
+    rewriting = Combined(lambda sizes: exact(sizes[0].subs(shares) if shares else sizes[0]))
+    return Simplified(rewriting.of([root]) if exact.simplifies or shares else root, rewriting.blocks)
 
 
 def model_of(
@@ -52,7 +54,9 @@ def model_of(
     whole = again is not None
     tree = Tree(run.module, run.weights, symbols)
     exact = ExactQuotients.of(conditions(symbols))
-    rewritten = simplified(tree.root(run.recording.root, run.inputs, whole), exact)
+    routes = divided(run.recording.routing.routes, run.recording.root, symbols)
+    shares = {letter: symbols.shares[letter] for letter in routes}
+    rewritten = simplified(tree.root(run.recording.root, run.inputs, whole), exact, shares)
     module_paths = {rewritten.blocks.get(block, block): paths for block, paths in tree.module_paths.items()}
     numbers = {name: number.size for name, number in setting.numbers.items()}
     held = tuple(exact.conditions)
@@ -62,6 +66,12 @@ def model_of(
         shown = ", ".join(f"{name} = {variables[name]}" for name in assumed)
         notes.append(f"{shown} assumed; --size {assumed[0]}=N sets it")
     notes += [f"holds for {condition.text} ({condition.line})" for condition in held]
+    notes += [route.told(shares[letter]) for letter, route in routes.items()]
+    uneven = {
+        letter: f"{letter}, the choices of one class, depends on the data"
+        for letter in symbols.shares
+        if letter not in routes
+    }
     buffers = total(symbols.expr(buffer.numel()) for buffer in {id(b): b for b in run.module.buffers()}.values())
     if buffers.terms:
         shown = f"{buffers.at():,}" if buffers.is_constant else str(buffers)
@@ -81,7 +91,7 @@ def model_of(
             **_meanings([*variables, *numbers], rewritten.root),
             **(request.blueprint.meanings if request.blueprint else {}),
         },
-        missing={**symbols.unknown, **run.recording.unknown},
+        missing={**symbols.unknown, **run.recording.unknown, **uneven},
         notes=tuple(notes),
         conventions={"flops": TRAINED} if request.training else {},
         saves=request.saves,

@@ -52,11 +52,16 @@ class WatchedEnv(ShapeEnv):
         self.decided: dict[tuple[SympyExpr, Answer], str] = {}
         self._guarded: set[SympyExpr] = set()
         self.answers: Answers | None = None
+        self.shares: dict[SympyExpr, SympyExpr] = {}  # of symbols that stand for an equal part of a size, that part
 
     def evaluate_sym_node(self, sym_node: SymNode, *args: Any, **kwargs: Any) -> Any:
         """The value of a condition or size, which from now on is relied upon."""
         guards = len(self.guards)
         form: SympyExpr = sym_node.expr
+        if self.shares and sym_node.pytype is bool and not form.free_symbols.isdisjoint(self.shares):
+            parts = form.xreplace(self.shares)
+            if type(parts).__name__ in TRUTHS:
+                return bool(parts)
         try:
             value = super().evaluate_sym_node(sym_node, *args, **kwargs)
         except GuardOnDataDependentSymNode:
