@@ -285,24 +285,6 @@ def test_a_torch_that_lacks_a_private_part_is_refused_with_the_name_of_the_part(
     assert "MissingToolError" in done.stderr
 
 
-class Packing(nn.Module):
-    """An LSTM over sequences of several lengths."""
-
-    def __init__(self, is_sorted: bool) -> None:
-        super().__init__()
-        self.is_sorted, self.lstm = is_sorted, nn.LSTM(8, 8, batch_first=True)
-
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> Any:
-        rnn = nn.utils.rnn
-        return self.lstm(rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=self.is_sorted))[0]
-
-
-@pytest.mark.parametrize("is_sorted", [False, True])
-def test_a_packed_sequence_is_refused_with_the_way_out(is_sorted: bool) -> None:
-    with pytest.raises(ShapevizError, match="a packed sequence: its lengths are data, give the padded tensor instead"):
-        shapeviz.trace(Packing(is_sorted), "float32[B,S,8]", "int64[B]")
-
-
 def test_an_operator_that_runs_functions_is_refused_in_our_own_words() -> None:
     class Conditional(nn.Module):
         def forward(self, x: torch.Tensor) -> Any:

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 from torch.distributions import Categorical, Normal, kl_divergence  # noqa: E402
+from torch.nn.utils import rnn  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
@@ -159,3 +160,35 @@ def test_strict_does_not_pass_what_is_assumed(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*line, "--strict"])
     assert (1, True) == (done.exit_code, "the other way costs the same" in done.stderr)
     assert 0 == CliRunner().invoke(app, line).exit_code
+
+
+class Packing(nn.Module):
+    """A recurrent layer over sequences, packed or padded, and a layer over what it gives."""
+
+    def __init__(self, layer: nn.RNNBase, packs: bool, in_order: bool = False) -> None:
+        super().__init__()
+        self.layer, self.packs, self.in_order = layer, packs, in_order
+        self.head = nn.Linear(layer.hidden_size * (1 + layer.bidirectional), 3)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        first = self.layer.batch_first
+        if not self.packs:
+            return self.head(self.layer(x)[0])
+        packed = rnn.pack_padded_sequence(x, lengths.cpu(), first, enforce_sorted=self.in_order)
+        padded, _ = rnn.pad_packed_sequence(self.layer(packed)[0], first)
+        return self.head(padded)
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize(
+    "layer", [nn.LSTM(8, 5, batch_first=True), nn.GRU(8, 5, 2, bidirectional=True), nn.RNN(8, 5, batch_first=True)]
+)
+def test_a_packed_sequence_costs_at_most_what_the_padded_one_costs(layer: nn.RNNBase, in_order: bool) -> None:
+    inputs = {"x": "float32[B,S,8]" if layer.batch_first else "float32[S,B,8]", "lengths": "int64[B]"}
+    packed, padded = (
+        shapeviz.trace(Packing(layer, packs, in_order), inputs["x"], inputs["lengths"]) for packs in (1, 0)
+    )
+    assert shapeviz.measure(padded).total["flops"].expression == shapeviz.measure(packed).total["flops"].expression
+    said = "assumed: every packed sequence has its full length; shorter ones cost less"
+    assert [said] == [note.partition(" (")[0] for note in packed.notes if "assumed: " in note]
+    assert padded.root.output.shape == packed.root.output.shape

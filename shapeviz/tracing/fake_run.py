@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from shapeviz.ir import Tensor as Named
-from shapeviz.tracing import huggingface, stand_ins
+from shapeviz.tracing import huggingface, packed_sequences, stand_ins
 from shapeviz.tracing.calls import Calls
 from shapeviz.tracing.input_values import fake
 from shapeviz.tracing.lend_module import StandIns, kept, lent
@@ -60,6 +60,8 @@ class FakeRun:
             stack.enter_context(torch.enable_grad() if recording.saves else torch.no_grad())
             stack.callback(stand_ins.counter.reset, stand_ins.counter.set(recording.count))
             stack.callback(stand_ins.unsaved.reset, stand_ins.unsaved.set(recording.cannot_save))
+            stack.callback(packed_sequences.assume.reset, packed_sequences.assume.set(recording.assume))
+            stack.enter_context(packed_sequences.unchecked())
             with self.mode:
                 args = [self._input(value, label) for value, label in zip(request.args, request.labels, strict=False)]
                 kwargs = {name: self._input(value, name) for name, value in request.kwargs.items()}

@@ -5,6 +5,7 @@
 * transformers.masking_utils: the search for packed sequences (huggingface.py)
 * the module itself, its configuration, the random number generators and the default dtype (lend_module.py)
 * torch.inference_mode, which is torch.no_grad meanwhile: in it torch hands on operations whole that are made of others
+* torch.nn: the checks of packed sequences (packed_sequences.py)
 * torch.distributions does not check its arguments: a check that data pass decides no size
 * the search for garbage, the recursion limit, and two loggers of torch's
 

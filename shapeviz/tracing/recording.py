@@ -71,6 +71,7 @@ class Recording:
         self.rerun: list[Call] = []
         self._thread, self._elsewhere = get_ident(), ""
         self.unknown: dict[str, str] = {}
+        self.assumed: dict[str, str] = {}
         self.input_tensors: set[Tensor] = set()
         # Torch's tensors and storages are kept beside ours, so that none of them dies and gives its id to another.
         self._tensors: dict[int, tuple[torch.Tensor, Tensor]] = {}
@@ -116,6 +117,10 @@ class Recording:
     def inputs(self, values: object) -> tuple[Tensor, ...]:
         """The tensors of the log for all of torch's in nested arguments, in order."""
         return tuple(self.tensor(leaf) for leaf in tree_leaves(values) if _is_plain(leaf))
+
+    def assume(self, what: str) -> None:
+        """Writes down what is taken for granted, with the first line of code that it is said of."""
+        self.assumed.setdefault(what, site())
 
     # steps
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch import Tensor
 from shapeviz.tracing.asks_first import allclose, equal, squeeze, squeeze_, tensor_split
 from shapeviz.tracing.counted_by_letters import histc, one_hot, tensor
 from shapeviz.tracing.multiply_adds import Products
+from shapeviz.tracing.packed_sequences import BatchSizes, in_order, pack, pad
 from shapeviz.tracing.torch_private import Size
 
 # Where the running trace books multiply-adds, forward and backward, and bytes that it cannot know.
@@ -235,22 +236,15 @@ class Recurrence(torch.autograd.Function):
         return (None, None, None, *(torch.empty_like(t) if need else None for t, need in needed))
 
 
-def packed(*_: object, **__: object) -> NoReturn:
-    """Packing, which makes sizes of lengths that are data."""
-    raise NotImplementedError("a packed sequence: its lengths are data, give the padded tensor instead")
-
-
-def recurrent(
+def padded(
     x: Tensor, hx: Tensor | Sequence[Tensor], weights: Sequence[Tensor], biases: bool, layers: int, dropout: float,
     train: bool, bidirectional: bool, batch_first: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    """lstm, gru or a plain rnn, as `torch.nn` calls them; a packed sequence is refused.
+    """lstm, gru or a plain rnn, as `torch.nn` calls them, of a padded sequence.
 
     Every weight matrix [gates·h, k] meets every row once; in the backward pass once more for the gradient of the weight
     and once for that of what it read. hx: the first states, of which an lstm has two.
     """
-    if not isinstance(biases, bool):  # torch passes other arguments for a packed sequence
-        packed()
     states: Sequence[Tensor] = (hx,) if isinstance(hx, Tensor) else hx
     width, hidden = states[0].shape[-1], states[-1].shape[-1]  # of the results and of the cell; unlike if projected
     matrices = [w for w in weights if w.dim() == 2]
@@ -267,6 +261,11 @@ def recurrent(
     shapes = [[*rows, width * directions], *(state.shape for state in states)]
     results: tuple[Tensor, ...] = Recurrence.apply(cost, backward_cost, shapes, x, *weights)  # type: ignore[no-untyped-call]
     return results
+
+
+def recurrent(*args: Any) -> tuple[Tensor, ...]:
+    """The same of a padded sequence or of a packed one, whose arguments torch gives in another order."""
+    return padded(*(in_order(*args) if isinstance(args[1], BatchSizes) else args))
 
 
 # By the name of torch's function, as a function mode sees it.
@@ -289,7 +288,8 @@ STAND_INS: dict[str, Callable[..., object]] = {
     "gru": recurrent,
     "rnn_tanh": recurrent,
     "rnn_relu": recurrent,
-    "_pack_padded_sequence": packed,
+    "_pack_padded_sequence": pack,
+    "_pad_packed_sequence": pad,
     "_grouped_mm": grouped_mm,
     "grouped_mm": grouped_mm,
 }

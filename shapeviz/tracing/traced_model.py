@@ -17,7 +17,7 @@ from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.passes import Setting
 from shapeviz.tracing.routing import divided
 from shapeviz.tracing.symbolic_sizes import is_batch
-from shapeviz.wording import in_a_line
+from shapeviz.wording import ASSUMED, in_a_line
 
 TRAINED = (
     "2 per multiply-add; matrix products and convolutions only; one forward and one backward pass, attention dense, "
@@ -66,6 +66,7 @@ def model_of(
         shown = ", ".join(f"{name} = {variables[name]}" for name in assumed)
         notes.append(f"{shown} assumed; --size {assumed[0]}=N sets it")
     notes += [f"holds for {condition.text} ({condition.line})" for condition in held]
+    notes += [f"{ASSUMED}{what}" + f" ({line})" * bool(line) for what, line in run.recording.assumed.items()]
     notes += [route.told(shares[letter]) for letter, route in routes.items()]
     uneven = {
         letter: f"{letter}, the choices of one class, depends on the data"
