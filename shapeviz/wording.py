@@ -8,7 +8,7 @@ from fractions import Fraction
 from shapeviz.analysis import FLOPS
 from shapeviz.expr import Expr
 from shapeviz.ir import ONE
-from shapeviz.quantity import Number
+from shapeviz.quantity import Number, Quantity
 from shapeviz.report import Line, Report, Row
 
 PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
@@ -112,7 +112,11 @@ def legend(report: Report, names: frozenset[str] | None = None) -> list[str]:
 
 def times(row: Row) -> str:
     """`× 6`, nothing for once; `× 2 of 8` for two of eight experts, `× 12, 1 set` for layers that share weights."""
-    runs, sets = row.times, row.sets
+    return repeated(row.times, row.sets)
+
+
+def repeated(runs: Quantity, sets: Quantity) -> str:
+    """The same of how often something runs, and how many sets of weights it has."""
     if runs == sets:
         return "" if runs == ONE else f"× {runs.value}"
     if sets.value > runs.value:

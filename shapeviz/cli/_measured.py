@@ -15,7 +15,7 @@ from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit
 from shapeviz.errors import CheckFailedError, InputError, TraceError, nearest
 from shapeviz.page import Page
-from shapeviz.page.views import columns_page, cost_page, kind_page
+from shapeviz.page.views import columns_page, cost_page, kind_page, less
 from shapeviz.report import Check, Report, measure
 from shapeviz.wording import ASSUMED
 
@@ -46,6 +46,23 @@ DTYPE = Parameter(
     annotation=str | None,
 )
 
+LESS = [
+    Parameter(
+        "depth",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Option(
+            None, "--depth", min=0, metavar="N", help="So many levels of the tree; what is below is in their sums."
+        ),
+        annotation=int | None,
+    ),
+    Parameter(
+        "summary",
+        Parameter.KEYWORD_ONLY,
+        default=typer.Option(False, "--summary", help="One screen: sizes, totals and the biggest parts."),
+        annotation=bool,
+    ),
+]
+
 
 def chosen(request: Request) -> tuple[str, ...]:
     """The columns that --columns names, each once. Raises InputError for an unknown one, with the nearest name."""
@@ -69,15 +86,20 @@ def show_costs(request: Request, *usual: str, more: Sequence[str] = (), beside: 
             return kind_page(report, *usual, *([beside] if beside else []))
         return cost_page(report, *usual, beside=beside)
 
-    return show(request, page, () if len(usual) == 1 else usual, more)
+    return show(request, page, () if len(usual) == 1 else usual, more, first=names or usual)
 
 
 def show(
-    request: Request, page: Callable[[Report], Page], columns: Sequence[str] = (), more: Sequence[str] = ()
+    request: Request,
+    page: Callable[[Report], Page],
+    columns: Sequence[str] = (),
+    more: Sequence[str] = (),
+    first: Sequence[str] = (),
 ) -> Report:
     """Reads and measures a model and puts out a page of it. Gives the report.
 
-    The columns are those of --columns, else those named, else those of the model, and more.
+    The columns are those of --columns, else those named, else those of the model, and more; `first` are those that a
+    summary begins with.
     A trace that could not be finished is shown as far as it came, then comes the TraceError. With --strict, what is not
     counted is a CheckFailedError at the end.
     """
@@ -90,8 +112,13 @@ def show(
         raise
     measured = dict.fromkeys((*(chosen(request) or columns or model.columns), *more))
     report = measure(model, measured)
-    put(page(report), report, request)
+    put(shortened(page, report, request, *(first or chosen(request))), report, request)
     return report
+
+
+def shortened(page: Callable[[Report], Page], report: Report, request: Request, *columns: str) -> Page:
+    """A page of a report, no more of it than --depth and --summary ask for."""
+    return less(page, report, request.extra.get("depth"), bool(request.extra.get("summary")), *columns)
 
 
 def put(page: Page, report: Report, request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, show_costs
+from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, LESS, show_costs
 from shapeviz.cli._options import Request
 
 EXAMPLES = (
@@ -10,7 +10,7 @@ EXAMPLES = (
     "shapeviz cache mistral-7b-v0.1 --dtype float8_e4m3fn",
 )
 IDLE = ("input", "vary", "training", "input_grad", "via")  # a trace does not tell what is kept
-PARAMETERS = [BY_KIND, COLUMNS, DTYPE]
+PARAMETERS = [BY_KIND, COLUMNS, DTYPE, *LESS]
 
 
 def run(request: Request) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from shapeviz.analyses import parts
 from shapeviz.cli._frame import progress
-from shapeviz.cli._measured import COLUMNS, DTYPE, chosen, put
+from shapeviz.cli._measured import COLUMNS, DTYPE, LESS, chosen, put, shortened
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.errors import InputError, requiring
@@ -34,7 +34,7 @@ KERNELS_OF = Parameter(
     ),
     annotation=str | None,
 )
-PARAMETERS = [COLUMNS, DTYPE, KERNELS_OF]
+PARAMETERS = [COLUMNS, DTYPE, KERNELS_OF, *LESS]
 USUAL = ("saved", "weights", "gradients", "largest")
 COMPUTED = ("float64", "float32", "bfloat16", "float16")  # in others PyTorch stores, and multiplies no matrices
 
@@ -49,7 +49,7 @@ def run(request: Request) -> None:
         with progress(f"{model.name}: its PyTorch module runs once, forward and backward …"):
             model = _in_words(_twin(model, model.origin, request), model.dtype)
     report = measure(model, names or USUAL)
-    put(memory_page(report, *names), report, request)
+    put(shortened(lambda shown: memory_page(shown, *names), report, request, *names), report, request)
 
 
 def _described(model: Model, kernels: str) -> Model:

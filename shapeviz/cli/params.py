@@ -6,7 +6,7 @@ from inspect import Parameter
 
 import typer
 
-from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, show_costs
+from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, LESS, show_costs
 from shapeviz.cli._options import Request
 from shapeviz.errors import CheckFailedError
 from shapeviz.quantity import counted
@@ -41,6 +41,7 @@ PARAMETERS = [
     BY_KIND,
     COLUMNS,
     DTYPE,
+    *LESS,
 ]
 
 

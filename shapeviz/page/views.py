@@ -11,7 +11,8 @@ from shapeviz.errors import InputError
 from shapeviz.page import Deferred, Header, Page, Part
 from shapeviz.page.data import as_object, check_sheet, report_sheet
 from shapeviz.page.explanation import explanation
-from shapeviz.page.tables import by_kind, checks, costs, kinds_side_by_side, memory, side_by_side, walk
+from shapeviz.page.summary import biggest, down_to, summary
+from shapeviz.page.tables import by_kind, checks, costs, kinds_side_by_side, memory, side_by_side, telling, walk
 from shapeviz.report import Report
 from shapeviz.wording import derived, legend, sizes, spoken
 
@@ -71,6 +72,30 @@ def memory_page(report: Report, *columns: str) -> Page:
     return _page(report, parts)
 
 
+def summary_page(report: Report, *columns: str) -> Page:
+    """One screen: the totals, those of some columns first, and what is biggest in them."""
+    _check_measured(report, *columns)
+    names = tuple(dict.fromkeys((*columns, *telling(report))))
+    shown = replace(report, rows=tuple(biggest(report, [name for name in names if report.columns[name].adds])))
+    page = _page(report, lambda: summary(report, names), names)
+    assert page.header is not None
+    return replace(
+        page,
+        header=page.header._replace(derived=(), letters=()),
+        data=partial(as_object, shown),
+        sheet=partial(report_sheet, shown),
+    )
+
+
+def less(page: Callable[[Report], Page], report: Report, depth: int | None, summed: bool, *columns: str) -> Page:
+    """A page of a report, of its rows down to a depth, or its summary; a figure is always whole."""
+    if summed:
+        return summary_page(report, *columns)
+    if depth is None:
+        return page(report)
+    return replace(page(down_to(report, depth)), figure=page(report).figure)
+
+
 def verify_page(report: Report) -> Page:
     """The checks of a report."""
     return _page(report, lambda: (checks(report),), sheet=check_sheet)
@@ -94,12 +119,18 @@ def page_of(
     active: bool = False,
     by_kind: bool = False,
     columns: Sequence[str] = (),
+    depth: int | None = None,
+    summary: bool = False,
 ) -> Page:
     """The page of a verb: trace, explain (of a path), memory, cache, verify, all, or of a measured column.
 
     `columns` are any that were measured, side by side; a verb that is neither shows all of them. `active` adds active
-    parameters, `by_kind` shows kinds of module instead of blocks. Raises InputError for a column that was not measured.
+    parameters, `by_kind` shows kinds of module instead of blocks. `depth` is how many levels of the tree are shown,
+    `summary` shows totals and biggest parts alone. Raises InputError for a column that was not measured.
     """
+    if depth is not None or summary:
+        names = columns or ((verb,) if verb in report.columns else ())
+        return less(lambda shown: page_of(shown, verb, path, active, by_kind, columns), report, depth, summary, *names)
     makers: dict[str, Callable[[], Page]] = {
         "trace": lambda: trace_page(report, *columns),
         "explain": lambda: explain_page(report, path),

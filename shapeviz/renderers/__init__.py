@@ -91,13 +91,14 @@ def render(shown: Report | Page, format: str = "table", view: View | None = None
     """A page or a report as text (bytes for png and pdf): `render(report, "markdown")`, `render(report, "dot")`.
 
     Choices are the fields of View, `figure="multi_head", theme="dark"`, and of a report those of `page_of`: the verb
-    whose page it is (`verb="params"`; without one the whole analysis), `path`, `active`, `by_kind`.
+    whose page it is (`verb="params"`; without one the whole analysis), `path`, `active`, `by_kind`, `columns`,
+    `depth`, `summary`.
     Raises InputError for an unknown format, figure, theme or choice, and for the figure of a page that has none;
     MissingToolError if a figure needs Graphviz and it is not installed.
     """
     name, loaded = renderer(format)
     looks = View.__dataclass_fields__
-    pages = () if isinstance(shown, Page) else ("verb", "path", "active", "by_kind", "columns")
+    pages = () if isinstance(shown, Page) else ("verb", "path", "active", "by_kind", "columns", "depth", "summary")
     if wrong := next((choice for choice in choices if choice not in looks and choice not in pages), None):
         raise InputError(f"unknown choice {wrong!r}; {nearest(wrong, [*pages, *looks])}")
     view = view or View(**{choice: value for choice, value in choices.items() if choice in looks})

@@ -36,7 +36,7 @@ def fitted(table: Table, width: int | None = None) -> tuple[list[Line], list[str
         return whole.lines(width), []
     best, fewest = None, _records(whole, width)
     for layout, rounds in _narrower(whole):
-        if rounds and best:
+        if rounds and best and table.under:
             break  # digits go only where nothing else makes room
         fit = layout.within(width)
         if fit is None:
