@@ -64,6 +64,7 @@ class Recipe:
     block_size: int = _option(64, "Tokens in a window.", "N")
     batch_size: int = _option(12, "Windows in a batch, over all processes together.", "N")
     steps: int = _option(500, "Updates of the weights.", "N")
+    patience: int = _option(0, "Evaluations without a lower loss that end a run; 0 for none.", "N")
     positions: str = _option("learned", "How positions are encoded.")
     norm: str = _option("layer", "LayerNorm or RMSNorm.")
     activation: str = _option("gelu", "Of the feed-forward network.")
@@ -72,9 +73,6 @@ class Recipe:
     bias: bool = _option(True, "Biases of linear layers and norms.")
     tie: bool = _option(True, "One table for embedding and head.")
     dropout: float = _option(0.0, "Share of activations dropped in training.", "P")
-    init_from: str | None = _option(
-        None, "Begin with weights, sizes and tokenizer of another run, which stays as it is.", "FOLDER"
-    )
     optimizer: str = _option("adamw", "AdamW, or Adam (weight decay inside the gradient).")
     lr: float = _option(1e-3, "Highest learning rate.", "X")
     min_lr: float = _option(1e-4, "Learning rate at the end of the schedule.", "X")
@@ -91,14 +89,13 @@ class Recipe:
     clip: float = _option(1.0, "Largest norm of the gradient; 0 for none.", "X")
     accumulate: int = _option(1, "Batches added up for one update.", "N")
     seed: int = _option(1337, "Of weights, batches, dropout and samples.", "N")
+    single_batch: bool = _option(False, "Show the loss on one random validation batch beside the whole split's.")
     eval_every: int | None = _option(
         None, "Steps between evaluations, each of which saves. Default: a tenth of all, at most 500.", "N"
     )
     eval_tokens: int = _option(2**17, "Tokens of the validation split that are evaluated, evenly spread over it.", "N")
     log_every: int = _option(10, "Steps between lines of the log.", "N")
     sample_every: int = _option(0, "Steps between samples; 0 for one at the end.", "N")
-    patience: int = _option(0, "Evaluations without a lower loss that end a run; 0 for none.", "N")
-    single_batch: bool = _option(False, "Show the loss on one random validation batch beside the whole split's.")
     dtype: str = _option("auto", "auto takes bfloat16 where the processor has it.")
     device: str = _option("auto", "auto, cpu, cuda, cuda:N or mps.", "NAME")
     compile: bool | None = _option(None, "torch.compile the model. Default: on GPUs, unless sharded.")
@@ -108,6 +105,9 @@ class Recipe:
     threads: int | None = _option(None, "Threads of a process. Default: as torch chooses.", "N")
     tensorboard: bool = _option(False, "Write the figures for TensorBoard as well.")
     preset: str = _option("quick", "quick, report (of the founding report) or fast.", "NAME")
+    init_from: str | None = _option(
+        None, "Begin with weights, sizes and tokenizer of another run, which stays as it is.", "FOLDER"
+    )
 
     def model(self, vocab_size: int) -> dict[str, Any]:
         """The config.json of the model, of the family `shapeviz_lm`."""
