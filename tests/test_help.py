@@ -20,14 +20,8 @@ from shapeviz.cli._help import START
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 VERBS = plugins.names("shapeviz.cli")
-HEAVY = (
-    "export",
-    "generate",
-    "memory",
-    "tokenizers",
-    "train",
-    "verify",
-)  # their options are proved, nothing is run
+# their options are proved, and nothing is run
+HEAVY = ("export", "generate", "memory", "runs", "tokenizers", "train", "verify")
 SIZES = (
     "--enc 1 --dec 1 --d-model 8 --heads 2 --kv-heads 1 --d-k 4 --d-v 6 --ff 4,4 --gated --no-gated --norm rms "
     "--norm-position pre --no-bias --bias --vocab 11 --no-tie --tie --positions learned --max-len 9 --batch 2 --seq 5 "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +28,33 @@ def draw(
     converts nats per token into bits per character, without one loss / chars_per_token / ln 2.
     Raises MissingToolError without matplotlib, InputError if the log cannot be read or a file not be written.
     """
+    folder = Path(folder)
+    lines = Log.read(folder)
+    found = pictures(
+        lambda figure: _fill(figure, folder.resolve().name, lines, entropy_bits, coding or Coding(chars_per_token))
+    )
+    files.write_all({folder / f"loss.{kind}": content for kind, content in found.items()})
+
+
+def pictures(fill: Callable[[Any], None], kinds: Sequence[str] = ("png", "svg")) -> dict[str, bytes]:
+    """A figure, filled by `fill`, in each kind of file. Raises MissingToolError without matplotlib."""
     with requiring("the loss plot", "matplotlib"):
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-    contents: dict[Path, str | bytes] = {}
+    found: dict[str, bytes] = {}
     with mpl.rc_context(), warnings.catch_warnings(action="ignore"):  # a folder's name that the font cannot show
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
         figure = Figure(figsize=(8.4, 5.4), layout="constrained")
         FigureCanvasAgg(figure)
-        _fill(figure, Path(folder).resolve().name, Log.read(folder), entropy_bits, coding or Coding(chars_per_token))
-        for kind in ("png", "svg"):
+        fill(figure)
+        for kind in kinds:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
-            contents[Path(folder) / f"loss.{kind}"] = buffer.getvalue()
-    files.write_all(contents)
+            found[kind] = buffer.getvalue()
+    return found
 
 
 STYLE: Any = {
