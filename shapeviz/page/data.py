@@ -15,6 +15,7 @@ from shapeviz.layer_order import LayerOrder
 from shapeviz.quantity import Quantity
 from shapeviz.quotient import Quotient
 from shapeviz.report import Check, Report, Row
+from shapeviz.sizes import Condition
 from shapeviz.wording import numeric, symbolic
 
 Written: TypeAlias = Callable[[Quantity], dict[str, object]]
@@ -27,8 +28,11 @@ def as_object(report: Report) -> dict[str, object]:
         "schema": "shapeviz/1",
         "model": {"name": report.name, "title": report.title, "source": report.source},
         "conventions": {name: column.convention for name, column in report.columns.items()},
+        "columns": {name: {"title": column.title, "unit": column.unit} for name, column in report.columns.items()},
         "sizes": report.sizes.numbers,
         "derived": {name: rule.python for name, rule in report.sizes.rules.items()} | dict(report.sizes.aliases),
+        "conditions": [_condition(condition) for condition in report.sizes.conditions],
+        "fixed": {**report.sizes.fixed, **report.sizes.pinned},
         "legend": dict(report.legend),
         "long_names": dict(report.sizes.long_names),
         "total": {name: cell(total) for name, total in report.total.items()},
@@ -42,6 +46,18 @@ def as_object(report: Report) -> dict[str, object]:
     if report.checks:
         data["checks"] = [check_object(check) for check in report.checks]
     return data
+
+
+def _condition(condition: Condition) -> dict[str, object]:
+    """What must hold of the sizes; its sides are formulas, or null where our algebra has none for them."""
+    known = condition.left is not None and condition.right is not None
+    return {
+        "text": condition.text,
+        "left": condition.left.python if known and condition.left is not None else None,
+        "sign": condition.sign,
+        "right": condition.right.python if known and condition.right is not None else None,
+        "where": condition.line,
+    }
 
 
 def check_object(check: Check) -> dict[str, object]:
@@ -63,6 +79,7 @@ def _row(report: Report, row: Row, cell: Written) -> dict[str, object]:
     return {
         "path": row.path,
         "block": row.block,
+        "role": row.role,
         "title": row.title,
         "equation": row.equation,
         "source": row.citation,

@@ -1,0 +1,390 @@
+// The living part of a page: the report's own formulas, evaluated anew whenever a size is changed.
+"use strict";
+(() => {
+  const { evaluate, written, whole, text, top, below } = formulas;
+  const data = JSON.parse(document.getElementById("report").textContent);
+  const byId = (id) => document.getElementById(id);
+  const make = (tag, attributes = {}, ...inner) => {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.append(...inner);
+    return node;
+  };
+  const put = (node, value) => { if (node.textContent !== value) node.textContent = value; };
+  const same_as = (column) => column !== "params" && data.total[column].formula === data.total.params?.formula;
+  const columns = Object.keys(data.total).filter((column) => data.total[column].formula !== "0" && !same_as(column));
+
+  // numbers as people say them, rounded from exact ones, as Python does
+  const grouped = (x) => (whole(x) ? String(x).replace(/\B(?=(\d{3})+$)/g, ",") : decimal(x));
+  const decimal = (x) => (Number((top(x) * 1000n) / below(x)) / 1000).toLocaleString("en", { maximumFractionDigits: 3 });
+  const hundredths = (x, unit) => (x * 100n + unit / 2n) / unit;
+  const fixed = (h) => `${h / 100n}.${String(h % 100n).padStart(2, "0")}`;
+  function short(x, unit) {
+    if (!whole(x)) return `${decimal(x)} ${unit}`.trim();
+    if (unit === "B") {
+      let p = 0;
+      while (x >= 1024n ** BigInt(p + 1) && p < 8) p++;
+      return p ? `${fixed(hundredths(x, 1024n ** BigInt(p)))} ${" KMGTPEZY"[p]}iB` : `${x} B`;
+    }
+    const prefixes = data.prefixes?.[unit] ?? ["", "K", "M", "G", "T", "P", "E"];
+    let p = 0;
+    while (x >= 1000n ** BigInt(p + 1) && p < prefixes.length - 1) p++;
+    return p ? `${fixed(hundredths(x, 1000n ** BigInt(p)))} ${prefixes[p]}` : grouped(x);
+  }
+  const unitOf = (column) => data.columns[column].unit;
+
+  // sizes: what is set, and what follows from it
+  const free = Object.keys(data.sizes).filter((name) => !(name in data.derived));
+  const start = new Map(free.map((name) => [name, BigInt(data.sizes[name])]));
+  const set = new Map(start);
+  let sizes = new Map();
+  function resolve(chosen) {
+    const all = new Map(chosen);
+    for (const [name, rule] of Object.entries(data.derived)) {
+      if (all.has(name)) continue;
+      let value;
+      try { value = evaluate(rule, all); } catch (error) { if (error instanceof ReferenceError) continue; throw Error(error.message); }
+      if (!whole(value)) throw Error(`${name} = ${written(rule)} = ${text(value)} is no integer: choose sizes that divide`);
+      all.set(name, value);
+    }
+    for (const [name, why] of Object.entries(data.fixed ?? {}))
+      if (all.get(name) !== BigInt(data.sizes[name])) throw Error(`${name} = ${data.sizes[name]} cannot be changed: ${why}`);
+    for (const condition of data.conditions ?? []) {
+      const held = condition.left === null ? same(chosen) : holds(condition, all);
+      if (!held) throw Error(`${condition.text} is needed${condition.where ? `: the formulas hold for that alone, ${condition.where}` : ""}`);
+    }
+    return all;
+  }
+  const same = (chosen) => [...chosen].every(([name, value]) => start.get(name) === value);
+  function holds({ left, sign, right }, all) {
+    let a, b;
+    try { a = evaluate(left, all); b = evaluate(right, all); } catch { return false; }
+    const x = top(a) * below(b), y = top(b) * below(a);
+    return { "<": x < y, "≤": x <= y, ">": x > y, "≥": x >= y, "=": x === y, "≠": x !== y }[sign];
+  }
+  const known = new Map(); // of equal formulas each is evaluated once for a change
+  const value = (formula) => {
+    if (!known.has(formula)) known.set(formula, evaluate(formula, sizes));
+    return known.get(formula);
+  };
+
+  // rows: the tree of modules
+  const rows = data.rows.map((row, index) => ({ row, index, inner: [], above: null, open: row.depth < 1, cells: [], nodes: {} }));
+  const places = new Map(rows.map((one) => [one.row.path, one]));
+  for (const one of rows) {
+    one.above = places.get(one.row.path.split(".").slice(0, -1).join(".")) ?? null;
+    one.above?.inner.push(one);
+  }
+  const ui = { numbers: false, formulas: false, sort: "", search: "" };
+  const kind = (row) => `k-${row.role}`;
+
+  function drawTree() {
+    const head = byId("head");
+    head.append(make("th", { scope: "col" }, "Module"), make("th", { scope: "col" }, "Result"));
+    for (const column of columns) {
+      const order = make("button", { type: "button", title: "sort by this column" }, data.columns[column].title);
+      order.onclick = () => { ui.sort = ui.sort === column ? "" : column; arrange(); };
+      head.append(make("th", { scope: "col" }, order));
+    }
+    for (const one of rows) drawRow(one);
+    arrange();
+  }
+  function drawRow(one) {
+    const { row, nodes } = one;
+    nodes.fold = make("span", { class: "fold", "aria-hidden": "true" });
+    const name = make("td", { role: "gridcell", class: `in${Math.min(row.depth, 9)}` }, nodes.fold, make("span", { class: `dot ${kind(row)}` }), row.path.split(".").at(-1));
+    nodes.runs = make("span", { class: "runs" });
+    if (row.repeat.formula !== (one.above?.row.repeat.formula ?? "1")) name.append(nodes.runs);
+    nodes.shape = make("span", { class: "mono" });
+    nodes.second = make("span", { class: "second mono" });
+    nodes.tr = make("tr", { role: "row", tabindex: "-1", "aria-level": row.depth + 1, "data-path": row.path }, name, make("td", { role: "gridcell" }, nodes.shape, nodes.second));
+    for (const column of columns) {
+      const cell = { value: make("span"), formula: make("span", { class: "second mono" }), bar: make("i", { class: kind(row) }) };
+      const td = make("td", { role: "gridcell" });
+      if (row[column]) td.append(cell.value, cell.formula, make("div", { class: "bar" }, cell.bar));
+      one.cells.push(cell);
+      nodes.tr.append(td);
+    }
+    nodes.tr.onclick = (event) => { if (one.inner.length && event.target === nodes.fold) toggle(one); focus(one); };
+    nodes.tr.ondblclick = () => toggle(one);
+    nodes.tr.onmouseenter = () => light(row.path, true);
+    nodes.tr.onmouseleave = () => light(row.path, false);
+  }
+  const shown = (one) => {
+    if (ui.search) return one.row.path.toLowerCase().includes(ui.search) || one.row.block.toLowerCase().includes(ui.search);
+    for (let a = one.above; a; a = a.above) if (!a.open) return false;
+    return true;
+  };
+  function arrange() {
+    const within = (list) => (ui.sort ? [...list].sort((a, b) => compare(cost(b, ui.sort), cost(a, ui.sort))) : list)
+      .flatMap((one) => [one, ...within(one.inner)]);
+    const order = within(rows.filter((one) => !one.above)).filter(shown);
+    byId("rows").replaceChildren(...order.map((one) => one.nodes.tr));
+    for (const one of order) {
+      const fold = one.inner.length && !ui.search;
+      put(one.nodes.fold, fold ? (one.open ? "▾" : "▸") : "");
+      if (fold) one.nodes.tr.setAttribute("aria-expanded", one.open);
+      else one.nodes.tr.removeAttribute("aria-expanded");
+    }
+    if (!order.some((one) => one.nodes.tr.tabIndex === 0) && order[0]) order[0].nodes.tr.tabIndex = 0;
+    ui.order = order;
+    for (const th of byId("head").children) th.removeAttribute("aria-sort");
+    if (ui.sort) byId("head").children[2 + columns.indexOf(ui.sort)].setAttribute("aria-sort", "descending");
+  }
+  const compare = (a, b) => (top(a) * below(b) < top(b) * below(a) ? -1 : top(a) * below(b) > top(b) * below(a) ? 1 : 0);
+  const cost = (one, column) => {
+    const { row } = one;
+    return row[column] ? formulas.times(value(row[column].formula), value(row.instances[column].formula)) : 0n;
+  };
+  function toggle(one) { one.open = !one.open; arrange(); remember(); focus(one); }
+  function focus(one) {
+    for (const other of rows) other.nodes.tr.tabIndex = -1;
+    one.nodes.tr.tabIndex = 0;
+    one.nodes.tr.focus({ preventScroll: true });
+    detail(one);
+  }
+  function detail(one) {
+    ui.chosen = one;
+    const { row } = one;
+    const lines = [make("p", {}, make("b", {}, row.path), ` (${row.block})`)];
+    if (row.equation) lines.push(make("p", { class: "mono" }, row.equation + (row.source ? `   (${row.source})` : "")));
+    for (const column of columns) if (row[column] && row[column].formula !== "0") {
+      const formula = row[column].formula;
+      const numbers = written(formula.replace(/[\p{L}_][\p{L}\p{N}_]*/gu, (n) => (sizes.has(n) ? sizes.get(n) : n)));
+      lines.push(make("p", {}, `${data.columns[column].title} of one: `, make("span", { class: "mono" }, `${written(formula)} = ${numbers.replaceAll("·", " × ")} = ${grouped(value(formula))}`)));
+    }
+    byId("detail").replaceChildren(...lines);
+  }
+
+  // the figure: boxes bear the paths of their rows
+  const boxes = new Map();
+  for (const node of document.querySelectorAll("#figure g.node, #figure g.cluster")) {
+    const path = node.id.replace(/^shape:/, "");
+    boxes.set(path, [...(boxes.get(path) ?? []), node]);
+    node.onmouseenter = () => light(path, true);
+    node.onmouseleave = () => light(path, false);
+    node.onclick = () => { const one = places.get(path); if (one) { for (let a = one.above; a; a = a.above) a.open = true; arrange(); focus(one); } };
+  }
+  function light(path, on) {
+    for (const node of boxes.get(path) ?? []) node.classList.toggle("lit", on);
+    places.get(path)?.nodes.tr.classList.toggle("lit", on);
+  }
+  // Of a label only what is surely known is said anew: shapes, counts, sizes. What else holds a number is left out
+  // while the sizes are others than the first.
+  const labels = [];
+  const plain = (said) => said.replaceAll("\u00a0", " ").trim();
+  function learnLabels() {
+    for (const node of document.querySelectorAll("#figure svg text")) {
+      const was = node.textContent, said = plain(was), group = node.closest("g.node, g.cluster");
+      if (!/\d/.test(said) || said.startsWith("derived")) continue;
+      const one = places.get(group?.id.replace(/^shape:/, ""));
+      const now = one ? ofRow(one, said) : ofModel(said);
+      labels.push({ node, was, now });
+    }
+  }
+  function ofRow(one, said) {
+    const { row } = one, dims = row.output.dims;
+    const chip = /^\(([^()]*)\)$/.exec(said)?.[1].split(", ");
+    if (chip?.length === dims.length) return () => `(${chip.map((d, i) => (/^\d+$/.test(d) ? shownSize(dims[i]) : d)).join(", ")})`;
+    if (/^× ?[\d,]+$/.test(said)) return () => ` × ${grouped(runs(one))} `;
+    const counts = new Map(columns.filter((c) => row[c]).map((c) => [short(value(row[c].formula), unitOf(c)), c]));
+    return () => said.split(/ *· */).map((piece) => (counts.has(piece) ? short(value(row[counts.get(piece)].formula), unitOf(counts.get(piece))) : piece))
+      .filter((piece, i) => !/\d/.test(piece) || counts.has(said.split(/ *· */)[i])).join("   ·   ");
+  }
+  function ofModel(said) {
+    const column = columns.find((c) => said.startsWith(short(value(data.total[c].formula), unitOf(c)) + " "));
+    if (column) {
+      const rest = said.slice(short(value(data.total[column].formula), unitOf(column)).length);
+      return () => (/\d/.test(rest) ? "" : short(value(data.total[column].formula), unitOf(column)) + rest);
+    }
+    const pieces = said.split(/ *· */).map((piece) => /^(\S+) = \d+$/.exec(piece)?.[1]);
+    if (pieces.every((name) => sizes.has(name))) return () => pieces.map((name) => `${name} = ${sizes.get(name)}`).join("   ·   ");
+    return () => (/^[=+]/.test(said) ? "" : said);
+  }
+  const runs = (one) => {
+    const all = value(one.row.repeat.formula), outer = one.above ? value(one.above.row.repeat.formula) : 1n;
+    return formulas.divided(all, outer);
+  };
+
+  // everything that a number depends on
+  function update() {
+    known.clear();
+    try { sizes = resolve(set); put(byId("why"), ""); } catch (error) { put(byId("why"), error.message); return false; }
+    for (const column of columns) {
+      const total = value(data.total[column].formula), card = byId(`card-${column}`);
+      put(card.children[0], short(total, unitOf(column)));
+      put(card.children[2], grouped(total));
+    }
+    for (const one of rows) {
+      const { row, nodes } = one, dims = row.output.dims;
+      const letters = `(${dims.map(written).join(", ")})`, numbers = `(${dims.map((d) => shownSize(d)).join(", ")})`;
+      put(nodes.shape, ui.numbers ? numbers : letters);
+      put(nodes.second, ui.numbers ? letters : numbers);
+      put(nodes.runs, `× ${grouped(runs(one))}`);
+      columns.forEach((column, i) => {
+        if (!row[column]) return;
+        const all = cost(one, column), total = value(data.total[column].formula), cell = one.cells[i];
+        put(cell.value, short(all, unitOf(column)));
+        cell.value.title = `${grouped(all)} in all, ${grouped(value(row[column].formula))} of one`;
+        put(cell.formula, ui.formulas && row[column].formula !== "0" ? written(row[column].formula) : "");
+        cell.bar.style.width = total ? `${Math.min(100, (100 * Number(top(all) * below(total))) / Number(below(all) * top(total)))}%` : "0";
+      });
+    }
+    for (const [name, control] of controls) control();
+    const first = same(set);
+    for (const { node, was, now } of labels) put(node, first ? was : now());
+    kinds();
+    if (ui.chosen) detail(ui.chosen);
+    return true;
+  }
+  const shownSize = (dim) => { try { return text(value(dim)); } catch { return written(dim); } };
+  function kinds() {
+    const column = byId("column").value, total = value(data.total[column].formula);
+    const parts = Object.entries(data.kinds ?? {}).filter(([, costs]) => costs[column]);
+    const bar = byId("stack"), legend = byId("legend");
+    bar.replaceChildren(); legend.replaceChildren();
+    for (const [name, costs] of parts) {
+      const part = value(costs[column].formula);
+      if (!top(part) || !top(total)) continue;
+      const share = (100 * Number(top(part) * below(total))) / Number(below(part) * top(total));
+      const piece = make("i", { class: `k-${name}`, title: `${name}: ${short(part, unitOf(column))}` });
+      piece.style.width = `${share}%`;
+      bar.append(piece);
+      legend.append(make("span", {}, make("span", { class: `dot k-${name}` }), `${name.replace("_", "-")} `, make("b", {}, `${share.toFixed(1)} %`)));
+    }
+  }
+
+  // controls
+  const controls = new Map();
+  const most = (name) => { const v = Number(start.get(name)); return v <= 8 ? 64 : 2 ** Math.ceil(Math.log2(v * 16)); };
+  const step = (v) => { const unit = 2 ** Math.max(0, Math.floor(Math.log2(v)) - 3); return Math.max(1, Math.round(v / unit) * unit); };
+  function parseSize(said) {
+    const match = /^\s*([\d_,]+)\s*([kKmMgGbBtT]?)\s*$/.exec(said);
+    if (!match) return null;
+    const digits = match[1].replace(/[_,]/g, "");
+    const unit = { "": 1n, k: 1024n, m: 1024n ** 2n, g: 1024n ** 3n }[match[2].toLowerCase()];
+    return digits && unit !== undefined ? BigInt(digits) * unit : null;
+  }
+  function drawControls() {
+    for (const name of free) {
+      const why = data.fixed?.[name], high = Math.log2(most(name));
+      const box = make("input", { class: "box", id: `n-${name}`, inputmode: "numeric", autocomplete: "off", "aria-label": `${name}, ${data.legend[name] ?? "size"}` });
+      const slider = make("input", { type: "range", id: `r-${name}`, min: 0, max: 1000, step: 1, "aria-label": `${name}, slider` });
+      const label = make("label", { for: `n-${name}` }, make("span", {}, make("b", { class: "mono" }, name), " ", make("i", {}, data.legend[name] ?? "")), box);
+      const holder = make("div", { class: "size" }, label, slider);
+      if (why) { box.disabled = slider.disabled = true; holder.append(make("p", {}, why)); }
+      slider.oninput = () => { set.set(name, BigInt(step(2 ** ((Number(slider.value) / 1000) * high)))); soon(); };
+      box.onchange = () => { const n = parseSize(box.value); if (n !== null && n > 0n) set.set(name, n); else box.value = set.get(name); soon(); };
+      byId("controls").append(holder);
+      controls.set(name, () => {
+        if (box !== document.activeElement || box.value !== String(set.get(name))) box.value = String(set.get(name));
+        slider.value = String(Math.round((1000 * Math.log2(Number(set.get(name)))) / high));
+        slider.setAttribute("aria-valuetext", grouped(set.get(name)));
+      });
+    }
+    for (const [name, rule] of Object.entries(data.derived)) {
+      const shown = make("b", {});
+      byId("derived").append(make("p", { class: "mono" }, `${name} = ${written(rule)} = `, shown));
+      controls.set(name, () => put(shown, sizes.has(name) ? grouped(sizes.get(name)) : "–"));
+    }
+  }
+  let waiting = false;
+  const soon = () => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; if (update()) remember(); }); } };
+
+  // the state is in the address: a link is an experiment
+  function remember() {
+    const state = new URLSearchParams();
+    for (const [name, size] of set) if (size !== start.get(name)) state.set(name, size);
+    if (ui.numbers) state.set("numbers", "1");
+    const open = rows.filter((one) => one.open !== one.row.depth < 1).map((one) => one.row.path);
+    if (open.length) state.set("open", open.join(" "));
+    history.replaceState(null, "", String(state) ? `#${state}` : location.pathname + location.search);
+  }
+  function recall() {
+    set.clear();
+    for (const [name, size] of start) set.set(name, size);
+    for (const [name, said] of new URLSearchParams(location.hash.slice(1))) {
+      if (start.has(name) && /^\d+$/.test(said) && BigInt(said) > 0n) set.set(name, BigInt(said));
+      if (name === "numbers") ui.numbers = said === "1";
+      if (name === "open") for (const one of rows) if (said.split(" ").includes(one.row.path)) one.open = !(one.row.depth < 1);
+    }
+  }
+
+  // copies and switches
+  const markdown = () => {
+    const head = ["Module", "Result", ...columns.map((c) => data.columns[c].title)];
+    const safe = (s) => s.replace(/([\\|`*_<>[\]])/g, "\\$1");
+    const lines = ui.order.map((one) => [`${"&emsp;".repeat(one.row.depth)}${safe(one.row.path.split(".").at(-1))}`, safe(one.nodes.shape.textContent), ...columns.map((c) => (one.row[c] ? grouped(cost(one, c)) : ""))]);
+    return [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n") + "\n";
+  };
+  const command = () => ["shapeviz", data.verb ?? "params", data.model.name, ...[...set].filter(([n, s]) => s !== start.get(n)).map(([n, s]) => `--size ${n}=${s}`)].join(" ");
+  function copy(what, said) {
+    const done = () => { put(byId("copied"), `${said} copied`); setTimeout(() => put(byId("copied"), ""), 2000); };
+    navigator.clipboard ? navigator.clipboard.writeText(what).then(done, () => put(byId("copied"), what)) : put(byId("copied"), what);
+  }
+  const switchTheme = () => {
+    const root = document.documentElement, dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme:dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+  };
+  const numbers = () => { ui.numbers = !ui.numbers; byId("numbers").setAttribute("aria-pressed", ui.numbers); update(); remember(); };
+  const showFormulas = () => { ui.formulas = !ui.formulas; byId("formulas").setAttribute("aria-pressed", ui.formulas); update(); };
+  const unfold = () => { const open = rows.some((one) => one.inner.length && !one.open); for (const one of rows) one.open = open && one.inner.length > 0; arrange(); remember(); };
+  byId("numbers").onclick = numbers;
+  byId("formulas").onclick = showFormulas;
+  byId("unfold").onclick = unfold;
+  byId("theme").onclick = switchTheme;
+  byId("reset").onclick = () => { for (const [name, size] of start) set.set(name, size); soon(); };
+  byId("link").onclick = () => copy(location.href, "link");
+  byId("markdown").onclick = () => copy(markdown(), "Markdown");
+  byId("command").onclick = () => copy(command(), "command");
+  byId("search").oninput = (event) => { ui.search = event.target.value.trim().toLowerCase(); arrange(); };
+  byId("column").onchange = kinds;
+  byId("rows").onkeydown = (event) => {
+    const one = places.get(event.target.dataset?.path), at = ui.order.indexOf(one);
+    if (!one) return;
+    const go = { ArrowDown: () => ui.order[at + 1], ArrowUp: () => ui.order[at - 1], Home: () => ui.order[0], End: () => ui.order.at(-1) }[event.key]?.();
+    if (go) focus(go);
+    else if (event.key === "ArrowRight" && one.inner.length) { if (one.open) focus(one.inner[0]); else toggle(one); }
+    else if (event.key === "ArrowLeft") { if (one.open && one.inner.length) toggle(one); else if (one.above) focus(one.above); }
+    else if (event.key === "Enter") toggle(one);
+    else return;
+    event.preventDefault();
+  };
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    ({ n: numbers, f: showFormulas, e: unfold, d: switchTheme, "/": () => { byId("search").focus(); event.preventDefault(); } })[event.key]?.();
+  });
+  addEventListener("hashchange", () => { recall(); arrange(); update(); });
+
+  // start
+  for (const column of Object.keys(data.total)) byId(`card-${column}`).hidden = !columns.includes(column);
+  byId("column").append(...columns.map((column) => make("option", { value: column }, data.columns[column].title)));
+  document.documentElement.classList.add("live");
+  byId("living").hidden = false;
+  document.querySelector(".print details").open = false;
+  drawControls();
+  sizes = resolve(set);
+  learnLabels();
+  recall();
+  drawTree();
+  byId("numbers").setAttribute("aria-pressed", ui.numbers);
+  update();
+  globalThis.shapeviz = {
+    get sizes() { return Object.fromEntries([...sizes].map(([name, size]) => [name, String(size)])); },
+    set(changed) {
+      const before = new Map(set);
+      for (const [name, size] of Object.entries(changed)) {
+        if (!start.has(name)) throw Error(`${name} is no size that can be set: ${free.join(", ")}`);
+        set.set(name, BigInt(size));
+      }
+      if (update()) { remember(); return; }
+      const why = byId("why").textContent;
+      set.clear();
+      for (const [name, size] of before) set.set(name, size);
+      update();
+      throw Error(why);
+    },
+    total: (column) => text(value(data.total[column].formula)),
+    row: (path, column) => text(value(places.get(path).row[column].formula)),
+  };
+})();
