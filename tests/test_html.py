@@ -25,7 +25,9 @@ from shapeviz.expr import Expr, ceil, floor, maximum, minimum
 from shapeviz.page import Code, Page, Table, Text
 from shapeviz.page.views import report_page
 from shapeviz.renderers import render
+from shapeviz.renderers.to_html import SCALES
 from shapeviz.report import Report
+from shapeviz.wording import rounded
 
 WEB = Path(shapeviz.__file__).parent / "web"
 
@@ -125,6 +127,17 @@ def test_what_is_no_formula_is_refused_and_never_run() -> None:
     bad = ["process.exit(1)", "x;x", "(x", "x)", "x**y", "f(x)", "", "x x", "constructor", "1/0", "x**(1/2)", "'a'"]
     found = in_node(program, bad)
     assert {"SyntaxError", "ReferenceError", "RangeError"} >= set(found)
+
+
+def test_numbers_are_rounded_as_everywhere_else() -> None:
+    draw = random.Random(3)
+    asked = [(draw.randrange(10**size), unit) for size in range(1, 25) for unit in ("", "FLOP", "B") for _ in range(8)]
+    asked += [(999_999, ""), (999_994, "FLOP"), (1023, "B"), (1024**2 - 1, "B"), (0, "")]
+    program = """
+    const [asked, scales] = JSON.parse(require("fs").readFileSync(0));
+    console.log(JSON.stringify(asked.map(([x, unit]) => formulas.rounded(BigInt(x), unit, scales))));"""
+    given = [[[str(number), unit] for number, unit in asked], SCALES]
+    assert [rounded(number, unit) for number, unit in asked] == in_node(program, given)
 
 
 class Tags(HTMLParser):

@@ -64,7 +64,7 @@ def test_a_format_that_does_not_draw_is_named_where_one_that_does_has_no_figure(
     (folder / "to_shout.py").write_text(SHOUT.format(draws=False))
     code, _, message = invoke("models", "gpt2", "-f", "svg")
     assert code == 2
-    assert "use one of csv, json, latex, markdown, shout, table" in message
+    assert "use one of csv, html, json, latex, markdown, shout, table" in message
 
 
 @pytest.mark.parametrize("text", ['"""Nothing."""', '"""A function."""\nrenderer = len'])

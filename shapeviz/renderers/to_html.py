@@ -13,15 +13,18 @@ from hashlib import sha256
 from html import escape as escaped
 from importlib.resources import files
 
+from shapeviz.analysis import FLOPS
 from shapeviz.errors import MissingToolError
 from shapeviz.figure.themes import THEMES, Theme
 from shapeviz.page import Cell, Code, Page, Part, Picture, Span, Strong, Table, Text, spans
 from shapeviz.renderers import Renderer, View
 from shapeviz.renderers._graphviz import draw
-from shapeviz.wording import legible
+from shapeviz.wording import COUNTS, PREFIXES, legible
 
 CHROME = {"link": ("#0969DA", "#58A6FF"), "bad": ("#CF222E", "#FF7B72"), "sel": ("#DDEBFB", "#12304F")}
 """Colours of the page beside those of a theme, light and dark."""
+SCALES = {"": COUNTS, FLOPS.sign: PREFIXES, "B": PREFIXES}
+"""How large numbers are said, by unit."""
 BUTTONS = {
     "numbers": "Numbers first", "formulas": "Formulas", "unfold": "Unfold all", "markdown": "Copy Markdown",
     "command": "Copy command", "link": "Copy link", "theme": "Dark or light",
@@ -46,7 +49,7 @@ def render(page: Page, view: View) -> str:
             *_header(page),
             *(_living(page, view) if living else ()),
             *_printed(page, view, living),
-            *([f'<script type="application/json" id="report">{_json(data)}</script>'] if living else ()),
+            *([_data({**data, "prefixes": SCALES})] if living else ()),
             *(f"<script>{script}</script>" for script in scripts),
             "</body>\n</html>\n",
         ]
@@ -70,10 +73,11 @@ def _hash(source: str) -> str:
     return f"'sha256-{b64encode(sha256(source.encode()).digest()).decode()}'"
 
 
-def _json(data: Mapping[str, object]) -> str:
-    """JSON in which no sign can end the element that holds it."""
+def _data(data: Mapping[str, object]) -> str:
+    """The element that holds the report as JSON, in which no sign can end it."""
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return re.sub("[<>&\u2028\u2029]", lambda sign: f"\\u{ord(sign[0]):04x}", written)
+    safe = re.sub("[<>&\u2028\u2029]", lambda sign: f"\\u{ord(sign[0]):04x}", written)
+    return f'<script type="application/json" id="report">{safe}</script>'
 
 
 # colours

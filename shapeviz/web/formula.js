@@ -118,6 +118,20 @@ globalThis.formulas = (() => {
     }
     return out;
   }
+  // Numbers as people say them, rounded from exact ones, as `rounded` of wording.py does.
+  const decimal = (x) => (Number((top(x) * 1000n) / below(x)) / 1000).toLocaleString("en", { maximumFractionDigits: 3 });
+  const grouped = (x) => (whole(x) ? String(x).replace(/\B(?=(\d{3})+$)/g, ",") : decimal(x));
+  const fixed = (hundredths) => `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")}`;
+  function rounded(x, unit, prefixes) {
+    if (!whole(x)) return `${decimal(x)} ${unit}`.trim();
+    const step = unit === "B" ? 1024n : 1000n, names = prefixes[unit] ?? prefixes.FLOP;
+    let power = 0;
+    while (x >= step ** BigInt(power + 1) && power < names.length - 1) power++;
+    if (power === 0) return unit === "B" ? `${x} B` : `${x}${unit in prefixes ? "" : ` ${unit}`}`;
+    let hundredths = (x * 100n + step ** BigInt(power) / 2n) / step ** BigInt(power);
+    if (unit !== "B" && hundredths >= 100000n && power < names.length - 1) { power++; hundredths = 100n; }
+    return `${fixed(hundredths)} ${names[power]}${unit === "B" ? "iB" : unit in prefixes ? "" : ` ${unit}`}`;
+  }
   const text = (x) => (whole(x) ? String(x) : `${x.n}/${x.d}`);
-  return { divided, compile, evaluate: (formula, sizes) => compile(formula)(sizes), written, whole, text, less, add, times, top, below };
+  return { grouped, rounded, divided, compile, evaluate: (formula, sizes) => compile(formula)(sizes), written, whole, text, less, add, times, top, below };
 })();

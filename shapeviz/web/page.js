@@ -1,7 +1,7 @@
 // The living part of a page: the report's own formulas, evaluated anew whenever a size is changed.
 "use strict";
 (() => {
-  const { evaluate, written, whole, text, top, below } = formulas;
+  const { evaluate, written, whole, text, top, below, grouped, rounded } = formulas;
   const data = JSON.parse(document.getElementById("report").textContent);
   const byId = (id) => document.getElementById(id);
   const make = (tag, attributes = {}, ...inner) => {
@@ -14,23 +14,7 @@
   const same_as = (column) => column !== "params" && data.total[column].formula === data.total.params?.formula;
   const columns = Object.keys(data.total).filter((column) => data.total[column].formula !== "0" && !same_as(column));
 
-  // numbers as people say them, rounded from exact ones, as Python does
-  const grouped = (x) => (whole(x) ? String(x).replace(/\B(?=(\d{3})+$)/g, ",") : decimal(x));
-  const decimal = (x) => (Number((top(x) * 1000n) / below(x)) / 1000).toLocaleString("en", { maximumFractionDigits: 3 });
-  const hundredths = (x, unit) => (x * 100n + unit / 2n) / unit;
-  const fixed = (h) => `${h / 100n}.${String(h % 100n).padStart(2, "0")}`;
-  function short(x, unit) {
-    if (!whole(x)) return `${decimal(x)} ${unit}`.trim();
-    if (unit === "B") {
-      let p = 0;
-      while (x >= 1024n ** BigInt(p + 1) && p < 8) p++;
-      return p ? `${fixed(hundredths(x, 1024n ** BigInt(p)))} ${" KMGTPEZY"[p]}iB` : `${x} B`;
-    }
-    const prefixes = data.prefixes?.[unit] ?? ["", "K", "M", "G", "T", "P", "E"];
-    let p = 0;
-    while (x >= 1000n ** BigInt(p + 1) && p < prefixes.length - 1) p++;
-    return p ? `${fixed(hundredths(x, 1000n ** BigInt(p)))} ${prefixes[p]}` : grouped(x);
-  }
+  const short = (x, unit) => rounded(x, unit, data.prefixes);
   const unitOf = (column) => data.columns[column].unit;
 
   // sizes: what is set, and what follows from it
