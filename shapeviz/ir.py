@@ -120,7 +120,8 @@ class Origin:
     """What a model was made from: what a proof needs to make it once more in PyTorch.
 
     Of sizes and configurations: the `family`, and its keys as `config`. Of a configuration also `data`, as PyTorch's
-    implementation is given it, the class, and `modules`: where that has what our paths name. Of a module its `trace`.
+    implementation is given it, the class, and `modules`: where that has what our paths name. Of a module its `trace`,
+    none if it was not run.
     """
 
     door: Door

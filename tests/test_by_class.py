@@ -65,3 +65,26 @@ def test_stacks_that_share_a_table_by_force_share_it_via_torch(tmp_path: Path) -
             out = invoke("params", str(path), "--via", "torch", "--json").stdout
             total[tied] = json.loads(out)["total"]["params"]["value"]
         assert 99 * 8 == total[False] - total[True]  # the head's own table, and no other
+
+
+SMALL = {
+    "model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"], "hidden_size": 8, "intermediate_size": 8,
+    "moe_intermediate_size": 4, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 2,
+    "vocab_size": 20, "kv_lora_rank": 4, "q_lora_rank": 4, "qk_nope_head_dim": 4, "qk_rope_head_dim": 2,
+    "v_head_dim": 4, "first_k_dense_replace": 1, "n_routed_experts": 4, "num_experts_per_tok": 2,
+    "n_group": 1, "topk_group": 1,
+}  # fmt: skip
+
+
+def test_what_a_trace_does_not_tell_is_not_counted_and_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(SMALL))
+    done = invoke("params", str(path), "--via", "torch", "--active", "--json")
+    assert ["params"] == [name for name in json.loads(done.stdout)["total"] if name in ("params", "active")]
+    assert "active parameters of" in done.stderr
+    assert "not counted: a trace does not tell" in done.stderr
+    assert "a trace does not tell" in refused("params", str(path), "--via", "torch", "--max-active", "3B")
+    assert "a trace does not tell" in refused("cache", str(path), "--via", "torch")
+    for column in ("active", "kv_cache", "cache"):
+        with pytest.raises(shapeviz.errors.InputError, match="a trace does not tell"):
+            shapeviz.measure(shapeviz.read(path, via="torch", run=False), [column])

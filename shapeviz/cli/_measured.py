@@ -10,10 +10,12 @@ import typer
 
 from shapeviz import analyses
 from shapeviz.cli import _complete
+from shapeviz.cli._frame import say
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import emit
 from shapeviz.errors import CheckFailedError, InputError, TraceError, nearest
+from shapeviz.ir import Model
 from shapeviz.page import Page
 from shapeviz.page.views import columns_page, cost_page, kind_page, less
 from shapeviz.report import Check, Report, measure
@@ -83,10 +85,10 @@ def show_costs(request: Request, *usual: str, more: Sequence[str] = (), beside: 
         if names:
             return columns_page(report, *names, by_kind=by_kind)
         if by_kind:
-            return kind_page(report, *usual, *([beside] if beside else []))
-        return cost_page(report, *usual, beside=beside)
+            return kind_page(report, *usual, *([beside] if beside and beside in report.columns else []))
+        return cost_page(report, *usual, beside=beside if beside in report.columns else None)
 
-    return show(request, page, () if len(usual) == 1 else usual, more, first=names or usual)
+    return show(request, page, () if len(usual) == 1 else usual, more, first=names or usual, beside=beside)
 
 
 def show(
@@ -95,11 +97,12 @@ def show(
     columns: Sequence[str] = (),
     more: Sequence[str] = (),
     first: Sequence[str] = (),
+    beside: str | None = None,
 ) -> Report:
     """Reads and measures a model and puts out a page of it. Gives the report.
 
-    The columns are those of --columns, else those named, else those of the model, and more; `first` are those that a
-    summary begins with.
+    The columns are those of --columns, else those named, else those of the model, and more, and the one `beside` if it
+    is known of it, else a note says why it is not; `first` are those that a summary begins with.
     A trace that could not be finished is shown as far as it came, then comes the TraceError. With --strict, what is not
     counted is a CheckFailedError at the end.
     """
@@ -110,10 +113,22 @@ def show(
             emit(page(measure(error.model, chosen(request) or None)), request)
             sys.stdout.flush()
         raise
+    if beside and beside not in more:
+        if why := unknown(beside, model):
+            say(f"note: {why}")
+        else:
+            more = (*more, beside)
     measured = dict.fromkeys((*(chosen(request) or columns or model.columns), *more))
     report = measure(model, measured)
     put(shortened(page, report, request, *(first or chosen(request))), report, request)
     return report
+
+
+def unknown(column: str, model: Model) -> str:
+    """Why a column is not known of a model; empty if it is."""
+    parts = analyses.parts(column)
+    why = next((part.knows.otherwise for part in parts if not part.knows.of(model)), "")
+    return f"{analyses.load(column).title} of {model.name}: not counted: {why}" if why else ""
 
 
 def shortened(page: Callable[[Report], Page], report: Report, request: Request, *columns: str) -> Page:

@@ -44,6 +44,13 @@ def model_of(request: Request) -> Model:
     return _in_dtype(model, request.extra.get("dtype"))
 
 
+def traced(request: Request) -> bool:
+    """True for a model of which a trace tells: a module, and a configuration that PyTorch builds."""
+    if is_configuration(request.model):
+        return (request.via or _way(request.model)) is not None
+    return request.model is not None and from_torch.is_source(request.model)
+
+
 def _way(model: str | None) -> str | None:
     """How a configuration is read, if nobody says it: by PyTorch, where no family knows its type."""
     source = find(model) if model else None

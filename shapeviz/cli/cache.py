@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, LESS, show_costs
+from shapeviz.analysis import WRITTEN
+from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, LESS, chosen, show_costs
+from shapeviz.cli._model import traced
 from shapeviz.cli._options import Request
+from shapeviz.errors import InputError
 
 EXAMPLES = (
     "shapeviz cache llama-3-8b --seq 32768 --batch 8",
@@ -14,4 +17,6 @@ PARAMETERS = [BY_KIND, COLUMNS, DTYPE, *LESS]
 
 
 def run(request: Request) -> None:
+    if traced(request) and not chosen(request):
+        raise InputError(f"the cache of {request.model}: {WRITTEN.otherwise}")
     show_costs(request, "kv_cache", "cache")

@@ -48,7 +48,7 @@ PARAMETERS = [
 def run(request: Request) -> None:
     budgets = {"params": "max_params", "active": "max_active"}
     most = {column: counted(request.extra[flag], f"--{flag.replace('_', '-')}") for column, flag in budgets.items()}
-    more = ("active",) if request.extra["active"] or most["active"] is not None else ()
+    more = ("active",) if most["active"] is not None else ()
     report = show_costs(request, "params", more=more, beside="active" if request.extra["active"] else None)
     for column, budget in most.items():
         if budget is not None and (number := report.total[column].value) > budget:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError
-from shapeviz.ir import Door, Model, Sizes
+from shapeviz.ir import Door, Model, Origin, Sizes
 from shapeviz.report import measure
 from shapeviz.tracing.assumed_branches import assuming
 from shapeviz.tracing.blueprint import alike
@@ -69,7 +69,7 @@ def _with_numbers_alone(
     request: TraceRequest, name: str, source: str, numbers: Mapping[str, Number], like: Model
 ) -> Model:
     """The model of a class with numbers for everything, those of its letters and dimensions that another run had."""
-    by = like.origin.trace.setting.by if like.origin and like.origin.door is Door.MODULE else Pass()
+    by = like.origin.trace.setting.by if like.origin and like.origin.trace else Pass()
     hints = Setting(request, by, numbers).symbols().hints
     every = {**{letter: Number(size, "") for letter, size in hints.items()}, **numbers}
     setting = Setting(request, by, every)
@@ -140,6 +140,7 @@ def _unrun(setting: Setting, name: str, source: str) -> Model:
         ),
         legend=plan.meanings if plan else {},
         missing={LETTER: WHY}, notes=(*setting.notes, "forward was not traced: --input describes its inputs"),
+        origin=Origin(Door.MODULE),
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def verify(model: Model, *, for_all: bool = False) -> tuple[Check, ...]:
     torchinfo or fvcore is not installed.
     """
     origin = model.origin
-    if origin is None:
+    if origin is None or (origin.door is Door.MODULE and origin.trace is None):
         raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
     if for_all:
         if origin.door is Door.MODULE and origin.trace.setting.request.blueprint:
