@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from shapeviz import analyses, budget
 from shapeviz.errors import InputError, ShapevizError, TraceError, nearest
 from shapeviz.expr import Expr
 from shapeviz.expr import parse as formulas
@@ -14,6 +15,7 @@ from shapeviz.quantity import counted
 from shapeviz.report import Report, measure
 from shapeviz.tracing import trace
 from shapeviz.tracing.specs import TensorSpec, names, parse
+from shapeviz.wording import exact
 
 __all__ = ["check"]
 
@@ -26,6 +28,7 @@ def check(
     max_params: int | str | None = None,
     flops: str | int | Expr | None = None,
     max_flops: int | str | None = None,
+    max_memory: int | str | None = None,
     sizes: Mapping[str, int] | None = None,
     **named_inputs: Any,
 ) -> Report:
@@ -34,7 +37,9 @@ def check(
     returns: the spec of its output; a tuple of specs for all its outputs, a dict for those that it names.
     params: how many parameters it has. max_params: how many at most, a number or a text such as "8M" or "1.5B".
     flops: what it costs, a formula in its dimensions such as "2*B*S*512*64", equal for all sizes.
-    max_flops: what it costs at most at the given `sizes`, a number or a text such as "2.5T".
+    max_flops: what it costs at most at the given `sizes`, a number or a text such as "2.5T". max_memory: the bytes of a
+    training step without its optimizer (parameters, gradients, what is saved for backward), such as "1GiB"; and
+    max_COLUMN of any other column: max_saved, max_weights, max_largest, max_bytes_moved.
 
     Raises AssertionError with everything that differs, or with what made the trace fail, and InputError or SizeError
     for a wrong call.
@@ -48,29 +53,31 @@ def check(
     """
     __tracebackhide__ = True
     wanted = _read(returns, "returns")
-    most = {name: counted(text, name) for name, text in (("max_params", max_params), ("max_flops", max_flops))}
+    budgets = _budgets({"params": max_params, "flops": max_flops, "memory": max_memory}, named_inputs)
     exact = counted(params, "params")
     formula = None if flops is None else _formula(flops)
     keys: list[str] = []
     try:
         with _watched(module, keys):
-            model = trace(module, *inputs, sizes=sizes, **named_inputs)
+            saves: dict[str, Any] = {"saved": True} if "saved" in budget.columns(budgets) else {}
+            model = trace(module, *inputs, sizes=sizes, **saves, **named_inputs)
     except TraceError as error:
         name = getattr(module, "__name__", type(module).__name__)
         raise AssertionError(f"{name} cannot be traced\n  {error}") from error
-    report = measure(model)
+    report = measure(model, dict.fromkeys((*model.columns, *budget.columns(budgets))))
     expected = {name: value for name, value in (("returns", wanted), ("flops", formula)) if value is not None}
     for name, value in expected.items():
         _check_names(name, value, report)
     missing = [name for name in report.sizes.names if name not in {**(sizes or {}), **report.sizes.fixed}]
-    if max_flops is not None and missing:
-        raise InputError(
-            f"max_flops holds at some sizes only: give sizes={{{', '.join(f'{n!r}: …' for n in missing)}}}"
-        )
+    for name in budgets:
+        if any(report.total[column].names & {*missing} for column in budget.columns([name])):
+            given = ", ".join(f"{size!r}: …" for size in missing)
+            raise InputError(f"max_{name} holds at some sizes only: give sizes={{{given}}}")
     differences = [
         *(_outputs(model, wanted, keys) if wanted is not None else ()),
-        *_params(report, exact, most["max_params"]),
-        *_flops(report, formula, most["max_flops"]),
+        *_params(report, exact, budgets.pop("params", None)),
+        *_flops(report, formula, budgets.pop("flops", None)),
+        *_others(report, budgets),
     ]
     if differences:
         raise AssertionError("\n  ".join([f"{report.name} is not as expected", *differences]))
@@ -217,7 +224,25 @@ def _doubled(report: Report, formula: Expr) -> Iterator[str]:
         yield f"FLOPs: {formula} is {expected:,} at {at}, where the module has {found:,}"
 
 
+def _others(report: Report, most: Mapping[str, int]) -> Iterator[str]:
+    at = ", ".join(f"{name} = {size}" for name, size in report.sizes.numbers.items())
+    for excess in budget.exceeded(report, most):
+        yield f"{excess.what}: {exact(excess.value)}, more than {excess.budget:,}" + (f", at {at}" if at else "")
+    for column in set(budget.columns(most)) & report.not_counted.keys():
+        yield f"{column}: not all can be counted: {'; '.join(report.reasons.values())}"
+
+
 # what is asked
+
+
+def _budgets(given: Mapping[str, Any], inputs: dict[str, Any]) -> dict[str, int]:
+    """The budgets that are given, by column; those of other columns, max_saved="1GiB", are taken out of the inputs."""
+    most = {name: counted(amount, f"max_{name}") for name, amount in given.items()}
+    columns = [*analyses.names(), *budget.TOGETHER]
+    for label in [label for label in inputs if label.startswith("max_")]:
+        if label[4:] in columns:
+            most[label[4:]] = counted(inputs.pop(label), label)
+    return {name: number for name, number in most.items() if number is not None}
 
 
 def _read(wanted: Any, label: str) -> Any:

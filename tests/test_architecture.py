@@ -13,7 +13,7 @@ symbols keys
 expr layer_order tensor sizes interpolation
 ir lang blocks models
 fold saving analysis analyses wiring quotient quantity tally column report comparison
-wording figure page nets
+wording budget figure page nets
 tracing testing frontends renderers claims verify train cli
 """
 ORDER = LEFT_TO_RIGHT.split()

@@ -31,7 +31,8 @@ CONFIG = {"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2, "vocab_s
 PUBLISHED = "config.json --size N=2 --head --no-head --ignore odd --json -o out.md --output out.json"
 MODULE = "net.py:Net --vary width --input float32[B,width] --size B=3 --training --input-grad --no-input-grad --strict"
 OWN = {
-    "--active": "", "--max-params": "9M", "--max-active": "9M", "--by-kind": "", "--columns": "params,flops",
+    "--active": "", "--max-params": "9M", "--max-active": "9M", "--max": "params=9M", "--by-kind": "",
+    "--columns": "params,flops", "--kernels": "flash", "--depth": "1", "--summary": "",
     "--dtype": "float16", "--to-size": "N=2", "--no-checks": "", "--claims": str(ROOT / "examples/q1_claims.toml"),
 }  # fmt: skip
 """Options of single verbs, and a value for each that takes one."""
@@ -121,7 +122,12 @@ def test_every_flag_of_a_verb_works(verb: str, here: Path) -> None:
         *(f"config.json --ignore odd {flag} {OWN[flag]}" for flag in own),
     ]
     if verb == "memory":  # of a configuration it runs the module of transformers
-        lines = [SIZES, MODULE, "--enc 1 --dec 0 --d-model 8 --heads 2 --ff 4 --seq 3 --dtype float16 --columns saved"]
+        lines = [
+            SIZES,
+            MODULE,
+            "--enc 1 --dec 0 --d-model 8 --seq 3 --dtype float16 --columns saved --max params=1M --depth 1",
+            "--enc 1 --dec 0 --d-model 8 --heads 2 --ff 4 --seq 3 --kernels flash --summary",
+        ]
         used |= {"--size", "--head", "--no-head", "--ignore", "--json", "-o", "--output"}
     for line in lines:
         result = invoke(verb, *line.split())

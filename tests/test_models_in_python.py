@@ -60,7 +60,7 @@ def test_a_difference_in_json_and_csv_has_one_form_whatever_differs() -> None:
         data = json.loads(invoke("diff", "gpt2", other, "--json").stdout)
         assert ["schema", "title", "sizes", "costs", "blocks"] == list(data)
         rows = list(csv.reader(io.StringIO(invoke("diff", "gpt2", other, "-f", "csv").stdout)))
-        assert ["part", "what", "where", "before", "after", "change"] == rows[0]
+        assert ["part", "what", "where", "before", "after", "change", "percent"] == rows[0]
         assert sum(len(data[part]) for part in ("sizes", "costs", "blocks")) == len(rows) - 1
 
 

@@ -64,7 +64,7 @@ def test_a_format_that_does_not_draw_is_named_where_one_that_does_has_no_figure(
     (folder / "to_shout.py").write_text(SHOUT.format(draws=False))
     code, _, message = invoke("models", "gpt2", "-f", "svg")
     assert code == 2
-    assert "use one of csv, html, json, latex, markdown, shout, table" in message
+    assert "use one of csv, github, html, json, latex, markdown, shout, table" in message
 
 
 @pytest.mark.parametrize("text", ['"""Nothing."""', '"""A function."""\nrenderer = len'])
@@ -80,7 +80,7 @@ def test_no_two_formats_have_a_name_or_a_suffix_in_common() -> None:
     suffixes = [suffix for one in made.values() for suffix in one.suffixes]
     assert len({*names}) == len(names)
     assert len({*suffixes}) == len(suffixes)
-    assert all(one.help.endswith(".") and one.suffixes for one in made.values())
+    assert all(one.help.endswith(".") and (one.suffixes or name == "github") for name, one in made.items())
 
 
 PAGES = {

@@ -23,14 +23,18 @@ LONGEST = 4000  # signs of a message: what was typed may be as long as anything
 PATIENCE = 2.0  # seconds after which somebody wants to know that something goes on
 
 
-def guarded(run: Callable[[], None], debug: bool) -> None:
-    """Runs a verb; with `debug` an error's traceback comes before its message."""
+def guarded(run: Callable[[], None], debug: bool, github: bool = False) -> None:
+    """Runs a verb; with `debug` an error's traceback comes before its message, for `github` it is an annotation."""
     try:
         run()
         sys.stdout.flush()
     except (typer.Exit, typer.Abort):
         raise
     except ShapevizError as error:
+        if github:
+            from shapeviz.renderers.to_github import annotation
+
+            put(annotation("error", "shapeviz", str(error)).encode())
         _told(str(error), error.exit_code, debug)
     except BrokenPipeError:
         silence()

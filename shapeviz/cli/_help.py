@@ -60,10 +60,17 @@ def brief(command: Any, verb: ModuleType, ctx: Any, typed: Sequence[str]) -> str
     own = panels.pop("", [])
     rest = [line for name, options in panels.items() for line in _labelled(name, map(_short, _daily(options)))]
     foot = [f"{_named(command)} --help-all says all of it, the formats and the exit codes"]
-    lines = list(_lines(own))
-    if len(top) + len(lines) + len(rest) + len(foot) > LINES:
-        lines = [line for name, some in _parts(own, verb) for line in _labelled(name, map(_short, some))]
+    room = LINES - len(top) - len(rest) - len(foot)
+    lines = next((lines for lines in _ways(own, verb) if len(lines) <= room), _labelled("Options", ["see below"]))
     return "\n".join([*top, *lines, *rest, *foot])
+
+
+def _ways(own: Sequence[Any], verb: ModuleType) -> Iterator[list[str]]:
+    """A verb's own options in fewer and fewer lines: one for each, their names by parts, closer, or all together."""
+    yield list(_lines(own))
+    for gap in ("  ", " "):
+        yield [line for name, some in _parts(own, verb) for line in _labelled(name, map(_short, some), gap)]
+    yield _labelled("Options", map(_short, own), " ")
 
 
 def whole(command: Any, verb: ModuleType, formatter: Any) -> str:
@@ -204,13 +211,13 @@ def _lines(options: Iterable[Any]) -> Iterator[str]:
         yield line if len(line) < WIDTH else f"{line[: WIDTH - 3].rstrip(' .,;:')} …"
 
 
-def _labelled(label: str, words: Iterable[str]) -> list[str]:
+def _labelled(label: str, words: Iterable[str], gap: str = "  ") -> list[str]:
     """Words under a label, as many to a line as fit, none broken."""
     lines, indent = [f"{label:{LABEL}}"], " " * LABEL
     for word in words:
         if len(lines[-1]) + len(word) + 1 > WIDTH and lines[-1].strip() != label:
             lines.append(indent)
-        lines[-1] += word + "  "
+        lines[-1] += word + gap
     return [line.rstrip() for line in lines]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import Parameter
 
 import typer
 
-from shapeviz import analyses
+from shapeviz import analyses, budget
 from shapeviz.cli import _complete
 from shapeviz.cli._frame import say
 from shapeviz.cli._model import model_of
@@ -18,6 +19,7 @@ from shapeviz.errors import CheckFailedError, InputError, TraceError, nearest
 from shapeviz.ir import Model
 from shapeviz.page import Page
 from shapeviz.page.views import columns_page, cost_page, kind_page, less
+from shapeviz.quantity import counted
 from shapeviz.report import Check, Report, measure
 from shapeviz.wording import ASSUMED
 
@@ -48,6 +50,17 @@ DTYPE = Parameter(
     annotation=str | None,
 )
 
+MAX = Parameter(
+    "max",
+    Parameter.KEYWORD_ONLY,
+    default=typer.Option(
+        None,
+        "--max",
+        metavar="COLUMN=N",
+        help="A budget, flops=4T, cache=2GiB, memory=8GiB (of training): exit 1 beyond it. Repeatable.",
+    ),
+    annotation=list[str] | None,
+)
 LESS = [
     Parameter(
         "depth",
@@ -77,6 +90,25 @@ def chosen(request: Request) -> tuple[str, ...]:
     return names
 
 
+def budgets(request: Request) -> dict[str, int]:
+    """The budgets that flags set, --max-params and --max-active among them. Raises InputError for one set twice."""
+    most = budget.budgets(request.extra.get("max") or (), "--max")
+    for flag in ("max_params", "max_active"):
+        number = counted(request.extra.get(flag), f"--{flag.replace('_', '-')}")
+        if number is not None and (column := flag.removeprefix("max_")) in most:
+            raise InputError(f"--max {column}=… and --{flag.replace('_', '-')} are the same: keep one")
+        most |= {} if number is None else {column: number}
+    return most
+
+
+def check_budgets(report: Report, most: Mapping[str, int]) -> None:
+    """Raises CheckFailedError for budgets that are exceeded; says what is not counted of those that are kept."""
+    if beyond := budget.exceeded(report, most):
+        raise CheckFailedError("\n".join(f"{report.name} has {excess}" for excess in beyond))
+    for column in set(budget.columns(most)) & report.not_counted.keys():
+        say(f"note: the budget is kept without what is not counted of {column}: {report.not_counted[column]}")
+
+
 def show_costs(request: Request, *usual: str, more: Sequence[str] = (), beside: str | None = None) -> Report:
     """The costs that --columns names, or the usual ones of a verb, whose second may stand `beside` the first."""
     names, by_kind = chosen(request), request.extra["by_kind"]
@@ -104,8 +136,11 @@ def show(
     The columns are those of --columns, else those named, else those of the model, and more, and the one `beside` if it
     is known of it, else a note says why it is not; `first` are those that a summary begins with.
     A trace that could not be finished is shown as far as it came, then comes the TraceError. With --strict, what is not
-    counted is a CheckFailedError at the end.
+    counted is a CheckFailedError at the end, and so is a budget that is exceeded.
     """
+    most = budgets(request)
+    needed = budget.columns(most)
+    request = replace(request, torch=replace(request.torch, saved=request.torch.saved or "saved" in needed))
     try:
         model = model_of(request)
     except TraceError as error:
@@ -118,9 +153,10 @@ def show(
             say(f"note: {why}")
         else:
             more = (*more, beside)
-    measured = dict.fromkeys((*(chosen(request) or columns or model.columns), *more))
+    measured = dict.fromkeys((*(chosen(request) or columns or model.columns), *more, *needed))
     report = measure(model, measured)
     put(shortened(page, report, request, *(first or chosen(request))), report, request)
+    check_budgets(report, most)
     return report
 
 

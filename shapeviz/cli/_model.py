@@ -109,7 +109,7 @@ def _torch_options(request: Request, source: str) -> from_torch.TraceOptions:
         if (dimension := DIMENSIONS[name]) in sizes:
             raise InputError(f"{written}: {dimension} is given by --size as well: keep one")
         sizes[dimension] = positive(value, written)
-    return replace(request.torch, sizes=sizes, run=request.verb != "params")
+    return replace(request.torch, sizes=sizes, run=request.verb != "params" or bool(request.extra.get("max")))
 
 
 def _refuse_torch_options(request: Request) -> None:

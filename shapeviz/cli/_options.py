@@ -227,7 +227,7 @@ def command(verb: ModuleType) -> Callable[..., None]:
         )
 
     def call(**values: Any) -> None:
-        guarded(lambda: verb.run(requested(values)), values["debug"])
+        guarded(lambda: verb.run(requested(values)), values["debug"], values.get("format") == "github")
 
     call.__doc__ = verb.__doc__
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

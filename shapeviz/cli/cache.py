@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shapeviz.analysis import WRITTEN
-from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, LESS, chosen, show_costs
+from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, LESS, MAX, chosen, show_costs
 from shapeviz.cli._model import traced
 from shapeviz.cli._options import Request
 from shapeviz.errors import InputError
@@ -13,7 +13,7 @@ EXAMPLES = (
     "shapeviz cache mistral-7b-v0.1 --dtype float8_e4m3fn",
 )
 IDLE = ("input", "vary", "training", "input_grad", "via")  # a trace does not tell what is kept
-PARAMETERS = [BY_KIND, COLUMNS, DTYPE, *LESS]
+PARAMETERS = [MAX, BY_KIND, COLUMNS, DTYPE, *LESS]
 
 
 def run(request: Request) -> None:

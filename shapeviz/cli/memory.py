@@ -8,9 +8,10 @@ from inspect import Parameter
 
 import typer
 
+from shapeviz import budget
 from shapeviz.analyses import parts
 from shapeviz.cli._frame import progress
-from shapeviz.cli._measured import COLUMNS, DTYPE, LESS, chosen, put, shortened
+from shapeviz.cli._measured import COLUMNS, DTYPE, LESS, MAX, budgets, check_budgets, chosen, put, shortened
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
 from shapeviz.errors import InputError, requiring
@@ -34,22 +35,24 @@ KERNELS_OF = Parameter(
     ),
     annotation=str | None,
 )
-PARAMETERS = [COLUMNS, DTYPE, KERNELS_OF, *LESS]
+PARAMETERS = [MAX, COLUMNS, DTYPE, KERNELS_OF, *LESS]
 USUAL = ("saved", "weights", "gradients", "largest")
 COMPUTED = ("float64", "float32", "bfloat16", "float16")  # in others PyTorch stores, and multiplies no matrices
 
 
 def run(request: Request) -> None:
     model = model_of(replace(request, torch=replace(request.torch, saved=True)))
-    names, kernels = chosen(request), request.extra["kernels"]
+    names, most, kernels = chosen(request), budgets(request), request.extra["kernels"]
+    measured = dict.fromkeys((*(names or USUAL), *budget.columns(most)))
     if kernels is not None:
         model = _described(model, kernels)
-    unknown = any(not part.knows.of(model) for name in names or USUAL for part in parts(name))
+    unknown = any(not part.knows.of(model) for name in measured for part in parts(name))
     if unknown and model.origin and model.origin.door is not Door.MODULE:
         with progress(f"{model.name}: its PyTorch module runs once, forward and backward …"):
             model = _in_words(_twin(model, model.origin, request), model.dtype)
-    report = measure(model, names or USUAL)
+    report = measure(model, measured)
     put(shortened(lambda shown: memory_page(shown, *names), report, request, *names), report, request)
+    check_budgets(report, most)
 
 
 def _described(model: Model, kernels: str) -> Model:

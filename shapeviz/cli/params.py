@@ -6,10 +6,8 @@ from inspect import Parameter
 
 import typer
 
-from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, LESS, show_costs
+from shapeviz.cli._measured import BY_KIND, COLUMNS, DTYPE, LESS, MAX, show_costs
 from shapeviz.cli._options import Request
-from shapeviz.errors import CheckFailedError
-from shapeviz.quantity import counted
 
 EXAMPLES = (
     "shapeviz params llama-3-8b --by-kind",
@@ -38,6 +36,7 @@ PARAMETERS = [
         ),
         annotation=str | None,
     ),
+    MAX,
     BY_KIND,
     COLUMNS,
     DTYPE,
@@ -46,11 +45,4 @@ PARAMETERS = [
 
 
 def run(request: Request) -> None:
-    budgets = {"params": "max_params", "active": "max_active"}
-    most = {column: counted(request.extra[flag], f"--{flag.replace('_', '-')}") for column, flag in budgets.items()}
-    more = ("active",) if most["active"] is not None else ()
-    report = show_costs(request, "params", more=more, beside="active" if request.extra["active"] else None)
-    for column, budget in most.items():
-        if budget is not None and (number := report.total[column].value) > budget:
-            what = f"{report.name} has {number:,} {report.columns[column].title}"
-            raise CheckFailedError(f"{what}, {number - budget:,} over the budget of {budget:,}")
+    show_costs(request, "params", beside="active" if request.extra["active"] else None)

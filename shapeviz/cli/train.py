@@ -25,8 +25,7 @@ EXAMPLES = (
     "shapeviz train --resume runs/1 --steps 400",
 )
 PARTS = {
-    "csv": "Text", "layers": "Model", "optimizer": "Training", "eval_every": "Evaluation", "dtype": "Machine",
-    "preset": "Run",
+    "csv": "Text", "layers": "Model", "optimizer": "Training", "dtype": "Machine", "preset": "Run",
 }  # fmt: skip
 
 ONLY = ("output", "debug")

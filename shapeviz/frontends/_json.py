@@ -68,4 +68,6 @@ def _kind(data: object) -> str:
 
 def other_kind(data: Mapping[str, object]) -> str:
     """What a file without `model_type` is instead of a model's configuration, in words; empty if nobody can tell."""
+    if str(data.get("schema", "")).startswith("shapeviz/"):
+        return "a report of shapeviz, which `shapeviz diff` takes"
     return next((what for key, what in OTHERS.items() if key in data), "")

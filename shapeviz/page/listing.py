@@ -41,10 +41,10 @@ class Listing:
 
 
 def listed(title: str, *listings: Listing) -> Page:
-    """Lists under one title, as a page; those without entries are left to JSON."""
+    """Lists under one title, as a page; those without entries to be shown are left to JSON."""
     return Page(
         title,
-        tuple(table(listing) for listing in listings if listing.entries),
+        tuple(table(one) for one in listings if len(one.entries) > len(one.long)),
         data=lambda: _data(title, listings),
         sheet=lambda: _sheet(listings),
     )
