@@ -273,3 +273,16 @@ def test_layers_whose_buffers_hold_unlike_numbers_are_run_each() -> None:
     layers[2].times.fill_(5)
     total = shapeviz.measure(shapeviz.trace(nn.Sequential(*layers), INPUTS["x"])).total["flops"]
     assert (3 + 3 + 5 + 3) * 128 * 2 * 5 == total.at(B=2, S=5)
+
+
+def test_a_slice_of_a_buffer_leaves_a_length_a_letter() -> None:
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("places", torch.arange(512)[None])
+            self.table = nn.Embedding(512, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.table(self.places[:, : x.shape[1]])
+
+    assert "B S 8" == " ".join(map(str, shapeviz.trace(Positions(), "float32[B,S,8]").root.output.shape))

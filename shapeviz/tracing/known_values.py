@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from torch import Tensor
+from torch import SymBool, SymFloat, SymInt, Tensor
 
 from shapeviz.tracing.torch_private import DisableTorchFunction, tree_flatten, tree_unflatten, without_modes
 
@@ -43,8 +43,19 @@ class KnownValues:
             return
         leaves, structure = tree_flatten((args, dict(kwargs)))
         known = {i: self.of(leaf) for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
-        if not known or any(value is None or value.numel() > MOST for value in known.values()):
+        if (
+            any(_has_letters(leaf) for leaf in leaves)
+            or not known
+            or any(value is None or value.numel() > MOST for value in known.values())
+        ):
             return
         with without_modes(), DisableTorchFunction():
             own_args, own_kwargs = tree_unflatten([known.get(i, leaf) for i, leaf in enumerate(leaves)], structure)
             self.add(result, func(*own_args, **own_kwargs))
+
+
+def _has_letters(value: object) -> bool:
+    """True for a size with letters in it, and for a slice of such ones, which no real tensor can be given."""
+    if isinstance(value, slice):
+        return any(map(_has_letters, (value.start, value.stop, value.step)))
+    return isinstance(value, SymInt | SymFloat | SymBool)
