@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from shapeviz.tracing.torch_private import FakeTensor, FakeTensorMode, OpOverload
+from shapeviz.tracing.torch_private import DisableTorchFunction, FakeTensor, FakeTensorMode, OpOverload
 
 ALIKE = {
     "relu", "silu", "gelu", "sigmoid", "tanh", "hardtanh", "hardswish", "hardsigmoid", "elu", "leaky_relu", "mish",
@@ -61,5 +61,5 @@ def _alike(x: Tensor, other: Tensor) -> bool:
 
 
 def _like(mode: FakeTensorMode, x: FakeTensor) -> FakeTensor:
-    with torch._C.DisableTorchFunction():
+    with DisableTorchFunction():
         return FakeTensor(mode, torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="meta"), x.device)
