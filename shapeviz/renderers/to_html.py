@@ -23,6 +23,7 @@ from shapeviz.wording import COUNTS, PREFIXES, legible
 
 CHROME = {"link": ("#0969DA", "#58A6FF"), "bad": ("#CF222E", "#FF7B72"), "sel": ("#DDEBFB", "#12304F")}
 """Colours of the page beside those of a theme, light and dark."""
+SCRIPTS = ("formula.js", "sizes.js", "figure.js", "controls.js", "page.js")
 SCALES = {"": COUNTS, FLOPS.sign: PREFIXES, "B": PREFIXES}
 """How large numbers are said, by unit."""
 BUTTONS = {
@@ -36,7 +37,7 @@ def render(page: Page, view: View) -> str:
     data = page.data()
     living = data.get("schema") == "shapeviz/1"
     style = _style(view.theme) + _asset("page.css")
-    scripts = (_asset("formula.js"), _asset("page.js")) if living else ()
+    scripts = tuple(map(_asset, SCRIPTS)) if living else ()
     allowed = " ".join(map(_hash, scripts)) or "'none'"
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {allowed}; base-uri 'none'; form-action 'none'"
     forced = f' data-theme="{view.theme}"' if view.theme == "dark" else ""

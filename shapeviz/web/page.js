@@ -1,7 +1,7 @@
 // The living part of a page: the report's own formulas, evaluated anew whenever a size is changed.
 "use strict";
 (() => {
-  const { evaluate, written, whole, text, top, below, grouped, rounded } = formulas;
+  const { evaluate, written, text, top, below, grouped, rounded } = formulas;
   const data = JSON.parse(document.getElementById("report").textContent);
   const byId = (id) => document.getElementById(id);
   const make = (tag, attributes = {}, ...inner) => {
@@ -17,35 +17,8 @@
   const short = (x, unit) => rounded(x, unit, data.prefixes);
   const unitOf = (column) => data.columns[column].unit;
 
-  // sizes: what is set, and what follows from it
-  const free = Object.keys(data.sizes).filter((name) => !(name in data.derived));
-  const start = new Map(free.map((name) => [name, BigInt(data.sizes[name])]));
-  const set = new Map(start);
+  const { free, start, set, resolve, same } = sizesOf(data);
   let sizes = new Map();
-  function resolve(chosen) {
-    const all = new Map(chosen);
-    for (const [name, rule] of Object.entries(data.derived)) {
-      if (all.has(name)) continue;
-      let value;
-      try { value = evaluate(rule, all); } catch (error) { if (error instanceof ReferenceError) continue; throw Error(error.message); }
-      if (!whole(value)) throw Error(`${name} = ${written(rule)} = ${text(value)} is no integer: choose sizes that divide`);
-      all.set(name, value);
-    }
-    for (const [name, why] of Object.entries(data.fixed ?? {}))
-      if (all.get(name) !== BigInt(data.sizes[name])) throw Error(`${name} = ${data.sizes[name]} cannot be changed: ${why}`);
-    for (const condition of data.conditions ?? []) {
-      const held = condition.left === null ? same(chosen) : holds(condition, all);
-      if (!held) throw Error(`${condition.text} is needed${condition.where ? `: the formulas hold for that alone, ${condition.where}` : ""}`);
-    }
-    return all;
-  }
-  const same = (chosen) => [...chosen].every(([name, value]) => start.get(name) === value);
-  function holds({ left, sign, right }, all) {
-    let a, b;
-    try { a = evaluate(left, all); b = evaluate(right, all); } catch { return false; }
-    const x = top(a) * below(b), y = top(b) * below(a);
-    return { "<": x < y, "≤": x <= y, ">": x > y, "≥": x >= y, "=": x === y, "≠": x !== y }[sign];
-  }
   const known = new Map(); // of equal formulas each is evaluated once for a change
   const value = (formula) => {
     if (!known.has(formula)) known.set(formula, evaluate(formula, sizes));
@@ -153,38 +126,7 @@
     for (const node of boxes.get(path) ?? []) node.classList.toggle("lit", on);
     places.get(path)?.nodes.tr.classList.toggle("lit", on);
   }
-  // Of a label only what is surely known is said anew: shapes, counts, sizes. What else holds a number is left out
-  // while the sizes are others than the first.
-  const labels = [];
-  const plain = (said) => said.replaceAll("\u00a0", " ").trim();
-  function learnLabels() {
-    for (const node of document.querySelectorAll("#figure svg text")) {
-      const was = node.textContent, said = plain(was), group = node.closest("g.node, g.cluster");
-      if (!/\d/.test(said) || said.startsWith("derived")) continue;
-      const one = places.get(group?.id.replace(/^shape:/, ""));
-      const now = one ? ofRow(one, said) : ofModel(said);
-      labels.push({ node, was, now });
-    }
-  }
-  function ofRow(one, said) {
-    const { row } = one, dims = row.output.dims;
-    const chip = /^\(([^()]*)\)$/.exec(said)?.[1].split(", ");
-    if (chip?.length === dims.length) return () => `(${chip.map((d, i) => (/^\d+$/.test(d) ? shownSize(dims[i]) : d)).join(", ")})`;
-    if (/^× ?[\d,]+$/.test(said)) return () => ` × ${grouped(runs(one))} `;
-    const counts = new Map(columns.filter((c) => row[c]).map((c) => [short(value(row[c].formula), unitOf(c)), c]));
-    return () => said.split(/ *· */).map((piece) => (counts.has(piece) ? short(value(row[counts.get(piece)].formula), unitOf(counts.get(piece))) : piece))
-      .filter((piece, i) => !/\d/.test(piece) || counts.has(said.split(/ *· */)[i])).join("   ·   ");
-  }
-  function ofModel(said) {
-    const column = columns.find((c) => said.startsWith(short(value(data.total[c].formula), unitOf(c)) + " "));
-    if (column) {
-      const rest = said.slice(short(value(data.total[column].formula), unitOf(column)).length);
-      return () => (/\d/.test(rest) ? "" : short(value(data.total[column].formula), unitOf(column)) + rest);
-    }
-    const pieces = said.split(/ *· */).map((piece) => /^(\S+) = \d+$/.exec(piece)?.[1]);
-    if (pieces.every((name) => sizes.has(name))) return () => pieces.map((name) => `${name} = ${sizes.get(name)}`).join("   ·   ");
-    return () => (/^[=+]/.test(said) ? "" : said);
-  }
+  let labels = [], showSizes;
   const runs = (one) => {
     const all = value(one.row.repeat.formula), outer = one.above ? value(one.above.row.repeat.formula) : 1n;
     return formulas.divided(all, outer);
@@ -214,7 +156,7 @@
         cell.bar.style.width = total ? `${Math.min(100, (100 * Number(top(all) * below(total))) / Number(below(all) * top(total)))}%` : "0";
       });
     }
-    for (const [name, control] of controls) control();
+    showSizes();
     const first = same(set);
     for (const { node, was, now } of labels) put(node, first ? was : now());
     kinds();
@@ -238,40 +180,6 @@
     }
   }
 
-  // controls
-  const controls = new Map();
-  const most = (name) => { const v = Number(start.get(name)); return v <= 8 ? 64 : 2 ** Math.ceil(Math.log2(v * 16)); };
-  const step = (v) => { const unit = 2 ** Math.max(0, Math.floor(Math.log2(v)) - 3); return Math.max(1, Math.round(v / unit) * unit); };
-  function parseSize(said) {
-    const match = /^\s*([\d_,]+)\s*([kKmMgGbBtT]?)\s*$/.exec(said);
-    if (!match) return null;
-    const digits = match[1].replace(/[_,]/g, "");
-    const unit = { "": 1n, k: 1024n, m: 1024n ** 2n, g: 1024n ** 3n }[match[2].toLowerCase()];
-    return digits && unit !== undefined ? BigInt(digits) * unit : null;
-  }
-  function drawControls() {
-    for (const name of free) {
-      const why = data.fixed?.[name], high = Math.log2(most(name));
-      const box = make("input", { class: "box", id: `n-${name}`, inputmode: "numeric", autocomplete: "off", "aria-label": `${name}, ${data.legend[name] ?? "size"}` });
-      const slider = make("input", { type: "range", id: `r-${name}`, min: 0, max: 1000, step: 1, "aria-label": `${name}, slider` });
-      const label = make("label", { for: `n-${name}` }, make("span", {}, make("b", { class: "mono" }, name), " ", make("i", {}, data.legend[name] ?? "")), box);
-      const holder = make("div", { class: "size" }, label, slider);
-      if (why) { box.disabled = slider.disabled = true; holder.append(make("p", {}, why)); }
-      slider.oninput = () => { set.set(name, BigInt(step(2 ** ((Number(slider.value) / 1000) * high)))); soon(); };
-      box.onchange = () => { const n = parseSize(box.value); if (n !== null && n > 0n) set.set(name, n); else box.value = set.get(name); soon(); };
-      byId("controls").append(holder);
-      controls.set(name, () => {
-        if (box !== document.activeElement || box.value !== String(set.get(name))) box.value = String(set.get(name));
-        slider.value = String(Math.round((1000 * Math.log2(Number(set.get(name)))) / high));
-        slider.setAttribute("aria-valuetext", grouped(set.get(name)));
-      });
-    }
-    for (const [name, rule] of Object.entries(data.derived)) {
-      const shown = make("b", {});
-      byId("derived").append(make("p", { class: "mono" }, `${name} = ${written(rule)} = `, shown));
-      controls.set(name, () => put(shown, sizes.has(name) ? grouped(sizes.get(name)) : "–"));
-    }
-  }
   let waiting = false;
   const soon = () => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; if (update()) remember(); }); } };
 
@@ -346,9 +254,9 @@
   document.documentElement.classList.add("live");
   byId("living").hidden = false;
   document.querySelector(".print details").open = false;
-  drawControls();
+  showSizes = controlsOf({ byId, data, free, known: () => sizes, make, put, set, soon, start });
   sizes = resolve(set);
-  learnLabels();
+  labels = labelsOf({ columns, data, known: () => sizes, places, runs, said: short, shownSize, value });
   recall();
   drawTree();
   byId("numbers").setAttribute("aria-pressed", ui.numbers);

@@ -1,0 +1,37 @@
+// A slider and a box for every size that is set, and a line for every one that follows. Gives what shows them anew.
+"use strict";
+globalThis.controlsOf = ({ byId, data, free, known, make, put, set, soon, start }) => {
+  const { grouped, written } = formulas;
+  const controls = new Map();
+  const most = (name) => { const v = Number(start.get(name)); return v <= 8 ? 64 : 2 ** Math.ceil(Math.log2(v * 16)); };
+  const step = (v) => { const unit = 2 ** Math.max(0, Math.floor(Math.log2(v)) - 3); return Math.max(1, Math.round(v / unit) * unit); };
+  function parseSize(said) {
+    const match = /^\s*([\d_,]+)\s*([kKmMgGbBtT]?)\s*$/.exec(said);
+    if (!match) return null;
+    const digits = match[1].replace(/[_,]/g, "");
+    const unit = { "": 1n, k: 1024n, m: 1024n ** 2n, g: 1024n ** 3n }[match[2].toLowerCase()];
+    return digits && unit !== undefined ? BigInt(digits) * unit : null;
+  }
+  for (const name of free) {
+    const why = data.fixed?.[name], high = Math.log2(most(name));
+    const box = make("input", { class: "box", id: `n-${name}`, inputmode: "numeric", autocomplete: "off", "aria-label": `${name}, ${data.legend[name] ?? "size"}` });
+    const slider = make("input", { type: "range", id: `r-${name}`, min: 0, max: 1000, step: 1, "aria-label": `${name}, slider` });
+    const label = make("label", { for: `n-${name}` }, make("span", {}, make("b", { class: "mono" }, name), " ", make("i", {}, data.legend[name] ?? "")), box);
+    const holder = make("div", { class: "size" }, label, slider);
+    if (why) { box.disabled = slider.disabled = true; holder.append(make("p", {}, why)); }
+    slider.oninput = () => { set.set(name, BigInt(step(2 ** ((Number(slider.value) / 1000) * high)))); soon(); };
+    box.onchange = () => { const n = parseSize(box.value); if (n !== null && n > 0n) set.set(name, n); else box.value = set.get(name); soon(); };
+    byId("controls").append(holder);
+    controls.set(name, () => {
+      if (box !== document.activeElement || box.value !== String(set.get(name))) box.value = String(set.get(name));
+      slider.value = String(Math.round((1000 * Math.log2(Number(set.get(name)))) / high));
+      slider.setAttribute("aria-valuetext", grouped(set.get(name)));
+    });
+  }
+  for (const [name, rule] of Object.entries(data.derived)) {
+    const shown = make("b", {});
+    byId("derived").append(make("p", { class: "mono" }, `${name} = ${written(rule)} = `, shown));
+    controls.set(name, () => put(shown, known().has(name) ? grouped(known().get(name)) : "–"));
+  }
+  return () => controls.forEach((show) => show());
+};
