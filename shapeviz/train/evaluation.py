@@ -14,6 +14,8 @@ from shapeviz.train.distributed import World
 
 FIRST = 2**14
 """Tokens of which the loss before the first step is taken at most: it is near ln V on all of them."""
+LAST = 2**19
+"""Tokens that the evaluation after the last step takes besides, at most."""
 CHUNK = 2**14
 """Tokens evaluated at once, at most."""
 LOGITS = 2**24

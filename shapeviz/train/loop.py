@@ -23,7 +23,7 @@ from shapeviz.train import folder as folders
 from shapeviz.train import session as sessions
 from shapeviz.train.bits import perplexity
 from shapeviz.train.clock import Clock
-from shapeviz.train.evaluation import FIRST, evaluate, one_batch, together
+from shapeviz.train.evaluation import FIRST, LAST, evaluate, one_batch, together
 from shapeviz.train.log import Log
 from shapeviz.train.optimizer import learning_rate
 from shapeviz.train.progress import Progress
@@ -115,7 +115,7 @@ def _outcome(run: Run, tokens_per_second: float) -> Outcome:
     chosen_among, bits = perplexity(run.val_loss), coding.bits(run.val_loss)
     return Outcome(
         run.step, run.train_loss, run.val_loss, chosen_among, bits, entropy_bits, run.seconds, tokens_per_second,
-        run.stop, run.session.evaluated, coding.note,
+        run.stop, run.session.evaluated(LAST if run.done else None), coding.note,
     )  # fmt: skip
 
 
@@ -181,14 +181,14 @@ class Steps:
         module, val_ids = session.module, session.data.val_ids
         check_finite(run, run.pending)
         rate = self.clock.lap(run.step, recipe.tokens_per_step)
-        largest = min(recipe.eval_tokens, FIRST) if run.step == 0 else recipe.eval_tokens
-        at_once = together(session.data.tokenizer.vocab_size)
-        val_loss = evaluate(
-            module, val_ids, recipe.block_size, session.world, lambda: bool(run.asked), largest, at_once
-        )
+        val_loss = self.loss(min(recipe.eval_tokens, FIRST) if run.step == 0 else recipe.eval_tokens)
         if val_loss is None:
-            run.stop = run.asked or signal.SIGTERM
-            self.clock.restart(run.step)
+            return
+        stale = 0 if val_loss < run.best else run.stale + 1
+        whole: float | None = val_loss
+        if run.ends(stale) and session.evaluated() != session.evaluated(LAST):
+            whole = self.loss(LAST)
+        if whole is None:
             return
         check_finite_validation(run, val_loss)
         run.val_loss = val_loss
@@ -198,14 +198,28 @@ class Steps:
                 module, val_ids, recipe.seed, run.step, recipe.batch_size, recipe.block_size
             )
         self.logged(rate, val_loss=val_loss, **more)
-        run.stale = 0 if val_loss < run.best else run.stale + 1
+        run.stale = stale
         if val_loss < run.best:
             run.best = val_loss
             self.save(checkpoint.BEST)
+        run.val_loss = whole
         self.save(checkpoint.LAST)
         if self.plot:
             results.shown(self.plot.draw, self.tell)
         self.clock.restart(run.step)
+
+    def loss(self, largest: int) -> float | None:
+        """The loss on so many tokens of the validation split; None, and the end of the sitting, if a signal comes."""
+        run, session = self.run, self.run.session
+        vocab_size, block_size = session.data.tokenizer.vocab_size, self.recipe.block_size
+        found = evaluate(
+            session.module, session.data.val_ids, block_size, session.world, lambda: bool(run.asked), largest,
+            together(vocab_size),
+        )  # fmt: skip
+        if found is None:
+            run.stop = run.asked or signal.SIGTERM
+            self.clock.restart(run.step)
+        return found
 
     def logged(self, rate: float | None = None, **more: float) -> None:
         """Adds a line to the log: the mean training loss since the line before, and `more`."""

@@ -91,9 +91,9 @@ class Recipe:
     seed: int = _option(1337, "Of weights, batches, dropout and samples.", "N")
     single_batch: bool = _option(False, "Show the loss on one random validation batch beside the whole split's.")
     eval_every: int | None = _option(
-        None, "Steps between evaluations, each of which saves. Default: a tenth of all, at most 500.", "N"
+        None, "Steps between evaluations, each of which saves. Default: a tenth of all, 10 to 500.", "N"
     )
-    eval_tokens: int = _option(2**17, "Tokens of the validation split that are evaluated, evenly spread over it.", "N")
+    eval_tokens: int = _option(2**16, "Tokens of the validation split for each evaluation, evenly spread.", "N")
     log_every: int = _option(10, "Steps between lines of the log.", "N")
     sample_every: int = _option(0, "Steps between samples; 0 for one at the end.", "N")
     dtype: str = _option("auto", "auto takes bfloat16 where the processor has it.")
@@ -152,8 +152,8 @@ class Recipe:
 
     @property
     def evaluation_steps(self) -> int:
-        """Steps between evaluations: those asked for, or a tenth of all, at most 500."""
-        return self.eval_every or min(500, max(1, self.steps // 10))
+        """Steps between evaluations: those asked for, or a tenth of all, at least 10 and at most 500."""
+        return self.eval_every or min(500, max(10, self.steps // 10))
 
     @property
     def tokens_per_step(self) -> int:

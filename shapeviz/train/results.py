@@ -104,7 +104,7 @@ def finish(session: Session, outcome: Any, say: Say) -> None:
         command=command(session.recipe, session.folder),
         entropy_bits=corpus.entropy_bits,
         coding=data.coding,
-        evaluated=session.evaluated,
+        evaluated=session.evaluated(),
     )
     say(f"{session.folder / 'report.md'} tells all of it; shapeviz generate {session.folder} writes more")
 

@@ -81,10 +81,10 @@ class Session:
         """Whether gradients arrive as means over the processes, as from torch's own engines, where sums are wanted."""
         return self.world.size > 1 and self.recipe.parallel != "flat"
 
-    @property
-    def evaluated(self) -> str:
-        """On what the validation loss is taken, in words."""
-        return spread(len(self.data.val_ids), self.recipe.block_size, self.recipe.eval_tokens)
+    def evaluated(self, largest: int | None = None) -> str:
+        """On what a validation loss is taken, in words; unless told otherwise as often as the recipe says."""
+        largest = max(largest or 0, self.recipe.eval_tokens)
+        return spread(len(self.data.val_ids), self.recipe.block_size, largest)
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -150,15 +150,18 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
         say(line)
     if data.coding.note:
         say(f"note: {data.coding.note}")
-    say(f"{_counted(module, recipe):,} parameters, as many as the formulas say")
     weights = _weights(module, recipe, chosen, world)
+    session = Session(recipe, place, world, chosen, data, module, weights)
+    if (taken := session.evaluated()) != session.evaluated(len(data.val_ids)):
+        say(f"evaluations take {taken}")
+    say(f"{_counted(module, recipe):,} parameters, as many as the formulas say")
     if recipe.init_from and state is None:
         from shapeviz.train.generate import load
 
         other, _ = load(Path(recipe.init_from))
         weights.take({name: weight.detach() for name, weight in other.named_parameters()})
         say(f"beginning with the weights of {recipe.init_from}")
-    return Session(recipe, place, world, chosen, data, module, weights)
+    return session
 
 
 def _counted(module: LanguageModel, recipe: Recipe) -> int:

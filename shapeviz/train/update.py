@@ -71,8 +71,12 @@ class Run:
     @property
     def done(self) -> bool:
         """Whether it has come to its last step, or lost its patience."""
+        return self.ends(self.stale)
+
+    def ends(self, stale: int) -> bool:
+        """Whether it has, if so many evaluations were in vain."""
         recipe = self.session.recipe
-        return self.step >= recipe.steps or 0 < recipe.patience <= self.stale
+        return self.step >= recipe.steps or 0 < recipe.patience <= stale
 
     @property
     def synchronous(self) -> bool:

@@ -11,6 +11,7 @@ from training import text, tiny
 from shapeviz.train import evaluation
 from shapeviz.train.evaluation import chunks, evaluate, one_batch
 from shapeviz.train.generate import load
+from shapeviz.train.log import Log
 from shapeviz.train.loop import train
 
 
@@ -48,16 +49,23 @@ def test_a_large_split_is_sampled_evenly() -> None:
     assert list(range(0, 10_000, 100)) == found
 
 
-def test_a_sample_is_told_with_its_size(tmp_path: Path) -> None:
-    path = text(tmp_path)
-    outcome = train(tiny(path, eval_tokens=100, steps=1), tmp_path / "run", say=lambda _: None, report=False)
-    # 400 characters to validate on, of which 6 windows of 16 are taken
-    assert "the validation split (96 of its 399 tokens, evenly spread)" == outcome.evaluated
+def test_evaluations_take_a_sample_and_say_so_and_the_last_one_takes_all(tmp_path: Path) -> None:
+    path, said = text(tmp_path), []
+    outcome = train(tiny(path, eval_tokens=100, steps=1), tmp_path / "run", say=said.append, report=False)
     module, tokenizer = load(tmp_path / "run", "last")
     ids = torch.tensor(tokenizer.encode(path.read_text()[3600:]).astype(int))
-    places = [i * 24 // 6 * 16 for i in range(6)]
-    by_hand = [F.cross_entropy(module(ids[p : p + 16][None])[0], ids[p + 1 : p + 17]) for p in places]
-    assert outcome.val_loss == pytest.approx(float(torch.stack(by_hand).mean().detach()), rel=1e-5)
+
+    def by_hand(places: list[int]) -> float:
+        pairs = [(ids[p : min(p + 16, 399)], ids[p + 1 : p + 17]) for p in places]
+        with torch.no_grad():
+            losses = [F.cross_entropy(module(x[None])[0], y, reduction="sum") for x, y in pairs]
+        return float(sum(losses)) / sum(len(y) for _, y in pairs)
+
+    # 400 characters to validate on, of which 6 windows of 16 are taken, then 24 and what is left
+    assert Log.read(tmp_path / "run")[-1]["val_loss"] == pytest.approx(by_hand([i * 24 // 6 * 16 for i in range(6)]))
+    assert outcome.val_loss == pytest.approx(by_hand(list(range(0, 399, 16))))
+    assert "the validation split" == outcome.evaluated
+    assert any("the validation split (96 of its 399 tokens, evenly spread)" in line for line in said)
 
 
 def test_a_stop_gives_no_figure() -> None:
