@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
+from shapeviz import analyses
+from shapeviz.errors import UnknownColumnError, nearest
 from shapeviz.expr import Expr
 from shapeviz.quantity import Number, Quantity
 from shapeviz.tally import Line
+
+Value = TypeVar("Value")
+
+
+class ByColumn(dict[str, Value]):
+    """Something for every column that was measured; another name raises UnknownColumnError with the nearest one."""
+
+    def __missing__(self, name: object) -> Value:
+        if name in analyses.names():
+            raise UnknownColumnError(f"{name} was not measured: shapeviz.measure(model, [{name!r}]) does")
+        raise UnknownColumnError(f"no column {name!r}; {nearest(str(name), [*self, *analyses.names()])}")
 
 
 @dataclass(frozen=True)

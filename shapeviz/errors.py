@@ -32,6 +32,10 @@ class InputError(ShapevizError):
     """A file, name, key, path or format that cannot be read or is not known."""
 
 
+class UnknownColumnError(InputError, KeyError):
+    """A column that a report does not have."""
+
+
 class MissingToolError(ShapevizError):
     """A program or package that this job needs is not installed; the message says how to get it."""
 
@@ -102,3 +106,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if name.lower() in lower:
         close = [lower[name.lower()]]
     return f"did you mean {close[0]!r}?  ({listing})" if close else listing
+
+
+def made_of(value: object) -> str:
+    """How a Model is made of something else, as one would type it; of what is a Model already, `model`.
+
+    >>> made_of("gpt2"), made_of({"heads": 8}), made_of(3)
+    ("shapeviz.read('gpt2')", "shapeviz.read({'heads': 8})", 'shapeviz.read(…)')
+    """
+    kinds = [(one.__module__.partition(".")[0], one.__name__) for one in getattr(value, "__mro__", type(value).__mro__)]
+    if ("shapeviz", "Model") in kinds:
+        return "model"
+    if ("torch", "Module") in kinds:
+        return f"shapeviz.trace({value.__name__}, …)" if isinstance(value, type) else "shapeviz.trace(module, …)"
+    shown = repr(value) if isinstance(value, str | dict) else ""
+    return f"shapeviz.read({shown if 0 < len(shown) <= 60 else '…'})"

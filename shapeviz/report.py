@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from shapeviz import analyses, symbols
 from shapeviz.analysis import Analysis
-from shapeviz.column import Cell, Column
-from shapeviz.errors import InputError, nearest
+from shapeviz.column import ByColumn, Cell, Column
+from shapeviz.errors import InputError, made_of, nearest
 from shapeviz.expr import Expr
 from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Shape, Sizes, Tensor, width
 from shapeviz.layer_order import LayerOrder
@@ -96,7 +96,7 @@ class Report:
     @cached_property
     def total(self) -> Mapping[str, Quantity]:
         """What the whole model costs, by column."""
-        return {name: column.total for name, column in self.columns.items()}
+        return ByColumn({name: column.total for name, column in self.columns.items()})
 
     @cached_property
     def not_counted(self) -> Mapping[str, Expr]:
@@ -129,7 +129,8 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
     Raises InputError for a column that is not known of it.
     """
     if not isinstance(model, Model):
-        raise InputError(f"measure takes a Model: shapeviz.measure(shapeviz.read({model!r}))")
+        what = "a Report is measured already" if isinstance(model, Report) else f"shapeviz.measure({made_of(model)})"
+        raise InputError(f"measure takes a Model: {what}")
     columns = model.columns if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
     needed = {name: analyses.parts(name) for name in columns}
     for name, parts in needed.items():
@@ -145,7 +146,7 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
         source=model.source,
         sizes=model.sizes,
         legend=model.legend,
-        columns={name: _column(name, tally, model) for name, tally in tallies.items()},
+        columns=ByColumn({name: _column(name, tally, model) for name, tally in tallies.items()}),
         rows=tuple(_Rows(model, tallies, wires(model.root)).within(model.root, "", _Counts(ONE, ONE, {}))),
         reasons=model.missing,
         notes=model.notes,
@@ -241,7 +242,7 @@ class _Rows:
             inputs=self.wired[node],
             weights={},
             tied={},
-            cells={name: self._cell(tally, node, here.columns[name]) for name, tally in self.tallies.items()},
+            cells=ByColumn({name: self._cell(tally, node, here.columns[name]) for name, tally in self.tallies.items()}),
         )
 
     def _of_block(self, row: Row, block: Block) -> Row:

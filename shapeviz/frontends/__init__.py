@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from shapeviz.errors import InputError, nearest
+from shapeviz.errors import InputError, made_of, nearest
 from shapeviz.frontends import _config_files, _families, _toml, _unknown, from_sizes, from_torch
 from shapeviz.frontends._config_files import ConfigFile, is_, is_configuration
 from shapeviz.frontends.numbers import varied
@@ -39,7 +39,9 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **settings: Any) -
             return _configured(ConfigFile(model, str(model.get("model_type", "model")), "configuration"), settings)
         return from_sizes.model(model, settings, "sizes")
     if not isinstance(model, str | Path):
-        raise InputError(f"a model is a file's name or a dict of sizes, not {type(model).__name__}")
+        traced = made_of(model)
+        hint = f"; a PyTorch module is traced: {traced}" if "trace" in traced else ""
+        raise InputError(f"a model is a file's name or a dict of sizes, not {type(model).__name__}{hint}")
     if "\0" in str(model):
         raise InputError(f"cannot read {str(model)!r}: no file has a name with a zero in it")
     if source := _config_files.find(model):

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shapeviz import plugins
-from shapeviz.errors import InputError, ShapevizError, nearest
+from shapeviz.errors import InputError, ShapevizError, made_of, nearest
 from shapeviz.page import Page
 from shapeviz.page.views import page_of
 from shapeviz.report import Report
@@ -96,6 +96,8 @@ def render(shown: Report | Page, format: str = "table", view: View | None = None
     Raises InputError for an unknown format, figure, theme or choice, and for the figure of a page that has none;
     MissingToolError if a figure needs Graphviz and it is not installed.
     """
+    if not isinstance(shown, Report | Page):
+        raise InputError(f"render takes a Report: shapeviz.render(shapeviz.measure({made_of(shown)}))")
     name, loaded = renderer(format)
     looks = View.__dataclass_fields__
     pages = () if isinstance(shown, Page) else ("verb", "path", "active", "by_kind", "columns", "depth", "summary")

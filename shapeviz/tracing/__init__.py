@@ -32,9 +32,10 @@ and the module itself (process_state lists them). So one trace runs at a time: a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shapeviz.errors import InputError, requiring
+from shapeviz.errors import InputError, ShapevizError, requiring
 from shapeviz.ir import Model
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def trace(
     module: nn.Module | Callable[..., object],
     *inputs: object,
     vary: Mapping[str, object] | Iterable[str] | None = None,
-    sizes: Mapping[str, int] | None = None,
+    sizes: Mapping[str, int | str] | None = None,
     training: bool = False,
     saved: bool = False,
     input_grad: bool = False,
@@ -89,11 +90,14 @@ def trace(
     """
     with requiring("tracing", "torch"):
         from torch import nn
+    from shapeviz.keys import from_text
     from shapeviz.tracing.blueprint import Blueprint, blueprint
     from shapeviz.tracing.load import kind
+    from shapeviz.tracing.messages import in_python
     from shapeviz.tracing.trace_module import trace_module
     from shapeviz.tracing.trace_request import TraceRequest, prepared
 
+    numbers = {size: from_text(number) for size, number in (sizes or {}).items()}
     if names is not None:
         raise InputError(NO_NAMES)
     plan = module if isinstance(module, Blueprint) else None
@@ -103,14 +107,18 @@ def trace(
         arguments = vary if isinstance(vary, Mapping) else {argument: argument for argument in vary}
         plan = blueprint(module, arguments)
     if plan:
-        module, plan = plan.probed(sizes or {})
+        module, plan = plan.probed(numbers)
     if not isinstance(module, nn.Module):
-        raise InputError(f"a torch.nn.Module is traced, not {kind(module)}")
+        hint = "" if callable(module) or not isinstance(module, str) else f": shapeviz.read({module!r})"
+        hint = hint or (
+            f"; vary=[…] builds one: shapeviz.trace({module.__name__}, …)" if isinstance(module, type) else ""
+        )
+        raise InputError(f"a torch.nn.Module is traced, not {kind(module)}{hint}")
     request = TraceRequest(
         module,
         args=inputs,
         kwargs={**by_name, **(forward or {})},
-        sizes=dict(sizes or {}),
+        sizes=numbers,
         training=training,
         saves=saved or training,
         input_grad=input_grad,
@@ -118,4 +126,10 @@ def trace(
         runs=run,
         blueprint=plan,
     )
-    return trace_module(prepared(request), name or type(module).__name__, source or type(module).__name__)
+    try:
+        made = trace_module(prepared(request), name or type(module).__name__, source or type(module).__name__)
+    except ShapevizError as error:
+        if not source:  # nobody who typed a command
+            error.args = (in_python(error.args[0]), *error.args[1:])
+        raise
+    return made if source else replace(made, notes=tuple(map(in_python, made.notes)))

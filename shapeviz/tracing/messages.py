@@ -16,3 +16,29 @@ def words(error: BaseException) -> str:
         return str(error).strip()
     except Exception:
         return ""
+
+
+PYTHON = (
+    (r"--input '(\w+):([^']*)'", r'\1="\2"'),
+    (r"--input '([^']*)'", r'"\1"'),
+    (r"--input (describes|sets)", r"an input by keyword \1"),
+    (r"--size (\w+)=([^\s:;,]+)", r'sizes={"\1": \2}'),
+    (r"--size (\w+)", r'sizes={"\1": …}'),
+    (r"--vary ([\w,]+)(?![\w=*])", lambda found: f"vary={found[1].split(',')}"),
+    (r"--vary", "vary"),
+    (r"--training", "training=True"),
+)
+"""How the options of the command line are written in Python."""
+
+
+def in_python(text: str) -> str:
+    """A message for somebody who called a function: no options of the command line.
+
+    >>> in_python("forward needs x: describe each input, for example --input 'x:float32[B,S,512]'")
+    'forward needs x: describe each input, for example x="float32[B,S,512]"'
+    >>> in_python("B = 1 assumed; --size B=N sets it")
+    'B = 1 assumed; sizes={"B": N} sets it'
+    """
+    for option, words in PYTHON:
+        text = re.sub(option, words, text)
+    return text

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
 
-from shapeviz.errors import InputError, requiring
+from shapeviz.errors import InputError, made_of, requiring
 from shapeviz.ir import Door, Model
 from shapeviz.report import Check
 
@@ -29,6 +29,8 @@ def verify(model: Model, *, for_all: bool = False) -> tuple[Check, ...]:
     Raises InputError for a model that is neither built from sizes nor traced, MissingToolError if torch,
     torchinfo or fvcore is not installed.
     """
+    if not isinstance(model, Model):
+        raise InputError(f"verify takes a Model: shapeviz.verify({made_of(model)})")
     origin = model.origin
     if origin is None or (origin.door is Door.MODULE and origin.trace is None):
         raise InputError(f"{model.name} cannot be proved against PyTorch: it is neither built from sizes nor traced")
