@@ -35,7 +35,7 @@ KEPT = ("model_type", "architectures", "num_labels", "pad_token_id")
 RUNS_LATENT = {"deepseek_v2": "qk_rope_head_dim", "deepseek_v3": "qk_rope_head_dim"}
 TURNING = (
     "cohere", "deepseek_v2", "deepseek_v3", "falcon", "gemma", "gemma2", "gemma3_text", "gpt_oss", "llama", "mistral",
-    "mixtral", "olmo", "olmo2", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "starcoder2",
+    "mixtral", "olmo", "olmo2", "olmo3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "starcoder2",
 )  # fmt: skip
 """Families whose rotary positions turn whole heads."""
 

@@ -31,6 +31,7 @@ REFUSED = [
     ("llama", "layer_scale_init_value", 0.1),
     ("llama", "drop_vision_last_layer", True), ("llama", "num_depth_coefficient", 2), ("gpt2", "rope_theta", 10000),
     ("llama", "sliding_window_size", 4096), ("llama", "layer_types", ["full_attention"]), ("gpt2", "head_dim", 32),
+    ("llama", "layer_types", [[1], {}]),
     ("gpt2", "num_key_value_heads", 2), ("llama", "layer_types", ["linear_attention"] * 32), ("llama", "moe_layers", 0),
     ("bart", "do_blenderbot_90_layernorm", True), ("llama", "gemma2_init_codebook", True), ("gpt2", "head_dim", "64"),
 ]  # fmt: skip

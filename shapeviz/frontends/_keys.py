@@ -34,7 +34,7 @@ def _a_share_of_the_width(family: Family, config: Any, value: object) -> bool:
 
 def _all_full(family: Family, config: Any, value: object) -> bool:
     depth = getattr(config, family.symbols.get("N", family.symbols.get("N_enc", "")), None)
-    return isinstance(value, list) and set(value) == {"full_attention"} and len(value) == depth
+    return isinstance(value, list) and len(value) == depth and all(kind == "full_attention" for kind in value)
 
 
 FOLLOWING: Mapping[str, tuple[Callable[[Family, Any, object], bool], str]] = {

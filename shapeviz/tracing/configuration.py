@@ -189,10 +189,17 @@ def _by_layer(config_class: Any, keys: Mapping[str, Any], depth: str, layers: in
         config_class(**{**keys, **{key: value[:2] for key, value in stated.items()}, depth: 2})
         return stated
     except Exception:  # then its own lists are too long, or it says better what is wrong when the model is built
-        own = {
-            entry.name: getattr(config_class(**keys), entry.name, None) for entry in fields(config_class) if entry.init
-        }
+        own = _stated_by_class(config_class, keys)
     return {key: value for key, value in own.items() if isinstance(value, list) and len(value) == layers}
+
+
+def _stated_by_class(config_class: Any, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """What a configuration's class makes of its keys; nothing where it refuses them."""
+    try:
+        made = config_class(**keys)
+    except Exception:  # the class says it better when the model is built
+        return {}
+    return {entry.name: getattr(made, entry.name, None) for entry in fields(config_class) if entry.init}
 
 
 def _period(config_class: Any, keys: Mapping[str, Any], depth: str) -> int:
