@@ -286,3 +286,14 @@ def test_a_slice_of_a_buffer_leaves_a_length_a_letter() -> None:
             return x + self.table(self.places[:, : x.shape[1]])
 
     assert "B S 8" == " ".join(map(str, shapeviz.trace(Positions(), "float32[B,S,8]").root.output.shape))
+
+
+def test_where_patience_ends_all_but_the_batch_become_numbers() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    model = shapeviz.trace(net, "float32[B,3,H,W]", sizes={"H": 21, "W": 30}, patience=0)
+    free = shapeviz.measure(shapeviz.trace(net, "float32[B,3,H,W]")).total["flops"]
+    total = shapeviz.measure(model).total["flops"]
+    assert ({"B"}, free.at(B=2, H=21, W=30)) == (total.expression.names, total.at(B=2))
+    assert free.at(B=2, H=17, W=14) == total.at(B=2, H=17, W=14)
+    said = "longer than 0 seconds; --patience SECONDS waits for them"
+    assert ["H", "W"] == [note[0] for note in model.notes if note.endswith(said)]

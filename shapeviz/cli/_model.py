@@ -128,6 +128,7 @@ def _refuse_module_options(request: Request, why: str) -> None:
         **{f"--input {text}": True for text in options.inputs},
         "--vary " + ",".join(options.vary): bool(options.vary),
         "--training": options.training,
+        "--patience": options.patience is not None,
         TORCH_SWITCHES["input_grad"][0].split("/")[options.input_grad is False]: options.input_grad is not None,
     }
     for option, is_given in refused.items():

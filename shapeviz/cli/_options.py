@@ -47,6 +47,7 @@ WAYS = {
     "ignore": ("KEY", "Pass over a key of a config.json that cannot matter. Repeatable."),
 }
 
+PATIENCE = "CPU seconds after which lengths, heights and widths become numbers. Default: 30."
 NO_NAMES = (
     "--name {0} has ended: a number of a module has no name, since the same number may mean another size. "
     "Give the class instead, and its arguments as letters: file.py:Class --vary dim,heads"
@@ -124,6 +125,10 @@ def _common(verb: ModuleType) -> list[Parameter]:
         common.append(_option(name, list[str] | None, f"--{name}", metavar=metavar, help=text, panel=panel))
     for name, (flags, text) in TORCH_SWITCHES.items():
         common.append(_option(name, bool | None, flags, help=text, panel=_help.PYTORCH))
+    patience = _option(
+        "patience", float | None, "--patience", metavar="SECONDS", help=PATIENCE, panel=_help.PYTORCH, min=0
+    )
+    common.append(patience)
     for name, (flags, text) in CONFIGURATION.items():
         common.append(_option(name, bool | None, flags, help=text, panel=_help.PUBLISHED))
     for name, (metavar, text) in WAYS.items():
@@ -194,6 +199,7 @@ def _torch(values: Mapping[str, Any]) -> TraceOptions:
         vary=varied(values["vary"] or ()),
         training=bool(values["training"]),
         input_grad=values["input_grad"],
+        patience=values["patience"],
     )
 
 

@@ -26,7 +26,7 @@ class TraceOptions:
 
     `training` also traces the backward pass, `saved` keeps what is saved for it; `input_grad` says whether the inputs
     require gradients (None: only where `saved` is asked for); without `run`, a module whose inputs are not given is not
-    run.
+    run. `patience`: CPU seconds after which all dimensions but batches become numbers.
     """
 
     inputs: tuple[str, ...] = ()
@@ -36,6 +36,7 @@ class TraceOptions:
     input_grad: bool | None = None
     saved: bool = False
     run: bool = True
+    patience: float | None = None
 
 
 def is_source(text: str) -> bool:
@@ -122,6 +123,7 @@ def _traced(
             name=name,
             forward=by_name,
             run=options.run,
+            patience=options.patience,
         )
     return traced
 

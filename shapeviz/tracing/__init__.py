@@ -59,6 +59,7 @@ def trace(
     input_grad: bool = False,
     fold: bool = True,
     run: bool = True,
+    patience: float | None = None,
     name: str = "",
     source: str = "",
     forward: Mapping[str, object] | None = None,
@@ -78,6 +79,7 @@ def trace(
     saved: the bytes that are saved for the backward pass are counted.
     input_grad: the inputs require gradients too, as within a larger model.
     fold: of identical layers two are run and all are counted.
+    patience: CPU seconds, 30 unless given, after which all dimensions but batches become numbers.
     run: if false, a module whose forward needs inputs and gets none is not run; its parameters alone are counted.
 
     Raises InputError for inputs that do not fit or a forward that fails, SizeError for impossible sizes, TraceError
@@ -92,6 +94,7 @@ def trace(
         from torch import nn
     from shapeviz.keys import from_text
     from shapeviz.tracing.blueprint import Blueprint, blueprint
+    from shapeviz.tracing.limits import PATIENCE
     from shapeviz.tracing.load import kind
     from shapeviz.tracing.messages import in_python
     from shapeviz.tracing.trace_module import trace_module
@@ -124,6 +127,7 @@ def trace(
         input_grad=input_grad,
         fold=fold,
         runs=run,
+        patience=PATIENCE if patience is None else patience,
         blueprint=plan,
     )
     try:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from shapeviz.errors import ShapevizError
 from shapeviz.tracing.fake_run import FakeRun
+from shapeviz.tracing.modes import PatienceError
 from shapeviz.tracing.passes import Setting
 from shapeviz.tracing.questions import Answers, EndlessError, Question
 from shapeviz.wording import ASSUMED
@@ -60,7 +61,7 @@ def _first(setting: Setting, run: Run) -> Answer:
         answers = Answers(dict(given))
         try:
             return run(replace(setting, answers=answers))
-        except EndlessError:
+        except (EndlessError, PatienceError):
             raise
         except ShapevizError as error:
             first = first or error
@@ -77,7 +78,7 @@ def _compared(best: Answer, question: Question, run: Run, cost: Cost) -> tuple[s
     answers = Answers({**_asked(best), question: not _asked(best)[question]})
     try:
         other = run(replace(best[0], answers=answers))
-    except EndlessError:
+    except (EndlessError, PatienceError):
         raise
     except ShapevizError as error:
         return f"the other way raises {type(error.__cause__ or error).__name__}", best

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -32,11 +33,11 @@ class FakeRun:
     that stand for tensors among its inputs, in order.
     """
 
-    def __init__(self, request: TraceRequest, symbols: Symbols) -> None:
+    def __init__(self, request: TraceRequest, symbols: Symbols, deadline: float = inf) -> None:
         self.request, self.symbols = request, symbols
         self.module = request.module  # of a class, one that is built in place of it when the run begins
         self.recording = Recording(symbols, request.saves)
-        self.mode = symbols.fake_mode(partial(Fakes, self.recording))
+        self.mode = symbols.fake_mode(partial(Fakes, self.recording, deadline))
         self.weights: dict[int, Named] = {}
         self.inputs: list[Named] = []
         self._weight_names: dict[int, str] = {}

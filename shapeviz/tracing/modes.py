@@ -6,6 +6,7 @@ that it is made of (`aten::mm`) have the costs. A function mode sees the former,
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from shapeviz.errors import ShapevizError
 from shapeviz.tracing.process_state import replaced
 from shapeviz.tracing.quick_shapes import quick
 from shapeviz.tracing.recording import Recording
@@ -99,17 +101,26 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return out
 
 
-class Fakes(FakeTensorMode):
-    """The mode of tensors without data, for one thread: what another one does with them nobody would count."""
+class PatienceError(ShapevizError):
+    """A run has taken longer than it may."""
 
-    def __init__(self, recording: Recording, **options: Any) -> None:
+
+class Fakes(FakeTensorMode):
+    """The mode of tensors without data, for one thread: what another one does with them nobody would count.
+
+    deadline: the CPU time after which PatienceError is raised.
+    """
+
+    def __init__(self, recording: Recording, deadline: float, **options: Any) -> None:
         super().__init__(**options)
-        self.recording = recording
+        self.recording, self.deadline = recording, deadline
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None
     ) -> object:
         self.recording.check_thread()
+        if time.process_time() > self.deadline:
+            raise PatienceError("torch reasons about the letters of this module for longer than --patience")
         if not kwargs and (answer := quick(self, func, args)) is not None:
             return answer
         return super().__torch_dispatch__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from torch import nn
 
@@ -54,14 +55,15 @@ class Setting:
     """A request, the pass that it is run by, and the dimensions that are numbers in it: all that decides a run.
 
     exact: branches are decided at the user's sizes themselves, also where two are equal or one is a number of the
-    module's own. answers: to questions of data, if they are assumed; a run writes into it what it was asked. assumed:
-    what the user is told of them.
+    module's own. deadline: the CPU time at which patience ends. answers: to questions of data, if they are assumed; a
+    run writes into it what it was asked. assumed: what the user is told of them.
     """
 
     request: TraceRequest
     by: Pass = Pass()
     numbers: Mapping[str, Number] = field(default_factory=dict)
     exact: bool = False
+    deadline: float = inf
     answers: Answers | None = None
     assumed: tuple[str, ...] = ()
 
@@ -116,7 +118,7 @@ class Setting:
 
     def new_run(self) -> FakeRun:
         """A run from new symbols."""
-        return FakeRun(self.request, self.symbols())
+        return FakeRun(self.request, self.symbols(), self.deadline)
 
 
 def passes(setting: Setting) -> list[Pass]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -20,10 +21,11 @@ from shapeviz.tracing.fake_run import FakeRun
 from shapeviz.tracing.folding import UnlikeError
 from shapeviz.tracing.interpolate_models import without_effect
 from shapeviz.tracing.messages import words
+from shapeviz.tracing.modes import PatienceError
 from shapeviz.tracing.passes import Number, Pass, Setting, passes
 from shapeviz.tracing.questions import EndlessError
 from shapeviz.tracing.structure import LETTER, WHY, structure
-from shapeviz.tracing.symbolic_sizes import Symbols
+from shapeviz.tracing.symbolic_sizes import Symbols, is_batch
 from shapeviz.tracing.trace_class import SettledError, trace_class
 from shapeviz.tracing.trace_request import TraceRequest
 from shapeviz.tracing.traced_model import model_of, simplified
@@ -77,9 +79,24 @@ def _with_numbers_alone(
 
 
 def _with_letters(setting: Setting, name: str, source: str) -> Model:
-    """The model of a setting, all in its variables that can be letters."""
-    if not setting.request.runs:
+    """The model of a setting, all in its variables that can be letters; where patience ends, in the batch alone."""
+    request = setting.request
+    if not request.runs:
         return _unrun(setting, name, source)
+    if request.blueprint or all(map(is_batch, setting.variables)):
+        return _without_haste(setting, name, source)
+    try:
+        return _without_haste(replace(setting, deadline=time.process_time() + request.patience), name, source)
+    except PatienceError:
+        hints = setting.symbols().hints
+        sizes = {**{name: size for name, size in hints.items() if not is_batch(name)}, **request.sizes}
+        why = f"with letters it takes longer than {request.patience:g} seconds; --patience SECONDS waits for them"
+        numbers = {name: Number(sizes[name], why) for name in setting.variables if not is_batch(name)}
+        setting = replace(setting, request=replace(request, sizes=sizes), numbers={**setting.numbers, **numbers})
+        return _without_haste(setting, name, source)
+
+
+def _without_haste(setting: Setting, name: str, source: str) -> Model:
     numbers = setting.numbers
     setting, run = _first_answer(setting)
     general = None
@@ -217,7 +234,7 @@ def _first_answer(setting: Setting) -> Answer:
         tried = _with_numbers(replace(setting, by=attempt), last)
         try:
             return assuming(tried, _answer, _cost) if attempt.assuming else _answer(tried)
-        except EndlessError:
+        except (EndlessError, PatienceError):
             raise
         except ShapevizError as error:
             first, last = first or error, error

@@ -15,7 +15,7 @@ from shapeviz.tracing import huggingface
 from shapeviz.tracing.blueprint import Blueprint
 from shapeviz.tracing.input_values import from_text
 from shapeviz.tracing.lend_module import uncompiled
-from shapeviz.tracing.limits import MOST_DIMENSIONS
+from shapeviz.tracing.limits import MOST_DIMENSIONS, PATIENCE
 from shapeviz.tracing.module_checks import check_module
 from shapeviz.tracing.specs import names as names_in
 
@@ -25,8 +25,8 @@ class TraceRequest:
     """A module and what is to be traced of it; never changed, so that every run and every further size starts from it.
 
     args, kwargs: forward's arguments, tensors as specs. labels: the names of `args`. sizes: the numbers that the user
-    gave to dimensions of the inputs. training: the backward
-    pass too. saves: what is kept for it. runs: false for a module that is not run, for lack of inputs.
+    gave to dimensions of the inputs. training: the backward pass too. saves: what is kept for it. runs: false for a
+    module that is not run, for lack of inputs. patience: CPU seconds after which all but batches become numbers.
     """
 
     module: nn.Module
@@ -38,6 +38,7 @@ class TraceRequest:
     input_grad: bool = False
     fold: bool = True
     runs: bool = True
+    patience: float = PATIENCE
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     blueprint: Blueprint | None = None
