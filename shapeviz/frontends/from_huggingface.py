@@ -15,6 +15,7 @@ from shapeviz.frontends._assemble import assemble, check
 from shapeviz.frontends._families import Family
 from shapeviz.frontends._overrides import Overrides
 from shapeviz.ir import Door, Model, Origin, is_dtype
+from shapeviz.models._encoder_decoder import ENCODER_ALONE
 
 COLUMNS = ("params", "active", "flops", "kv_cache", "buffers")
 QUANTIZED = ("quantization_config", "quantization", "compression_config")
@@ -144,8 +145,10 @@ def _class(family: Family, data: Mapping[str, object], overrides: Overrides, sou
     if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
         raise InputError(f"{source}: architectures = {keys.shown(named)}: a list of class names is needed")
     chosen = overrides.class_name or named[0]
-    if overrides.head is not None and not (overrides.head and classes.get(chosen)):
-        return next(name for name, task in classes.items() if bool(task) == overrides.head)
+    if overrides.head is not None and (chosen not in classes or _has_head(classes[chosen]) != overrides.head):
+        alone = not overrides.head and classes.get(chosen) in ENCODER_ALONE  # its encoder is all that it has
+        fitting = [name for name, task in classes.items() if _has_head(task) == overrides.head]
+        return next((name for name in fitting if alone and classes[name] in ENCODER_ALONE), fitting[0])
     if chosen not in classes:
         raise InputError(
             f"{source}: architectures = {keys.shown(chosen)} is no class of {family.name} that is known; "
@@ -154,8 +157,15 @@ def _class(family: Family, data: Mapping[str, object], overrides: Overrides, sou
     return chosen
 
 
+def _has_head(task: str) -> bool:
+    """True for a task that reads what the stacks give; an encoder alone is a stack."""
+    return task not in ("", "encoder")
+
+
 def _heads(classes: Mapping[str, str]) -> str:
-    return " and ".join(next(name for name, task in classes.items() if bool(task) == head) for head in (True, False))
+    return " and ".join(
+        next(name for name, task in classes.items() if _has_head(task) == head) for head in (True, False)
+    )
 
 
 def _labels(data: Mapping[str, object], source: str, usual: int) -> int:

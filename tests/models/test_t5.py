@@ -7,6 +7,7 @@ import pytest
 import torch
 from family_proofs import build, check_counts, check_flops, drawn, read
 
+import shapeviz
 from shapeviz.models.t5 import CLASSES
 from shapeviz.report import measure
 
@@ -65,3 +66,24 @@ def test_version_1_1_has_a_head_of_its_own() -> None:
     assert 247_577_856 == measure(untied, ["params"]).total["params"].value
     # without the head's 32128·768
     assert 222_903_552 == measure(read({"model_type": "t5", **sizes}), ["params"]).total["params"].value
+
+
+# 512 wide, 6 layers, 8 heads of 64, 2048 hidden, 32 buckets, as T5-small
+TABLE, ENCODER_LAYER = 32128 * 512, 4 * 512 * 512 + 2 * 512 * 2048 + 2 * 512
+ENCODER = TABLE + 6 * ENCODER_LAYER + 32 * 8 + 512
+DECODER = 6 * (ENCODER_LAYER + 4 * 512 * 512 + 512) + 32 * 8 + 512  # its table is the encoder's, and so is the head's
+
+
+@pytest.mark.parametrize(
+    ("named", "head", "built", "params"),
+    [("T5EncoderModel", None, "T5EncoderModel", ENCODER), ("T5EncoderModel", False, "T5EncoderModel", ENCODER),
+     ("T5EncoderModel", True, "T5ForConditionalGeneration", ENCODER + DECODER),
+     ("T5ForConditionalGeneration", False, "T5Model", ENCODER + DECODER),
+     ("T5ForTokenClassification", False, "T5EncoderModel", ENCODER), ("T5Model", False, "T5Model", ENCODER + DECODER),
+     ("T5Model", True, "T5ForConditionalGeneration", ENCODER + DECODER)],
+)  # fmt: skip
+def test_a_head_and_none_leave_the_stacks_of_the_class(named: str, head: bool | None, built: str, params: int) -> None:
+    model = shapeviz.read({"model_type": "t5", "architectures": [named]}, head=head)
+    assert model.origin is not None
+    assert built == model.origin.class_name
+    assert params == shapeviz.measure(model, ["params"]).total["params"].value
