@@ -256,6 +256,11 @@ def test_hands_on_a_slider_a_box_the_tree_and_the_address(opened: Any) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.wait_for_function(f"{shown} === '{found.total['params'].at(N=24):,}'")
+    for said, number in (("2**5", 32), ("1k", 1000), ("1 Ki", 1024), ("many", 1024), ("24", 24)):
+        page.fill("#n-N", said)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.wait_for_function(f"shapeviz.sizes.N === '{number}'")
     page.focus("#r-V")
     before = page.evaluate("shapeviz.sizes.V")
     for _ in range(40):

@@ -5,12 +5,14 @@ globalThis.controlsOf = ({ byId, data, free, known, make, put, set, soon, start 
   const controls = new Map();
   const most = (name) => { const v = Number(start.get(name)); return v <= 8 ? 64 : 2 ** Math.ceil(Math.log2(v * 16)); };
   const step = (v) => { const unit = 2 ** Math.max(0, Math.floor(Math.log2(v)) - 3); return Math.max(1, Math.round(v / unit) * unit); };
+  // 4096, 4_096, 4k = 4000, 4Ki = 4096, 2**12, as on the command line
   function parseSize(said) {
-    const match = /^\s*([\d_,]+)\s*([kKmMgGbBtT]?)\s*$/.exec(said);
+    const power = /^\s*(\d+)\s*\*\*\s*(\d{1,3})\s*$/.exec(said);
+    if (power) return BigInt(power[1]) ** BigInt(power[2]);
+    const match = /^\s*(\d[\d_,]*)\s*(?:([kmbgt])(i?))?\s*$/i.exec(said);
     if (!match) return null;
-    const digits = match[1].replace(/[_,]/g, "");
-    const unit = { "": 1n, k: 1024n, m: 1024n ** 2n, g: 1024n ** 3n }[match[2].toLowerCase()];
-    return digits && unit !== undefined ? BigInt(digits) * unit : null;
+    const unit = { k: 1n, m: 2n, b: 3n, g: 3n, t: 4n }[match[2]?.toLowerCase()] ?? 0n;
+    return BigInt(match[1].replace(/[_,]/g, "")) * (match[3] ? 1024n : 1000n) ** unit;
   }
   for (const name of free) {
     const why = data.fixed?.[name], high = Math.log2(most(name));
@@ -20,10 +22,10 @@ globalThis.controlsOf = ({ byId, data, free, known, make, put, set, soon, start 
     const holder = make("div", { class: "size" }, label, slider);
     if (why) { box.disabled = slider.disabled = true; holder.append(make("p", {}, why)); }
     slider.oninput = () => { set.set(name, BigInt(step(2 ** ((Number(slider.value) / 1000) * high)))); soon(); };
-    box.onchange = () => { const n = parseSize(box.value); if (n !== null && n > 0n) set.set(name, n); else box.value = set.get(name); soon(); };
+    box.onchange = () => { const n = parseSize(box.value); if (n !== null && n > 0n) set.set(name, n); box.value = set.get(name); soon(); };
     byId("controls").append(holder);
     controls.set(name, () => {
-      if (box !== document.activeElement || box.value !== String(set.get(name))) box.value = String(set.get(name));
+      if (box !== document.activeElement) box.value = set.get(name); // what somebody types is left alone
       slider.value = String(Math.round((1000 * Math.log2(Number(set.get(name)))) / high));
       slider.setAttribute("aria-valuetext", grouped(set.get(name)));
     });
