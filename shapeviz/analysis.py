@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from shapeviz.errors import InputError
 from shapeviz.expr import Expr
 from shapeviz.fold import Fold, Part, total
-from shapeviz.ir import Block, Door, Model, Node
+from shapeviz.ir import Block, Door, Model, Node, Tensor, width
 
 __all__ = [
     "BYTES", "COUNT", "EVERYWHERE", "FLOPS", "FLOP_PER_BYTE", "SAVED", "WRITTEN", "Analysis", "Known", "Part", "Ratio",
-    "Unit", "Weigh", "runs", "sets_met", "weight_sets",
+    "Unit", "Weigh", "element", "runs", "sets_met", "weight_sets",
 ]  # fmt: skip
 
 Own: TypeAlias = Callable[[Node], Iterable[Part]]
@@ -33,6 +33,13 @@ def weight_sets(block: Block) -> Expr:
 def sets_met(block: Block) -> Expr:
     """How many of the block's sets of weights one token meets: of a mixture's experts those that are chosen."""
     return block.active
+
+
+def element(tensor: Tensor) -> Expr:
+    """Bytes of an element: a letter where it is in the model's dtype, else those of its own."""
+    if tensor.dtype != "float32":
+        return Expr.of(width(tensor.dtype))
+    return Expr.of("b_w" if tensor.role in ("param", "buffer") else "b_a")
 
 
 class Unit(NamedTuple):
@@ -81,6 +88,7 @@ class Analysis:
 
     `weigh` says how often a block counts within its parent. `convention` is printed beside the numbers. `letters` are
     bytes of an element that the formulas speak of, each with its default; a model with a dtype has that of its dtype.
+    `own_dtypes`: of a traced module the defaults stand in their place, since its float32 is what it says.
     Raises InputError for a field of another kind.
     """
 
@@ -92,6 +100,17 @@ class Analysis:
     unit: Unit = COUNT
     knows: Known = EVERYWHERE
     letters: Mapping[str, int] = field(default_factory=dict)
+    own_dtypes: bool = False
+
+    def of(self, model: Model) -> Analysis:
+        """The analysis as it measures a model."""
+        if not (self.own_dtypes and model.origin and model.origin.door is Door.MODULE):
+            return self
+
+        def own(node: Node) -> Iterable[Part]:
+            return (part._replace(cost=part.cost.subs(self.letters)) for part in self.own(node))
+
+        return replace(self, own=own, letters={})
 
     def __post_init__(self) -> None:
         _check(self, {"title": str, "convention": str, "fold": Fold, "unit": Unit, "knows": Known, "letters": Mapping})

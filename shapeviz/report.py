@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-from shapeviz import analyses, symbols
-from shapeviz.analysis import Analysis
+from shapeviz import analyses, dtypes
 from shapeviz.column import ByColumn, Cell, Column
 from shapeviz.errors import InputError, made_of, nearest
 from shapeviz.expr import Expr
-from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Shape, Sizes, Tensor, width
+from shapeviz.ir import NOTHING, ONE, Block, Model, Node, Shape, Sizes, Tensor
 from shapeviz.layer_order import LayerOrder
 from shapeviz.quantity import Quantity
 from shapeviz.tally import Line, RatioTally, Tally
@@ -80,7 +79,10 @@ class Check:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """A measured model: rows in the order of the walk, totals, and what was assumed."""
+    """A measured model: rows in the order of the walk, totals, and what was assumed.
+
+    `dtype` is that in which bytes are counted, in words, empty for columns without any.
+    """
 
     name: str
     title: str
@@ -92,6 +94,7 @@ class Report:
     reasons: Mapping[str, str]
     notes: tuple[str, ...]
     checks: tuple[Check, ...] = ()
+    dtype: str = ""
 
     @cached_property
     def total(self) -> Mapping[str, Quantity]:
@@ -132,11 +135,11 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
         what = "a Report is measured already" if isinstance(model, Report) else f"shapeviz.measure({made_of(model)})"
         raise InputError(f"measure takes a Model: {what}")
     columns = model.columns if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
-    needed = {name: analyses.parts(name) for name in columns}
+    needed = {name: [part.of(model) for part in analyses.parts(name)] for name in columns}
     for name, parts in needed.items():
         if reason := next((part.knows.otherwise for part in parts if not part.knows.of(model)), ""):
             raise InputError(f"{name} of {model.name}: {reason}")
-    model = _with_letters(model, [part for parts in needed.values() for part in parts])
+    model = dtypes.with_letters(model, [part for parts in needed.values() for part in parts])
     # a column and a ratio over it are folded once: intensity shares the FLOPs of flops
     shared = {id(part): Tally(model, part) for parts in needed.values() for part in parts}
     tallies = {name: _tally(*(shared[id(part)] for part in parts)) for name, parts in needed.items()}
@@ -150,6 +153,7 @@ def measure(model: Model, columns: Iterable[str] | None = None) -> Report:
         rows=tuple(_Rows(model, tallies, wires(model.root)).within(model.root, "", _Counts(ONE, ONE, {}))),
         reasons=model.missing,
         notes=model.notes,
+        dtype=dtypes.said(model, columns),
     )
 
 
@@ -163,20 +167,13 @@ def _column(name: str, tally: Tally | RatioTally, model: Model) -> Column:
         name=name,
         title=analysis.title,
         unit=analysis.unit.sign,
-        convention=model.conventions.get(name, analysis.convention) + _elements(name, model),
+        convention=model.conventions.get(name, analysis.convention) + dtypes.elements(name, model),
         total=tally.whole(),
         not_counted=tally.rest(model.root),
         adds=tally.adds,
         derive=partial(tally.lines, model.root),
         by_kind=tally.kinds,
     )
-
-
-def _elements(name: str, model: Model) -> str:
-    """The bytes of an element that a column counts with, and why: `; b_kv = 2 (bfloat16)`."""
-    letters = {letter for part in analyses.parts(name) for letter in part.letters}
-    sizes = ", ".join(f"{letter} = {model.sizes.values[letter]}" for letter in sorted(letters))
-    return f"; {sizes} ({model.dtype or 'no dtype is named'})" if letters else ""
 
 
 class _Counts(NamedTuple):
@@ -283,16 +280,3 @@ class _Rows:
             return str(piece if number is None else number)
 
         return "".join(map(shown, pieces))
-
-
-def _with_letters(model: Model, measured: Iterable[Analysis]) -> Model:
-    """The model with the bytes of an element that analyses count with: those of its dtype, or else their defaults."""
-    letters = {letter: size for part in measured for letter, size in part.letters.items()}
-    missing = {letter: size for letter, size in letters.items() if letter not in model.sizes.names}
-    if not missing:
-        return model
-    order = (*model.sizes.order, *missing) if model.sizes.order else ()
-    bytes_of = {letter: width(model.dtype) if model.dtype else size for letter, size in missing.items()}
-    legend = {**model.legend, **{letter: symbols.BY_LETTER[letter].meaning for letter in missing}}
-    values = {**model.sizes.values, **bytes_of}
-    return replace(model, sizes=replace(model.sizes, values=values, order=order), legend=legend)

@@ -12,7 +12,7 @@ errors files plugins schemas published
 symbols keys
 expr layer_order tensor sizes interpolation
 ir lang blocks models
-fold saving analysis analyses wiring quotient quantity tally column report comparison
+fold saving analysis analyses dtypes wiring quotient quantity tally column report comparison
 wording budget figure page nets
 tracing testing frontends renderers claims verify train cli
 """

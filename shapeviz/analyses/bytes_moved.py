@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeviz.analysis import BYTES, Analysis, Part
-from shapeviz.expr import Expr, product
-from shapeviz.ir import Node, Op, Tensor, width
+from shapeviz.analysis import BYTES, Analysis, Part, element
+from shapeviz.expr import product
+from shapeviz.ir import Node, Op
 
 NO_WORK = ("input", "keep", "saved")  # what comes in, weights that nothing reads, what a trace books apart
 GATHERS = ("lookup", "embedding")  # of a table they read the rows that they give
@@ -22,13 +22,6 @@ def own(node: Node) -> Iterator[Part]:
     if not node.view:
         for tensor in (node.output, *node.others):
             yield Part(f"{tensor.name} written", product(tensor.shape) * element(tensor))
-
-
-def element(tensor: Tensor) -> Expr:
-    """Bytes of an element: a letter where it is in the model's dtype, else those of its own."""
-    if tensor.dtype != "float32":
-        return Expr.of(width(tensor.dtype))
-    return Expr.of("b_w" if tensor.role in ("param", "buffer") else "b_a")
 
 
 analysis = Analysis(

@@ -10,11 +10,11 @@ import typer
 
 from shapeviz import budget
 from shapeviz.analyses import parts
-from shapeviz.cli._frame import progress
+from shapeviz.cli._frame import progress, say
 from shapeviz.cli._measured import COLUMNS, DTYPE, LESS, MAX, budgets, check_budgets, chosen, put, shortened
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.errors import InputError, requiring
+from shapeviz.errors import InputError, MissingToolError, requiring
 from shapeviz.ir import Door, Model, Origin
 from shapeviz.page.views import memory_page
 from shapeviz.report import measure
@@ -49,7 +49,7 @@ def run(request: Request) -> None:
     unknown = any(not part.knows.of(model) for name in measured for part in parts(name))
     if unknown and model.origin and model.origin.door is not Door.MODULE:
         with progress(f"{model.name}: its PyTorch module runs once, forward and backward …"):
-            model = _in_words(_twin(model, model.origin, request), model.dtype)
+            model = _twin_or_formulas(model, model.origin, request)
     report = measure(model, measured)
     put(shortened(lambda shown: memory_page(shown, *names), report, request, *names), report, request)
     check_budgets(report, most)
@@ -60,6 +60,15 @@ def _described(model: Model, kernels: str) -> Model:
     if model.origin and model.origin.door is Door.MODULE:
         raise InputError(f"--kernels are of a described model; {model.name} is a module, computed as it is written")
     return with_saved(model, kernels)
+
+
+def _twin_or_formulas(model: Model, origin: Origin, request: Request) -> Model:
+    """The twin, or where PyTorch is not installed the model with what its formulas say, which is noted."""
+    try:
+        return _in_words(_twin(model, origin, request), model.dtype)
+    except MissingToolError as error:
+        say(f"note: {error}; counted from the formulas instead, as with --kernels eager")
+        return with_saved(model, "eager")
 
 
 def _in_words(twin: Model, dtype: str) -> Model:

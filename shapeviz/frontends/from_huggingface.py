@@ -9,6 +9,7 @@ from itertools import cycle, islice
 from typing import Any
 
 from shapeviz import keys, symbols
+from shapeviz.dtypes import UNNAMED
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.frontends import _families, _json, _keys
 from shapeviz.frontends._assemble import assemble, check
@@ -61,6 +62,15 @@ def _dtype(data: Mapping[str, object]) -> str:
     named = data.get("dtype") or data.get("torch_dtype")
     text = named.removeprefix("torch.") if isinstance(named, str) else ""
     return text if is_dtype(text) else ""
+
+
+def _method(data: Mapping[str, object]) -> str:
+    """How weights are quantized, if the configuration says it: ` (fp8)`."""
+    for key in QUANTIZED:
+        if isinstance(how := data.get(key), Mapping):
+            named = next((how[name] for name in ("quant_method", "quant_algo", "format") if how.get(name)), "")
+            return f" ({keys.shown(named)})" if named else ""
+    return ""
 
 
 def hint_of_parts(data: Mapping[str, object], source: str) -> str:
@@ -186,7 +196,8 @@ def _notes(data: Mapping[str, Any], family: Family, class_name: str, labels: int
         "whose defaults the keys that are left out have": not _families.has(data["model_type"]),
         f"the configuration names no class: {class_name} is counted": not data.get("architectures"),
         f"num_labels = {labels} counts, not the names in id2label": names and len(names) != labels,
-        "quantized weights are counted as what they stand for, element by element": any(map(data.get, QUANTIZED)),
+        f"quantized weights{_method(data)} are counted as what they stand for, element by element, and in "
+        f"{_dtype(data) or UNNAMED}: the bytes of the file are not counted": any(map(data.get, QUANTIZED)),
     }
     return tuple(text for text, holds in notes.items() if holds)
 

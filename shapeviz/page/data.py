@@ -27,6 +27,7 @@ def as_object(report: Report) -> dict[str, object]:
     data: dict[str, object] = {
         "schema": "shapeviz/1",
         "model": {"name": report.name, "title": report.title, "source": report.source},
+        "dtype": report.dtype,
         "conventions": {name: column.convention for name, column in report.columns.items()},
         "columns": {name: {"title": column.title, "unit": column.unit} for name, column in report.columns.items()},
         "sizes": report.sizes.numbers,

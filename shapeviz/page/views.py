@@ -179,7 +179,7 @@ def _page(
         Deferred(parts),
         Header(
             report.source,
-            tuple(sizes(report, names)),
+            (*sizes(report, names), *([f"dtype = {report.dtype}"] if report.dtype else [])),
             tuple(derived(report)),
             tuple(legend(report, names)),
             tuple((name, meaning, numbers.get(name)) for name, meaning in report.legend.items()),

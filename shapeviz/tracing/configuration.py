@@ -118,11 +118,24 @@ def _made(config_class: Any, model_class: Any, keys: Mapping[str, Any]) -> nn.Mo
     if isinstance(tied := keys.get("tie_word_embeddings"), bool):
         forced = bool(getattr(config, "tie_word_embeddings", False)) and not tied
         config.tie_word_embeddings = tied  # T5's own class would force it
-    module: nn.Module = model_class(config) if model_class else AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+    with _in_dtype(getattr(config, "dtype", None)):
+        module: nn.Module = model_class(config) if model_class else AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     if forced:  # both stacks read one table, also where the head has its own
         stacks: Any = module
         stacks.set_input_embeddings(stacks.get_input_embeddings())
     return module.eval()
+
+
+@contextmanager
+def _in_dtype(dtype: object) -> Iterator[None]:
+    """What is built meanwhile has this dtype, as in transformers' own `from_config`; without one it is float32."""
+    before = torch.get_default_dtype()
+    if isinstance(dtype, torch.dtype) and dtype.is_floating_point and dtype.itemsize > 1:
+        torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _names_code(key: object) -> bool:
