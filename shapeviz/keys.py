@@ -24,6 +24,8 @@ NO_TEXTS = ("true", "false", "null")  # bare they are read as what they are not
 SYNONYMS = {
     "rope": "rotary", "sine": "sinusoidal", "sin": "sinusoidal", "sincos": "sinusoidal", "absolute": "learned",
     "rmsnorm": "rms", "layernorm": "layer", "prenorm": "pre", "postnorm": "post", "off": "none", "no": "none",
+    "half": "float16", "fp16": "float16", "bf16": "bfloat16", "fp32": "float32", "float": "float32",
+    "fp8": "float8_e4m3fn", "double": "float64", "fp64": "float64",
 }  # fmt: skip
 """What others call one of our words."""
 POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "B": 3, "T": 4, "P": 5, "E": 6}

@@ -181,6 +181,13 @@ def test_the_program_alone_shows_three_commands_that_run(here: Path) -> None:
         assert 0 == invoke(*line.split()[1:]).exit_code
 
 
+def test_the_help_of_the_program_fits_on_a_screen_and_has_a_line_for_every_verb() -> None:
+    lines = invoke("--help").stdout.rstrip("\n").split("\n")
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+    assert {*VERBS} <= {line.split()[0] for line in lines if line.startswith("  ")}
+
+
 def test_the_version_and_the_help_have_short_names() -> None:
     assert invoke("--version").stdout == invoke("-V").stdout != ""
     assert invoke("--help").stdout == invoke("-h").stdout == invoke("help").stdout != ""
@@ -193,6 +200,7 @@ def test_the_version_and_the_help_have_short_names() -> None:
      ("figure", "'report'"), ("param", "'params'"), ("params --head 8", "--heads 8"),
      ("params gpt2 --head 8", "--heads 8"), ("params --layers 8", "--enc and --dec"),
      ("params gpt2 --layers=8", "--size N=8"), ("params --ff 2048 512", "--ff 2048,512"),
+     ("params gpt2 --dtype half", "did you mean 'float16'"), ("params gpt2 --dtype fp8", "'float8_e4m3fn'"),
      ("params --batch-size 3", "it is --batch"), ("params --model gpt2", "without a flag")],
 )  # fmt: skip
 def test_what_was_meant_is_told(line: str, words: str, here: Path) -> None:

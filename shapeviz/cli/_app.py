@@ -33,6 +33,9 @@ class Verbs(TyperGroup):
             args = [*args[1:2], "--help", *args[2:]]
         return super().parse_args(ctx, args)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(_help.program(self.list_commands(ctx), self.help or "") + "\n")
+
     def get_command(self, ctx: Any, name: str) -> Any:
         verbs = self.list_commands(ctx)
         if name not in verbs:

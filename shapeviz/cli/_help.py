@@ -7,6 +7,7 @@ from textwrap import wrap
 from types import ModuleType
 from typing import Any
 
+from shapeviz import plugins
 from shapeviz.errors import ShapevizError
 from shapeviz.frontends import from_torch, is_configuration
 from shapeviz.symbols import DIMENSIONS, GLOSSARY, LETTERS
@@ -45,6 +46,22 @@ def start(verbs: Sequence[str]) -> str:
             "",
             *_labelled("Verbs", verbs),
             "shapeviz --help says what each does, shapeviz VERB --help what it takes",
+        ]
+    )
+
+
+def program(verbs: Sequence[str], about: str) -> str:
+    """The help of the program: what it is for, a line for each verb, and its own options."""
+    wide = max(map(len, verbs))
+    said = ((verb, " ".join((plugins.load("shapeviz.cli", verb).__doc__ or "").split())) for verb in verbs)
+    return "\n".join(
+        [
+            "Usage: shapeviz VERB [MODEL] [OPTIONS]",
+            *wrap(about, WIDTH),
+            "",
+            *(_cut(f"  {verb:{wide}}  {text}") for verb, text in said),
+            "",
+            "-V, --version; -h, --help; --install-completion, --show-completion of a shell",
         ]
     )
 
@@ -207,8 +224,11 @@ def _lines(options: Iterable[Any]) -> Iterator[str]:
     flags = [_flags(option) for option in options]
     wide = min(max(map(len, flags), default=0), 30)
     for flag, option in zip(flags, options, strict=True):
-        line = f"  {flag:{wide}}  {option.help or ''}"
-        yield line if len(line) < WIDTH else f"{line[: WIDTH - 3].rstrip(' .,;:')} …"
+        yield _cut(f"  {flag:{wide}}  {option.help or ''}")
+
+
+def _cut(line: str) -> str:
+    return line if len(line) < WIDTH else f"{line[: WIDTH - 3].rstrip(' .,;:')} …"
 
 
 def _labelled(label: str, words: Iterable[str], gap: str = "  ") -> list[str]:

@@ -16,6 +16,7 @@ from shapeviz.frontends import from_torch, is_configuration, needs_torch, read
 from shapeviz.frontends._config_files import find
 from shapeviz.frontends.numbers import positive
 from shapeviz.ir import Door, Model, is_dtype
+from shapeviz.keys import SYNONYMS
 from shapeviz.symbols import BY_LETTER, DIMENSIONS, flag
 
 DTYPES = ("float32", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2", "float64")
@@ -62,7 +63,7 @@ def _in_dtype(model: Model, dtype: str | None) -> Model:
     if dtype is None:
         return model
     if not is_dtype(dtype):
-        raise InputError(f"--dtype {dtype}: no dtype of weights; {nearest(dtype, DTYPES)}")
+        raise InputError(f"--dtype {dtype}: no dtype of weights; {nearest(SYNONYMS.get(dtype.lower(), dtype), DTYPES)}")
     if model.origin and model.origin.door is Door.MODULE:
         raise InputError(f"--dtype is for models of sizes and configurations: {model.name} is traced in its own dtypes")
     return replace(model, dtype=dtype)
