@@ -16,7 +16,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 import shapeviz  # noqa: E402
 from shapeviz.cli._app import app  # noqa: E402
-from shapeviz.errors import DataDependentError  # noqa: E402
+from shapeviz.errors import DataDependentError, InputError  # noqa: E402
 from shapeviz.ir import Model  # noqa: E402
 from shapeviz.tracing import questions  # noqa: E402
 
@@ -192,3 +192,37 @@ def test_a_packed_sequence_costs_at_most_what_the_padded_one_costs(layer: nn.RNN
     said = "assumed: every packed sequence has its full length; shorter ones cost less"
     assert [said] == [note.partition(" (")[0] for note in packed.notes if "assumed: " in note]
     assert padded.root.output.shape == packed.root.output.shape
+
+
+class Lazy(nn.Module):
+    """A convolution, a normalisation and a linear layer that take their sizes from the first call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm, self.head = nn.LazyConv2d(16, 3), nn.LazyBatchNorm2d(), nn.LazyLinear(5)
+        self.tail = nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tail(self.head(self.norm(self.convolution(x)).mean((2, 3))))
+
+
+def test_a_lazy_module_gets_its_sizes_from_its_inputs_and_stays_as_it_was() -> None:
+    module, called = Lazy(), Lazy()
+    before = module.tail.weight
+    report = shapeviz.measure(shapeviz.trace(module, "float32[B,3,H,W]"))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        called(torch.randn(2, 3, 9, 11))
+    assert counter.get_total_flops() == report.total["flops"].at(B=2, H=9, W=11)
+    assert sum(weight.numel() for weight in called.parameters()) == report.total["params"].value
+    assert (nn.LazyLinear, True, before) == (
+        type(module.head),
+        module.head.has_uninitialized_params(),
+        module.tail.weight,
+    )
+
+
+def test_a_lazy_module_whose_first_call_fails_says_why() -> None:
+    with pytest.raises(
+        InputError, match="no sizes before its first call, and that raises ValueError: expected 4D input"
+    ):
+        shapeviz.trace(Lazy(), "float32[B,3,H]")

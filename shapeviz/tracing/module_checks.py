@@ -24,14 +24,17 @@ def check_begun(module: nn.Module, path: str = "") -> None:
             check_begun(child, f"{path}.{name}" if path else name)
 
 
-def check_module(module: nn.Module) -> None:
-    """Raises InputError for one that cannot be traced, whatever its inputs are."""
+def check_module(module: nn.Module, called: bool) -> None:
+    """Raises InputError for one that cannot be traced, whatever its inputs are. called: it will have been called."""
     check_begun(module)
     for path, submodule in module.named_modules():
         where = f" ({path})" if path else ""
         if isinstance(submodule, torch.jit.ScriptModule):
             raise InputError(f"a scripted module{where} runs outside of Python: give the module it was made from")
-        if any(isinstance(weight, UninitializedTensorMixin) for weight in dict.values(submodule._parameters)):
+        if not called and any(
+            isinstance(weight, UninitializedTensorMixin) for weight in dict.values(submodule._parameters)
+        ):
             raise InputError(
-                f"{type(submodule).__name__}{where} has no sizes before its first call: call the module once"
+                f"{type(submodule).__name__}{where} has no sizes before its first call: call the module once, "
+                "or describe its inputs, --input 'x:float32[B,3,224,224]'"
             )

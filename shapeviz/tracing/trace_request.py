@@ -14,6 +14,7 @@ from shapeviz.expr.solve import solve
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.blueprint import Blueprint
 from shapeviz.tracing.input_values import from_text
+from shapeviz.tracing.lazy_modules import called_once, is_lazy
 from shapeviz.tracing.lend_module import uncompiled
 from shapeviz.tracing.limits import MOST_DIMENSIONS, PATIENCE
 from shapeviz.tracing.module_checks import check_module
@@ -69,7 +70,7 @@ def prepared(request: TraceRequest) -> TraceRequest:
     Raises InputError or SizeError for what does not fit the module.
     """
     request = _solved(replace(request, module=uncompiled(request.module)))
-    check_module(request.module)
+    check_module(request.module, called=bool(request.args or request.kwargs) and not request.blueprint)
     if "forward" not in request.module.__dict__ and type(request.module).forward is nn.Module.forward:
         return _without_forward(request)
     parameters = inspect.signature(request.module.forward)
@@ -81,6 +82,9 @@ def prepared(request: TraceRequest) -> TraceRequest:
     kwargs = {name: from_text(value, name) for name, value in request.kwargs.items()}
     request = _bound(replace(request, args=args, kwargs=kwargs), parameters)
     _check_sizes(request)
+    if is_lazy(request.module) and not request.blueprint:
+        own = (request.args, request.kwargs, request.dimensions, request.sizes)
+        return replace(request, module=called_once(request.module, *own))
     return request
 
 
