@@ -123,7 +123,7 @@ def test_a_number_that_data_give_is_a_failed_trace_that_says_how_to_mend_it() ->
 def test_a_loop_over_a_dimension_names_the_line_and_the_size_that_mends_it() -> None:
     message = refused(one_by_one, TraceError)
     assert "test_tracing_bad_input.py" in message
-    assert "--size S=" in message
+    assert 'sizes={"S": ' in message
 
 
 @pytest.mark.parametrize("steps", [1, 2, 16])
