@@ -12,13 +12,17 @@ from shapeviz.train.recipe import Recipe
 
 NEAR = 4
 """A step that may need this part of the memory is looked at exactly, which takes seconds."""
+SCARCE = 0.75
+"""The share of the memory beyond which what is not foreseen (gradients of activations, the loss) may find no room."""
 
 
-def check(recipe: Recipe, vocab_size: int, world: World, chosen: Hardware) -> None:
-    """Raises SizeError if a step cannot fit: what is kept of every parameter, and for the backward pass."""
+def check(recipe: Recipe, vocab_size: int, world: World, chosen: Hardware) -> str:
+    """A note, empty where there is room enough. Raises SizeError if a step cannot fit: what is kept of every parameter,
+    and for the backward pass.
+    """
     rows, there = -(-recipe.batch_size // world.size), hardware.memory(world.device)
     if there is None:
-        return
+        return ""
     if recipe.parallel == "fsdp":
         costs = expected(recipe, vocab_size, rows, processes=world.size)
     else:
@@ -33,6 +37,10 @@ def check(recipe: Recipe, vocab_size: int, world: World, chosen: Hardware) -> No
             f"{world.device} has {there / 2**30:,.1f}: smaller --layers, --d-model, --batch-size fit"
             + _smaller(needed, rows, there, world.size)
         )
+    if needed.value > SCARCE * there:
+        sizes = f"{needed.value / 2**30:,.1f} GiB at least of the {there / 2**30:,.1f} that there are"
+        return f"a step needs {sizes}: if the system ends the run, a smaller --batch-size fits"
+    return ""
 
 
 def estimate(recipe: Recipe, costs: Expected, chosen: Hardware) -> int:

@@ -20,6 +20,7 @@ from shapeviz.train import distributed
 from shapeviz.train.distributed import World
 from shapeviz.train.recipe import Recipe
 
+MEMINFO = Path("/proc/meminfo")
 CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 LONGEST_BMM, LONGEST_BMM_FP32 = 512, 128
 """Blocks up to which bmm attention was quicker than scaled_dot_product_attention on CPUs, in bfloat16 and float32."""
@@ -139,7 +140,7 @@ def quick_bfloat16() -> bool:
 
 
 def memory(device: torch.device) -> int | None:
-    """Bytes of memory of a device, or of this process where it may have less; None if it cannot be told."""
+    """Bytes of memory of a device, of the main memory those that this process can have; None if it cannot be told."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     if device.type != "cpu":
@@ -148,7 +149,10 @@ def memory(device: torch.device) -> int | None:
 
 
 def _limits() -> Iterator[int]:
-    """What limits the main memory: the machine's, a container's, and `ulimit -v`."""
+    """What limits the main memory: the machine's, what of it is free, a container's, and `ulimit -v`."""
+    with suppress(OSError, ValueError, KeyError):
+        lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
+        yield sum(int(lines[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree"))
     with suppress(AttributeError, ValueError, OSError):
         yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in CONTAINER:

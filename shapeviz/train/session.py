@@ -130,7 +130,8 @@ def begin(recipe: Recipe, place: Path, world: World, state: dict[str, Any] | Non
     def prepare() -> None:
         made.append(_data(recipe, place, chosen.device))
         check_lengths(recipe, len(made[0].train_ids), len(made[0].val_ids))
-        fit.check(recipe, made[0].tokenizer.vocab_size, world, chosen)
+        if note := fit.check(recipe, made[0].tokenizer.vocab_size, world, chosen):
+            say(f"note: {note}")
         if STANDARD_INPUT in (recipe.csv, *recipe.texts):
             files.write(place / folder.CORPUS, made[0].corpus.text)
         describe(recipe, made[0], place)

@@ -31,7 +31,8 @@ def test_a_step_that_the_machine_has_no_memory_for_is_refused_with_the_batch_tha
         loop.train(tiny(path, batch_size=40), tmp_path / "run", say=lambda _: None)
     assert not (tmp_path / "run").exists()
     vocab_size = s.data.tokenizer.vocab_size
-    fit.check(tiny(path, batch_size=30), vocab_size, World(), chosen())
+    assert "if the system ends the run" in fit.check(tiny(path, batch_size=30), vocab_size, World(), chosen())
+    assert "" == fit.check(tiny(path, batch_size=10), vocab_size, World(), chosen())
     monkeypatch.setattr(hardware, "memory", lambda _: costs.at(B=30) - 1)
     with pytest.raises(SizeError, match=r"--batch-size 29 is the largest that may$"):
         fit.check(tiny(path, batch_size=30), vocab_size, World(), chosen())
@@ -83,6 +84,9 @@ def test_the_memory_is_what_this_process_may_have(tmp_path: Path, monkeypatch: p
     assert before is not None
     monkeypatch.setattr(hardware, "CONTAINER", (str(unlimited), str(limit), str(tmp_path / "none")))
     assert 123456789 == hardware.memory(torch.device("cpu"))
+    monkeypatch.setattr(hardware, "MEMINFO", tmp_path / "meminfo")
+    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:   1000 kB\nSwapFree: 24 kB\n")
+    assert 1024 * 1024 == hardware.memory(torch.device("cpu"))
     assert hardware.memory(torch.device("meta")) is None
 
 
