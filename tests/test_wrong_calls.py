@@ -1,6 +1,7 @@
 """A wrong call in Python is answered with the right one, in Python's words."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,6 +78,17 @@ def test_notes_and_hints_of_a_trace_are_in_python() -> None:
     with pytest.raises(InputError, match='for example x="float32'):
         shapeviz.trace(Net())
     assert "vary=['dim', 'heads']" == in_python("--vary dim,heads")
+
+
+def test_a_module_that_is_read_by_its_name_is_answered_in_python_too(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(4, 2)\n"
+    )
+    with pytest.raises(InputError, match=r'inputs=\["input:float32\[B,S,512\]"\]') as error:
+        shapeviz.read(f"{tmp_path / 'net.py'}:Net")
+    assert "--" not in str(error.value)
+    model = shapeviz.read(f"{tmp_path / 'net.py'}:Net", inputs=["float32[B,4]"])
+    assert 'B = 1 assumed; sizes={"B": N} sets it' in model.notes
 
 
 def test_a_size_of_a_trace_may_have_a_suffix() -> None:

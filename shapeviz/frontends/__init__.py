@@ -9,11 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from shapeviz.errors import InputError, made_of, nearest
+from shapeviz.errors import InputError, ShapevizError, made_of, nearest
 from shapeviz.frontends import _config_files, _families, _toml, _unknown, from_sizes, from_torch
 from shapeviz.frontends._config_files import ConfigFile, is_, is_configuration
 from shapeviz.frontends.numbers import varied
 from shapeviz.ir import Model
+from shapeviz.tracing.messages import in_python
 
 __all__ = ["is_configuration", "read"]
 
@@ -47,7 +48,12 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **settings: Any) -
     if source := _config_files.find(model):
         return _configured(source, settings)
     if isinstance(model, str) and from_torch.is_source(model):
-        return from_torch.model(model, _options(model, settings))
+        try:
+            made = from_torch.model(model, _options(model, settings))
+        except ShapevizError as error:
+            error.args = (in_python(error.args[0], listed=True), *error.args[1:])
+            raise
+        return replace(made, notes=tuple(in_python(note, listed=True) for note in made.notes))
     return _from_file(Path(model), str(model), settings)
 
 

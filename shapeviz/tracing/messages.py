@@ -31,14 +31,17 @@ PYTHON = (
 """How the options of the command line are written in Python."""
 
 
-def in_python(text: str) -> str:
-    """A message for somebody who called a function: no options of the command line.
+def in_python(text: str, listed: bool = False) -> str:
+    """A message for somebody who called a function: no options of the command line; of one whose inputs are `listed`,
+    shapeviz.read(…, inputs=[…]), or given by name.
 
     >>> in_python("forward needs x: describe each input, for example --input 'x:float32[B,S,512]'")
     'forward needs x: describe each input, for example x="float32[B,S,512]"'
     >>> in_python("B = 1 assumed; --size B=N sets it")
     'B = 1 assumed; sizes={"B": N} sets it'
     """
+    if listed:
+        text = re.sub(r"--input '([^']*)'", r'inputs=["\1"]', text)
     for option, words in PYTHON:
         text = re.sub(option, words, text)
     return text
