@@ -225,7 +225,7 @@ def test_a_terminal_gets_colour_only_without_no_color() -> None:
         main, terminal = pty.openpty()
         with subprocess.Popen(
             [*PROGRAM, "params"], stdin=terminal, stdout=terminal, stderr=terminal,
-            env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "40", **environment},
+            env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120", **environment},
         ) as process:  # fmt: skip
             os.close(terminal)
             shown = b""

@@ -44,7 +44,7 @@ def test_json_has_the_columns_that_are_asked_for_and_the_exact_ratio() -> None:
 
 def test_an_unknown_column_is_refused_with_the_nearest_name_and_an_unknowable_one_with_the_reason() -> None:
     assert "unknown column 'flop'; did you mean 'flops'?" in run("params", *TINY, "--columns", "flop", code=2)
-    assert "it is known of traced modules alone" in run("params", *TINY, "--columns", "params,saved", code=2)
+    assert "was not noted: `shapeviz memory`" in run("params", *TINY, "--columns", "params,saved", code=2)
     assert "it names no column" in run("params", *TINY, "--columns", ",", code=2)
 
 

@@ -322,6 +322,7 @@ def test_a_module_is_traced_as_the_flags_say(asked: dict[str, Any]) -> None:
         "forward": {"mask": {"a": parse("bool[B,S]")}},
         "sizes": {"S": 4096, "B": 8},
         "vary": None,
+        "patience": None,
         "training": True,
         "saved": False,
         "input_grad": True,
