@@ -226,3 +226,27 @@ def test_a_lazy_module_whose_first_call_fails_says_why() -> None:
         InputError, match="no sizes before its first call, and that raises ValueError: expected 4D input"
     ):
         shapeviz.trace(Lazy(), "float32[B,3,H]")
+
+
+def norm(net: Asking, x: Tensor) -> float:
+    return net.b(net.a(x)).norm().item()
+
+
+def nothing(net: Asking, x: Tensor) -> None:
+    net.a(x)
+
+
+@pytest.mark.parametrize("use", [norm, nothing])
+def test_a_forward_that_gives_a_number_or_nothing_costs_what_it_computes(
+    use: Callable[[Asking, Tensor], object],
+) -> None:
+    assert flops(use, torch.randn(5, 8)) == shapeviz.measure(traced(use)).total["flops"].at(B=5)
+
+
+def test_ranges_of_floating_numbers_are_as_long_as_they_are_written() -> None:
+    def positions(net: Asking, x: Tensor) -> tuple[Tensor, Tensor]:
+        up, down = torch.arange(0.0, x.shape[0]), torch.arange(x.shape[0] - 1, -1, -1.0)
+        return net.a(up[:, None].expand(-1, 8)), net.b(down[:, None].expand(-1, 8))
+
+    report = shapeviz.measure(traced(positions))
+    assert ({}, 5 * 256) == (report.not_counted, report.total["flops"].at(B=5))

@@ -200,7 +200,7 @@ class Symbols:
                 return self._written(args[0]) ** int(args[1])
             case "Rational" | "Half":
                 return Expr.of(int(form.p)) / int(form.q)
-            case "FloorDiv" | "CleanDiv" | "IntTrueDiv":
+            case "FloorDiv" | "CleanDiv" | "IntTrueDiv" | "FloatTrueDiv":
                 above, below = map(self._written, args)
                 if len(below.terms) == 1:
                     return floor(above / below) if type(form).__name__ == "FloorDiv" else above / below

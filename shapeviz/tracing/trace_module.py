@@ -280,7 +280,7 @@ def _answer(setting: Setting) -> Answer:
                 raise _explained(error, setting, run) from error
             setting = replace(setting, request=replace(request, saves=True))
         else:
-            if not run.recording.root.outputs:
+            if not run.recording.root.outputs and not run.recording.root.body:
                 raise InputError(f"the forward of {request.class_name} returns no tensor: there is nothing to trace")
             return setting, run
 
