@@ -91,7 +91,7 @@ def finish(session: Session, outcome: Any, say: Say) -> None:
         temperatures = ()
     say(f"a sample at temperature {SHOWN[-1]}:\n{samples[-1][1].strip()}")
     figures = {**asdict(outcome), "chosen": "; ".join(session.hardware.reasons)}
-    for name in ("stopped", "note", "evaluated"):
+    for name in ("stopped", "note"):
         del figures[name]
     summary.write(
         session.folder,
