@@ -117,3 +117,12 @@ def test_without_graphviz_the_message_says_how_to_install_it(monkeypatch: pytest
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingToolError, match="apt-get install graphviz"):
         shapeviz.render(shapeviz.measure(shapeviz.read()), "svg")
+
+
+def test_boxes_of_one_class_are_told_apart_by_their_names() -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.ModuleDict({name: torch.nn.Linear(4, 4) for name in ("key", "value")})
+    module.forward = lambda x: module["key"](x) + module["value"](x)
+    figure = shapeviz.render(shapeviz.measure(shapeviz.trace(module, "float32[B,4]")), "dot")
+    assert "key: Linear" in figure
+    assert "value: Linear" in figure

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,10 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
 
 import shapeviz  # noqa: E402
+from shapeviz.cli._app import app  # noqa: E402
 from shapeviz.errors import InputError, ShapevizError, TraceError  # noqa: E402
 from shapeviz.tracing import process_state  # noqa: E402
 from shapeviz.tracing.fake_run import FakeRun  # noqa: E402
@@ -296,3 +299,20 @@ def test_an_operator_that_runs_functions_is_refused_in_our_own_words() -> None:
     with pytest.raises(InputError, match="cond runs functions, which a trace does not follow") as raised:
         shapeviz.trace(Conditional(), "float32[B,8]")
     assert "object at 0x" not in str(raised.value)
+
+
+def test_what_pytorch_warns_its_users_of_does_not_stand_beside_a_result(tmp_path: Path) -> None:
+    # as torch.nn.TransformerEncoder does of layers that are not batch_first, in its own file
+    path = tmp_path / "nested.py"
+    path.write_text(
+        "import torch, warnings\n"
+        "def build():\n"
+        "    warnings.warn_explicit('slower', UserWarning, 'linear.py', 1, module='torch.nn.modules.linear')\n"
+        "    warnings.warn('mine', UserWarning)\n"
+        "    return torch.nn.Linear(2, 2)\n"
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        done = CliRunner().invoke(app, ["params", f"{path}:build"])
+    assert 0 == done.exit_code, done.output
+    assert ["mine"] == [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 from shapeviz import published
 from shapeviz.cli._frame import progress, say
@@ -69,9 +71,15 @@ def _in_dtype(model: Model, dtype: str | None) -> Model:
     return replace(model, dtype=dtype)
 
 
-def _traced(request: Request) -> AbstractContextManager[None]:
-    """Says what goes on if a trace takes long: a loop of the module over its tokens is run step by step."""
-    return progress(f"{request.model}: its PyTorch module runs once, with letters for sizes …")
+@contextmanager
+def _traced(request: Request) -> Iterator[None]:
+    """Says what goes on if a trace takes long: a loop of the module over its tokens is run step by step.
+
+    What PyTorch would warn its own users of is not the concern of somebody who asks for shapes.
+    """
+    with progress(f"{request.model}: its PyTorch module runs once, with letters for sizes …"), catch_warnings():
+        filterwarnings("ignore", category=UserWarning, module=r"(torch|transformers)\.")
+        yield
 
 
 def _configuration_options(request: Request) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def _write(report: Report, folder: Path, request: Request, page: Callable[..., P
     write_all(contents)
     if absent:
         raise MissingToolError(f"{absent}; {folder} has everything else, the figures as .dot")
-    say(f"wrote {folder}/report.md, report.json and {len(own_figures(report))} figures")
+    number = len(own_figures(report))
+    say(f"wrote {folder}/report.md, report.json and {number} figure{'s' * (number != 1)}")
 
 
 def _command(request: Request) -> str:

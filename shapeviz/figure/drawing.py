@@ -104,6 +104,8 @@ class Drawing:
             return first.title + "".join(f" / {divisor}" for divisor in divisors)
         formula = any(sign in first.title for sign in "·⊙=(")
         text = first.title if formula else first.title[0].upper() + first.title[1:]
+        if first.title == first.block and first.title[:1].isupper():  # a class, of which a module may have many
+            text = f"{first.name}: {text}"
         return f"{text} {times(first)}".rstrip()
 
     def details(self, node: Node) -> Iterator[str]:
