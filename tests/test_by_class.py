@@ -88,3 +88,20 @@ def test_what_a_trace_does_not_tell_is_not_counted_and_said_so(tmp_path: Path) -
     for column in ("active", "kv_cache", "cache"):
         with pytest.raises(shapeviz.errors.InputError, match="a trace does not tell"):
             shapeviz.measure(shapeviz.read(path, via="torch", run=False), [column])
+
+
+def test_a_class_in_other_capitals_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    sizes = {
+        "hidden_size": 8,
+        "intermediate_size": 4,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "vocab_size": 9,
+    }
+    data = {"model_type": "phimoe", **sizes, "num_key_value_heads": 1, "num_local_experts": 2}
+    total = []
+    for name in ("PhiMoEForCausalLM", "PhimoeForCausalLM"):
+        path.write_text(json.dumps({**data, "architectures": [name]}))
+        total.append(json.loads(invoke("params", str(path), "--json").stdout)["total"]["params"]["value"])
+    assert total[0] == total[1]

@@ -100,10 +100,16 @@ def _classes(data: Mapping[str, Any], class_name: str | None, where: str) -> tup
         near = nearest(str(kind), list(CONFIG_MAPPING))
         raise InputError(f"{where}: transformers {transformers.__version__} has no model_type {kind!r}; {near}")
     named = class_name or next(iter(data.get("architectures") or []), None)
-    model_class = getattr(transformers, RENAMED.get(named, named), None) if isinstance(named, str) else None
+    model_class = getattr(transformers, _spelled(named, transformers), None) if isinstance(named, str) else None
     if named and not (isinstance(model_class, type) and issubclass(model_class, PreTrainedModel)):
         raise InputError(f"{where}: transformers {transformers.__version__} has no model class {named!r}")
     return kind, CONFIG_MAPPING[kind], model_class
+
+
+def _spelled(name: str, library: ModuleType) -> str:
+    """The name of a class as the library has it: an older one's, or in other capitals (PhiMoE for Phimoe)."""
+    name = RENAMED.get(name, name)
+    return name if hasattr(library, name) else next((one for one in dir(library) if one.lower() == name.lower()), name)
 
 
 def _made(config_class: Any, model_class: Any, keys: Mapping[str, Any]) -> nn.Module:
