@@ -30,6 +30,7 @@ SIZES = (
 CONFIG = {"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2, "vocab_size": 11, "n_positions": 16, "odd": 1}
 PUBLISHED = "config.json --size N=2 --head --no-head --ignore odd --json -o out.md --output out.json"
 MODULE = "net.py:Net --vary width --input float32[B,width] --size B=3 --training --input-grad --no-input-grad --strict"
+MODULE += " --patience 60"
 OWN = {
     "--active": "", "--max-params": "9M", "--max-active": "9M", "--max": "params=9M", "--by-kind": "",
     "--columns": "params,flops", "--kernels": "flash", "--depth": "1", "--summary": "",

@@ -12,7 +12,7 @@ EXAMPLES = (
     "shapeviz cache llama-3-8b --seq 32768 --batch 8",
     "shapeviz cache mistral-7b-v0.1 --dtype float8_e4m3fn",
 )
-IDLE = ("input", "vary", "training", "input_grad", "via")  # a trace does not tell what is kept
+IDLE = ("input", "vary", "training", "input_grad", "patience", "via")  # a trace does not tell what is kept
 PARAMETERS = [MAX, BY_KIND, COLUMNS, DTYPE, *LESS]
 
 
