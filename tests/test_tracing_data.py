@@ -250,3 +250,7 @@ def test_ranges_of_floating_numbers_are_as_long_as_they_are_written() -> None:
 
     report = shapeviz.measure(traced(positions))
     assert ({}, 5 * 256) == (report.not_counted, report.total["flops"].at(B=5))
+
+
+def test_a_product_with_a_complex_number_is_complex() -> None:
+    assert "complex64" == traced(lambda net, x: (net.a(x) + 1) * 1j).root.output.dtype

@@ -34,7 +34,9 @@ def quick(mode: FakeTensorMode, func: OpOverload, args: Sequence[object]) -> obj
     if name in NORMS:
         return _normalised(mode, name, x, args)
     others = [other for other in args[1:] if isinstance(other, Tensor)]
-    if func._schema.is_mutable or not all(_alike(x, other) for other in others):
+    if func._schema.is_mutable or any(isinstance(other, complex) for other in args):
+        return None
+    if not all(_alike(x, other) for other in others):
         return None
     return _like(mode, x)
 
