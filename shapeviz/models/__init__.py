@@ -6,6 +6,7 @@ A family's file has
 - `SYMBOLS`, the letter of each size and its key; `ALIASES`, other names that a key goes by;
 - `IGNORED`, keys that change neither shapes nor cost; `ONLY`, keys understood at these values alone;
 - `CLASSES`, the task of each class name: the first is meant if a configuration names none;
+- `TYPE`, the model type of transformers' configurations where the file has another name (`xlm-roberta`, `kimi_k2`);
 - `MODULES`: where PyTorch's implementation has what our paths name, for proofs;
 - `check(c)`, which raises SizeError for sizes that do not go together and for names that are not known;
 - `build(c, task)`, the Plan of a model.
