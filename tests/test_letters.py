@@ -379,3 +379,11 @@ def test_formulas_are_compared_with_numbers_at_a_depth_beyond_those_they_were_fo
     total = shapeviz.measure(shapeviz.trace(fourth, "float32[B,4]", vary=["depth"])).total["params"]
     for depth in (1, 2, 3, 4, 9, 20):
         assert sum(weight.numel() for weight in fourth(depth).parameters()) == total.at(depth=depth), depth
+
+
+def test_a_size_set_by_its_argument_is_traced_anew_where_the_formula_does_not_hold() -> None:
+    def wide(width: int = 8) -> nn.Module:
+        return nn.Linear(2 * width, width if width < 100 else 1, bias=False)
+
+    total = shapeviz.measure(shapeviz.trace(wide, vary={"width": "2*w"}, run=False), ["params"]).total["params"]
+    assert 2 * 200 == total.at(width=200)

@@ -105,3 +105,55 @@ def test_keys_that_must_move_together_are_refused_apart() -> None:
     assert "d_model·expand = h·d_k" in {condition.text for condition in model.sizes.conditions}
     with pytest.raises(SizeError):
         model.sizes.resolve(h=64)
+
+
+TINY = {
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 96,
+    "vocab_size": 200,
+}
+
+
+def counted(module: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in {id(w): w for w in module.parameters()}.values())
+
+
+def test_layers_that_take_turns_are_counted_by_kind_and_their_number_still_sets_both() -> None:
+    # five with a window and one that attends to all, in turn: of 14 two attend to all
+    data = {"model_type": "gemma3_text", "architectures": ["Gemma3ForCausalLM"], "num_hidden_layers": 14, **TINY}
+    report = shapeviz.measure(trace(plan(data), run=False), ["params"])
+    total = report.total["params"]
+    assert {"N_sliding", "N_full"} == {name for name in total.expression.names if name.startswith("N")}
+    assert (14, 12, 2) == tuple(report.sizes.numbers[name] for name in ("N", "N_sliding", "N_full"))
+    for depth in (14, 31, 3):  # the last has none that attends to all, and is traced anew
+        config = transformers.Gemma3TextConfig(**TINY, num_hidden_layers=depth)
+        with torch.device("meta"):
+            oracle = counted(transformers.Gemma3ForCausalLM(config))
+        assert oracle == total.at(num_hidden_layers=depth), depth
+
+
+def test_keys_of_configurations_within_one_are_letters(tmp_path: Path) -> None:
+    vision = {"model_type": "clip_vision_model", **TINY}
+    parts = {"text_config": {"model_type": "llama", **TINY}, "vision_config": vision}
+    data = {"model_type": "llava", "architectures": ["LlavaForConditionalGeneration"], **parts}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(data))
+    words = ["params", str(file), "--size", "text_config.intermediate_size=48", "--size", "vision_d_model=32", "--json"]
+    result = CliRunner().invoke(app, words)
+    assert 0 == result.exit_code, result.stderr
+    config = transformers.LlavaConfig(**data)
+    config.text_config.intermediate_size, config.vision_config.hidden_size = 48, 32
+    with torch.device("meta"):
+        oracle = counted(transformers.LlavaForConditionalGeneration(config))
+    assert oracle == json.loads(result.stdout)["total"]["params"]["value"]
+
+
+def test_weights_that_layers_share_are_counted_once_without_a_forward_pass() -> None:
+    layers = torch.nn.ModuleList(torch.nn.Sequential(*(torch.nn.Linear(3, 3) for _ in range(2))) for _ in range(4))
+    for layer in (layers[2], layers[3]):
+        for own, first in zip(layer, layers[1], strict=True):
+            own.weight = first.weight
+    # 4·2 biases of 3, and 2·2 matrices of 3·3
+    assert 24 + 36 == shapeviz.measure(trace(layers, run=False), ["params"]).total["params"].value

@@ -52,7 +52,8 @@ def checked(numbers: Mapping[str, object], flag: str) -> dict[str, int]:
         long = isinstance(number, int) and abs(number) > LARGEST_SIZE  # Python writes no more than 4300 digits
         label = f"{flag} {short(f'{name}=' + ('…' if long else str(number)))}"
         try:
-            Expr.symbol(name)
+            for step in name.split("."):  # a key of a configuration within one is a path
+                Expr.symbol(step)
         except SizeError as error:
             raise SizeError(f"{label}: {error}") from None
         sizes[name] = positive(number, label)

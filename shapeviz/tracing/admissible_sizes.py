@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 # What the names of arguments are likely to mean, and sizes that such an argument can have together with the others.
 USUAL: tuple[tuple[str, tuple[int, ...]], ...] = (
-    (r"^N$|^L$|layers?$|depths?$|blocks$|repeats?$", (2, 3, 4)),
+    (r"^(\w+_)?N(_\w+)?$|^L$|layers?$|depths?$|blocks$|repeats?$", (2, 3, 4)),
     (r"head|^h$|^g$|group", (4, 8, 2, 16)),
     (r"expert|^E$|^k$|top", (4, 8, 2)),
     (r"kernel|^ks?$|conv|stride|dilation|pad", (3, 5, 4)),

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import nn
 
-from shapeviz.errors import InputError, nearest
+from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
 from shapeviz.expr.solve import solve
+from shapeviz.ir import Model
 from shapeviz.tracing import meta_device
 from shapeviz.tracing.admissible_sizes import admissible
 from shapeviz.tracing.branch_conditions import lines_of_settled
@@ -33,7 +34,8 @@ class Blueprint:
     for, for a legend. settled: letters that building takes for numbers, each with its line of code. periods: of a
     letter that counts layers, how many there are until their kinds recur. hints: sizes at which it can be built, and
     branches are decided, no two alike if that can be. chosen: somebody asked for these letters, so that one which the
-    class ignores is worth a word.
+    class ignores is worth a word. rules: how many layers of a kind there are by default, in the number of all layers,
+    which `depths` has with the argument that sets it. otherwise: one with fewer letters, if this one answers not.
     """
 
     make: Callable[..., object]
@@ -45,6 +47,9 @@ class Blueprint:
     periods: Mapping[str, int] = field(default_factory=dict)
     hints: Mapping[str, int] = field(default_factory=dict)
     chosen: bool = False
+    rules: Mapping[str, Expr] = field(default_factory=dict)
+    depths: Mapping[str, str] = field(default_factory=dict)
+    otherwise: Blueprint | None = None
 
     @property
     def letters(self) -> list[str]:
@@ -86,7 +91,9 @@ class Blueprint:
         except (Exception, SystemExit) as error:
             words = symbols.renamed((str(error).strip().splitlines() or [""])[0])
             place = site_of(error)
-            what = f"{self.name} cannot be built with letters for {', '.join(self.arguments)}"
+            what = f"{self.name} cannot be built"
+            if self.arguments:
+                what += f" with letters for {', '.join(self.arguments)}"
             said = f"{type(error).__name__}, {words}" if words else type(error).__name__
             raise InputError(f"{what}: {said}" + f" ({place})" * bool(place)) from error
 
@@ -95,7 +102,49 @@ class Blueprint:
 
         Raises InputError, with what the class says first, where it cannot be built at any sizes that were tried.
         """
-        return next(self._probes(sizes))
+        try:
+            return next(self._probes(self.by_kind(sizes)))
+        except InputError:
+            if self.otherwise is None:
+                raise
+            return self.otherwise.probed(sizes)
+
+    def by_letter(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Sizes of letters, arguments and numbers of layers as sizes of the letters in them. Raises SizeError."""
+        found = self.by_kind(sizes)
+        for name, expr in self.arguments.items():
+            if name in found and name not in expr.names:
+                solution = solve(expr, found[name])
+                if not solution:
+                    raise SizeError(f"{name} = {found[name]}: {name} is {expr}, which it cannot be")
+                found |= solution
+                del found[name]
+        return found
+
+    def by_kind(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Sizes with how many layers there are of each kind in place of how many there are in all."""
+        found = {name: size for name, size in sizes.items() if name not in {*self.depths, *self.depths.values()}}
+        for letter, key in self.depths.items():
+            if letter in sizes or key in sizes:
+                at = {letter: sizes.get(key, sizes.get(letter, 0))}
+                for name in self._kinds_of(letter):
+                    at[name] = found.setdefault(name, int(self.rules[name].at(at)))
+        return found
+
+    def of_kinds(self, model: Model) -> Model:
+        """The model with the number of all layers as a size, from which follows how many there are of each kind."""
+        sizes, own = model.sizes, model.sizes.values
+        plain = {name: size for name, size in own.items() if name not in self.rules}
+        depth = {letter: sum(own[name] for name in self._kinds_of(letter)) for letter in self.depths}
+        whole = {key: Expr.symbol(letter) for letter, key in self.depths.items()}
+        rules = {name: rule for name, rule in self.rules.items() if rule.at({**own, **depth}) == own[name]}
+        kept = {name: own[name] for name in self.rules if name not in rules}
+        changed = replace(sizes, values={**plain, **depth, **kept}, rules=rules, arguments={**sizes.arguments, **whole})
+        return replace(model, sizes=changed)
+
+    def _kinds_of(self, letter: str) -> list[str]:
+        """The kinds of layers that add up to a number of layers."""
+        return [name for name, rule in self.rules.items() if letter in rule.names]
 
     def further(self, sizes: Mapping[str, int]) -> Iterator[Blueprint]:
         """This blueprint, and the same with other hints."""

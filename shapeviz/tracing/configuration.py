@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields
-from itertools import cycle, islice
 from types import ModuleType
 from typing import Any
 
@@ -17,17 +15,14 @@ from torch import nn
 from shapeviz import plugins
 from shapeviz.errors import InputError, nearest, requiring
 from shapeviz.expr import Expr
-from shapeviz.layer_order import LayerOrder
 from shapeviz.nets.language_model import LanguageModel
 from shapeviz.nets.vaswani import Vaswani
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.blueprint import Blueprint
+from shapeviz.tracing.configuration_parts import Part, parts
 
 RENAMED = {"T5WithLMHeadModel": "T5ForConditionalGeneration"}
 OWN = {"vaswani": Vaswani, "shapeviz_lm": LanguageModel}
-NO_SIZE = re.compile(
-    r"token_id|token_index|_id$|ngram|num_beams|^pretraining_tp$|^num_labels$|^chunk_size_feed_forward$"
-)
 NOT_KEYS = ("model_type", "architectures", "transformers_version", "quantization_config")
 # What would have transformers import code or fetch weights: kernels and classes by the name of a repository.
 NAMING_CODE = ("auto_map", "use_kernels", "attn_implementation", "_attn_implementation", "experts_implementation")
@@ -65,29 +60,64 @@ def build(data: Mapping[str, Any], class_name: str | None = None, where: str = "
         raise InputError(f"{where}: transformers cannot build it: {_words(error)}") from error
 
 
-def plan(data: Mapping[str, Any], class_name: str | None = None, where: str = "the configuration") -> Blueprint:
+def plan(
+    data: Mapping[str, Any], class_name: str | None = None, where: str = "the configuration", inner: bool = True
+) -> Blueprint:
     """The class of a configuration with its integer keys as letters, those of the glossary where it has one.
 
-    Raises as `build` does.
+    inner: also those of configurations within it, and a letter for each kind of layers that take turns. Raises as
+    `build` does.
     """
     kind, config_class, model_class = _classes(data, class_name, where)
     keys = _keys(data, where)
-    sizes = _sizes(config_class, keys)
-    letters = huggingface.letters(sizes)
-    name = model_class.__name__ if model_class else kind
-    depth = next((key for key, letter in letters.items() if letter == "N"), "")
-    by_layer = _by_layer(config_class, keys, depth, sizes.get(depth, 0))
+    own = [*_parts(config_class, model_class, keys, inner)]
+    arguments = {key: letter for part in own for key, letter in part.arguments.items()}
 
     def make(**integers: Any) -> nn.Module:
-        layers = {key: [*islice(cycle(value), integers[depth])] for key, value in by_layer.items()}
+        given = dict(keys)
+        for part in own:
+            _set(given, part.path, part.given(integers))
         with huggingface.lent_configurations(), _offline():
-            return _made(config_class, model_class, {**keys, **layers, **integers})
+            return _made(config_class, model_class, given)
 
     return Blueprint(
-        make, name, {key: Expr.symbol(letters[key]) for key in sizes}, {letters[key]: sizes[key] for key in sizes},
-        meanings={letters[key]: f"{key} of the configuration" for key in sizes},
-        periods={"N": _period(config_class, keys, depth)} if depth else {},
+        make, model_class.__name__ if model_class else kind,
+        {key: Expr.symbol(letter) for key, letter in arguments.items()},
+        {letter: size for part in own for letter, size in part.numbers.items()},
+        meanings={letter: words for part in own for letter, words in part.meanings.items()},
+        periods={part.letters[part.depth]: part.period for part in own if part.depth},
+        rules={letter: rule for part in own for letter, rule in part.rules.items()},
+        depths={part.letters[part.depth]: part.depth for part in own if part.kinds},
+        otherwise=plan(data, class_name, where, False) if inner and _is_more(own) else None,
     )  # fmt: skip
+
+
+def _parts(config_class: Any, model_class: Any, keys: dict[str, Any], inner: bool) -> Iterator[Part]:
+    """The parts of a configuration that the class of models is made of; without `inner` the outermost alone."""
+    try:
+        config = config_class(**keys)
+    except Exception:  # the class says it better when the model is built
+        config, inner = None, False
+    if not inner:
+        yield Part("", config_class, keys, config, by_kind=False)
+        return
+    found = [*parts(config, config_class, keys, by_kind=True)]
+    needed = getattr(model_class, "config_class", None)
+    if isinstance(needed, type) and not isinstance(config, needed):  # the model is that of a part, see _made
+        found = [part for part in found if isinstance(part.config, needed)] or found
+    yield from found
+
+
+def _is_more(own: list[Part]) -> bool:
+    return len(own) > 1 or any(part.kinds for part in own)
+
+
+def _set(given: dict[str, Any], path: str, keys: Mapping[str, Any]) -> None:
+    """Puts the keys of a part at its path; what stands there within them is put there later."""
+    for step in path.split(".") if path else ():
+        given[step] = dict(given.get(step) or {})
+        given = given[step]
+    given.update(keys)
 
 
 def _classes(data: Mapping[str, Any], class_name: str | None, where: str) -> tuple[str, Any, Any]:
@@ -187,47 +217,6 @@ def _offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-
-
-def _sizes(config_class: Any, keys: Mapping[str, Any]) -> dict[str, int]:
-    """The keys that are sizes: integers that the configuration states, or that its class has by default."""
-    stated = {entry.name: keys.get(entry.name, entry.default) for entry in fields(config_class) if entry.init}
-    sizes = {key: value for key, value in stated.items() if type(value) is int and value > 0}
-    return {key: value for key, value in sizes.items() if not NO_SIZE.search(key)}
-
-
-def _by_layer(config_class: Any, keys: Mapping[str, Any], depth: str, layers: int) -> dict[str, list[Any]]:
-    """The lists of a configuration that have an entry for each layer, and must be as long as there are layers.
-
-    Those that the class has by default are among them if it does not make shorter ones for fewer layers itself.
-    """
-    stated = {key: value for key, value in keys.items() if isinstance(value, list) and len(value) == layers}
-    if not depth or layers < 3:
-        return stated
-    try:
-        config_class(**{**keys, **{key: value[:2] for key, value in stated.items()}, depth: 2})
-        return stated
-    except Exception:  # then its own lists are too long, or it says better what is wrong when the model is built
-        own = _stated_by_class(config_class, keys)
-    return {key: value for key, value in own.items() if isinstance(value, list) and len(value) == layers}
-
-
-def _stated_by_class(config_class: Any, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """What a configuration's class makes of its keys; nothing where it refuses them."""
-    try:
-        made = config_class(**keys)
-    except Exception:  # the class says it better when the model is built
-        return {}
-    return {entry.name: getattr(made, entry.name, None) for entry in fields(config_class) if entry.init}
-
-
-def _period(config_class: Any, keys: Mapping[str, Any], depth: str) -> int:
-    """After how many layers their kinds begin anew, as the configuration's own list of them says; 1 without one."""
-    try:
-        kinds = getattr(config_class(**keys), "layer_types", None)
-    except Exception:  # the class says it better when the model is built
-        return 1
-    return sum(int(count.at()) for _, count in LayerOrder.of(kinds, Expr()).period) if kinds else 1
 
 
 def _words(error: Exception) -> str:

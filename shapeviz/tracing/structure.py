@@ -29,8 +29,8 @@ def structure(module: nn.Module, symbols: Symbols) -> Block:
 
 
 def _call(module: nn.Module, name: str, path: str, seen: set[int]) -> Call:
-    """A module and those within it, as if each had been called once."""
-    seen.add(id(module))
+    """A module and those within it, as if each had been called once. seen: the ids of modules and weights."""
+    seen.update([id(module), *map(id, module.parameters(recurse=False))])
     call = Call(module, name, modules=[module], module_paths=[path])
     kinds: dict[Hashable, Call] = {}
     for inner, child in _children(module):
@@ -39,10 +39,11 @@ def _call(module: nn.Module, name: str, path: str, seen: set[int]) -> Call:
         inner_path = f"{path}.{inner}" if path else inner
         container, _, last = inner.rpartition(".")
         kind = (container, of_weights(child)) if last.isdigit() else (inner,)
-        shared = any(id(m) in seen for m in child.modules())  # then some weights of it are not its own
+        # then some weights of it are not its own
+        shared = any(id(part) in seen for part in (*child.modules(), *child.parameters()))
         if kind in kinds and not shared:
             kinds[kind].count(child, inner_path)
-            seen.update(id(m) for m in child.modules())
+            seen.update(id(part) for part in (*child.modules(), *child.parameters()))
         else:
             kinds[kind] = _call(child, inner, inner_path, seen)
             call.body.append(kinds[kind])

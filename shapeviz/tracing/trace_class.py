@@ -41,7 +41,7 @@ def trace_class(
     lines, stay, deciding = dict(settled), dict[str, str](), dict[str, str]()
     before: _Before | None = None
     indifferent: set[str] = set()  # conditions that make no difference
-    once = Runs(_once(runs.symbolic), runs.plain)
+    once = runs._replace(symbolic=_once(runs.symbolic))
     while True:
         numbers = {name: Number(wanted.get(name, 2), why) for name, why in {**stay, **deciding}.items()}
         varied = {name: line for name, line in lines.items() if name not in numbers}
@@ -143,4 +143,4 @@ def _with(runs: Runs, numbers: Mapping[str, Number]) -> Runs:
         model = runs.symbolic({**numbers, **more})
         return replace(model, notes=tuple(note for note in model.notes if not told or not note.startswith(told)))
 
-    return Runs(symbolic, lambda more, like: runs.plain({**numbers, **more}, like))
+    return runs._replace(symbolic=symbolic, plain=lambda more, like: runs.plain({**numbers, **more}, like))

@@ -48,17 +48,26 @@ def trace_module(request: TraceRequest, name: str, source: str) -> Model:
     for tried in islice(plan.further(request.sizes), MOST_TURNS):
         request = replace(request, blueprint=tried)
         runs = Runs(
-            partial(_with_numbers_of_class, request, name, source), partial(_with_numbers_alone, request, name, source)
+            partial(_with_numbers_of_class, request, name, source),
+            partial(_with_numbers_alone, request, name, source),
+            patient=len({*tried.hints.values()}) == len(tried.hints),  # no two letters are alike
         )
         try:
             model = trace_class(request.letters, request.known, tried.settled, runs, tried.periods)
-            return without_effect(model, request.letters) if tried.chosen else model
+            if tried.otherwise and tried.rules.keys() & model.sizes.pinned.keys():
+                break  # layers of one kind are not all alike
+            return without_effect(model, request.letters) if tried.chosen else tried.of_kinds(model)
         except AlikeError:
             continue
         except ShapevizError as error:
             first = first or error
-            if len({*tried.hints.values()}) == len(tried.hints):
-                break  # no two letters are alike: it is the class that cannot be run
+            if runs.patient:
+                break  # it is the class that cannot be run
+    if plan.otherwise:
+        module, fewer = plan.otherwise.probed(request.sizes)
+        gone = {*plan.letters} - {*fewer.letters}
+        sizes = {letter: size for letter, size in request.sizes.items() if letter not in gone}
+        return trace_module(replace(request, module=module, blueprint=fewer, sizes=sizes), name, source)
     raise first or InputError(f"{name} takes some of {', '.join(request.letters)} for one and the same")
 
 
@@ -157,7 +166,7 @@ def _unrun(setting: Setting, name: str, source: str) -> Model:
         ),
         legend=plan.meanings if plan else {},
         missing={LETTER: WHY}, notes=(*setting.notes, "forward was not traced: --input describes its inputs"),
-        origin=Origin(Door.MODULE),
+        origin=Origin(Door.MODULE), again=partial(_again, setting.request) if plan else None,
     )  # fmt: skip
 
 
@@ -167,7 +176,8 @@ def _model(setting: Setting, run: FakeRun, name: str, source: str) -> Model:
 
 def _again(request: TraceRequest, sizes: Mapping[str, int]) -> Model:
     """The same at other sizes, which decide the branches that the module takes."""
-    own = {name: size for name, size in sizes.items() if name in request.dimensions}
+    known = request.blueprint.by_letter(sizes) if request.blueprint else sizes
+    own = {name: size for name, size in known.items() if name in request.dimensions}
     return trace_module(replace(request, sizes=own, notes=()), request.class_name, request.class_name)
 
 

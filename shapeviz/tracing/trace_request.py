@@ -10,7 +10,6 @@ from torch import nn
 
 from shapeviz.errors import InputError, SizeError, nearest
 from shapeviz.expr import Expr
-from shapeviz.expr.solve import solve
 from shapeviz.tracing import huggingface
 from shapeviz.tracing.blueprint import Blueprint
 from shapeviz.tracing.input_values import from_text
@@ -90,17 +89,7 @@ def prepared(request: TraceRequest) -> TraceRequest:
 
 def _solved(request: TraceRequest) -> TraceRequest:
     """Sizes that were given to arguments of a class as sizes of the letters in them."""
-    if request.blueprint is None:
-        return request
-    sizes = dict(request.sizes)
-    for name, expr in request.blueprint.arguments.items():
-        if name in sizes and name not in expr.names:
-            solution = solve(expr, sizes[name])
-            if not solution:
-                raise SizeError(f"{name} = {sizes[name]}: {name} is {expr}, which it cannot be")
-            sizes |= solution
-            del sizes[name]
-    return replace(request, sizes=sizes)
+    return replace(request, sizes=request.blueprint.by_letter(request.sizes)) if request.blueprint else request
 
 
 def _without_forward(request: TraceRequest) -> TraceRequest:

@@ -29,10 +29,14 @@ PlainRun = Callable[[Mapping[str, Number], Model], Model]  # the same with numbe
 
 
 class Runs(NamedTuple):
-    """How a class is built and run: with symbols for the letters that are given no number, or with numbers alone."""
+    """How a class is built and run: with symbols for the letters that are given no number, or with numbers alone.
+
+    patient: a run that fails is made again at other values of the letters; else other sizes are tried for all.
+    """
 
     symbolic: Run
     plain: PlainRun
+    patient: bool = True
 
 
 class StaysError(Exception):
@@ -158,6 +162,8 @@ class Varied:
             try:
                 self._at({name: self.series[name][0][0] for name in self.letters if self.series[name]})
             except ShapevizError as error:
+                if not self._runs.patient:
+                    raise
                 failure = failure or str(error).partition("\n")[0]
                 self.series[letter].pop(0)
             else:

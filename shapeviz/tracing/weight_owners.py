@@ -38,6 +38,7 @@ class WeightOwners:
         self.module, self.symbols = module, symbols
         self._named = dict(named)
         self._owned: set[int] = set()
+        self._first: dict[int, int] = {}  # of a weight of a copy, that of the module which the copy is counted with
         self._called: set[int] = set()
         self._lending: set[int] = set()
         self._lenders: dict[Call, set[int]] = {}
@@ -91,18 +92,25 @@ class WeightOwners:
                 (tied if id(weight) in self._owned else params).append(tensor)
                 self._owned.add(id(weight))
         for copy in call.modules[1:]:  # whose weights are counted with the first one's, by `copies`
-            for module in copy.modules():
+            for path, module in copy.named_modules():
                 if id(module) in self._called or id(module) in self._lending:
-                    self._owned.update(id(weight) for weight in dict.values(module._parameters) if weight is not None)
+                    first = dict(dict.items(call.module.get_submodule(path)._parameters))
+                    own = {name: weight for name, weight in dict.items(module._parameters) if weight is not None}
+                    self._owned.update(map(id, own.values()))
+                    for name, weight in own.items():
+                        self._first.setdefault(id(weight), id(first.get(name)))
         return tuple(dict.fromkeys(params)), tuple(dict.fromkeys(tied))
 
     def _tensor(self, weight: nn.Parameter, name: str) -> Tensor:
         """The tensor of the log for a weight; a new one if the trace never read it."""
-        if id(weight) not in self._named:
+        number = id(weight)
+        while number in self._first:  # a copy within a copy
+            number = self._first[number]
+        if number not in self._named:
             shape = self.symbols.shape(weight.shape)
             dtype = str(weight.dtype).removeprefix("torch.")
-            self._named[id(weight)] = Tensor(name, shape, dtype, "param", weight.requires_grad)
-        return self._named[id(weight)]
+            self._named[number] = Tensor(name, shape, dtype, "param", weight.requires_grad)
+        return self._named[number]
 
     def idle(self) -> Iterator[Idle]:
         """The outermost submodules of which no part was called, one for each kind, if they have weights to own."""

@@ -69,7 +69,7 @@ def _points(model: Model, plan: Blueprint) -> Iterator[Instance]:
 
 def _drawn(sizes: Sizes, plan: Blueprint, random: Random) -> dict[str, int]:
     """Random sizes for the letters, those that must be multiples of others made so."""
-    drawn = {name: random.randint(1, LARGEST) for name in plan.letters if name in sizes.values}
+    drawn = {name: random.randint(1, LARGEST) for name in plan.letters if name in sizes.names}
     drawn |= {name: sizes.values[name] for name in sizes.pinned if name in drawn}
     for condition in sizes.conditions:
         left, right = condition.left, condition.right
