@@ -81,7 +81,8 @@ class Part:
         """The letter of every kind of layer, if they take turns and nothing else is unlike; else none."""
         value = self._by_layer.get(KINDS, [])
         unlike = [name for name, entries in self._by_layer.items() if len({*map(str, entries)}) > 1]
-        if not self.by_kind or unlike != [KINDS] or 2 * self.period > len(value) or not self._goes_on():
+        texts = all(isinstance(kind, str) for kind in value)
+        if not (self.by_kind and texts and unlike == [KINDS] and 2 * self.period <= len(value) and self._goes_on()):
             return {}
         names = {kind: re.sub(r"\W", "_", str(kind).removesuffix("_attention")) for kind in value}
         return {kind: self._named(f"N_{name}") for kind, name in names.items()}
