@@ -9,9 +9,10 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from shapeviz.errors import DataDependentError, InputError, ShapevizError, SizeError, TraceError
+from shapeviz.errors import DataDependentError, InputError, ShapevizError, TraceError
 from shapeviz.ir import Door, Model, Origin, Sizes
 from shapeviz.report import measure
+from shapeviz.tracing.agreement import whichever
 from shapeviz.tracing.assumed_branches import assuming
 from shapeviz.tracing.blueprint import alike
 from shapeviz.tracing.branch_conditions import broken, conditions, lines_of_settled
@@ -114,7 +115,7 @@ def _without_haste(setting: Setting, name: str, source: str) -> Model:
             general = general or (setting, run)
         setting, run = _first_answer(replace(setting, **change))
     special = _model(setting, run, name, source)
-    return _whichever(_model(*general, name, source), special) if general else special
+    return whichever(_model(*general, name, source), special) if general else special
 
 
 def _change(setting: Setting, run: FakeRun) -> dict[str, Any]:
@@ -200,24 +201,6 @@ def _settled(request: TraceRequest, symbols: Symbols) -> dict[str, Number]:
             )
         numbers[name] = Number(request.sizes[name], f"the module takes it for a number, {line or 'in its code'}")
     return numbers
-
-
-def _whichever(general: Model, special: Model) -> Model:
-    """The general one if it agrees with the special one at their own sizes, wherever its branches would go there."""
-    try:
-        if _printed(general) != _printed(special):
-            return special
-    except SizeError:  # a formula that divides by zero there
-        return special
-    gone = tuple(f"holds for {condition.text} " for condition in broken(general.sizes.conditions, general.sizes.values))
-    return replace(general, notes=tuple(note for note in general.notes if not note.startswith(gone)))
-
-
-def _printed(model: Model) -> list[object]:
-    """Every number that a report of a model shows at its own sizes."""
-    report = measure(model, ["params", "flops", *["saved"] * model.saves])
-    rows = [(row.path, row.shape, [cell.in_model for cell in row.cells.values()]) for row in report.rows]
-    return [int(total.value) for total in report.total.values()] + [*report.not_counted.values(), *rows]
 
 
 # runs
