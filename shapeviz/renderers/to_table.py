@@ -107,7 +107,8 @@ def _table(table: Table, width: int) -> Iterator[Line]:
     if table.below:
         yield ()
     for number, line in enumerate(table.below):
-        yield from _words(plain(line), "note" if number else "total", width)
+        text = plain(line)
+        yield from _words(text, "note" if number or "not counted: " in text else "total", width)
     if left:
         yield from _words(f"left out at this width: {', '.join(left)}", "note", width)
 
