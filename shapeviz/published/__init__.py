@@ -83,8 +83,8 @@ def _sources() -> dict[str, str]:
 def near(name: str) -> list[str]:
     """The bundled models of the same family that a name may mean, the likeliest first; none of another family.
 
-    >>> near("llama3-8b"), near("gpt-4"), near("whisper-small"), near("lama-3-8b")
-    (['llama-3-8b'], [], [], ['llama-3-8b'])
+    >>> near("llama3-8b"), near("gpt-4"), near("whisper-small"), near("lama-3-8b"), near("gtp2")
+    (['llama-3-8b'], [], [], ['llama-3-8b'], ['gpt2'])
     """
     name = _plain(name).rpartition("/")[2]
     close_ones = close(name)
@@ -97,7 +97,9 @@ def near(name: str) -> list[str]:
 
     word, version = _family(name)
     words = {_family(one)[0] for one in names()}
-    slips = {one for one in words - {""} if one[0] + one[-1] == word[:1] + word[-1:] and likeness(word, one) > 0.8}
+    same_ends = {one for one in words - {""} if one[0] + one[-1] == word[:1] + word[-1:]}
+    slips = {one for one in same_ends if likeness(word, one) > 0.8}
+    slips |= {one for one in words - {""} if sorted(one) == sorted(word)}  # letters in another order: gtp2
     families = {word} if word in words else slips  # a word that is one more letter at an end is another family: mbart
     known = {one: _family(one) for one in names() if _family(one)[0] in families}
     same = [one for one, (_, number) in known.items() if number.partition(".")[0] == version.partition(".")[0]]
