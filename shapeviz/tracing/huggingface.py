@@ -98,8 +98,16 @@ def _image(config: object) -> str:
     """The dimensions of a batch of images, B,3,224,224."""
     vision = getattr(config, "vision_config", None) or config
     size = getattr(vision, "image_size", 224) or 224
-    height, width = size if isinstance(size, list | tuple) else (size, size)
-    return f"B,{getattr(vision, 'num_channels', 3)},{height},{width}"
+    height, width = map(_text, size if isinstance(size, list | tuple) else (size, size))
+    return f"B,{_text(getattr(vision, 'num_channels', 3))},{height},{width}"
+
+
+def _text(size: object) -> str:
+    """A size for a spec: of a symbolic one the letter, if it is no more than that; else its number."""
+    if not isinstance(size, torch.SymInt):
+        return str(size)
+    names = getattr(size.node.shape_env, "names", {})
+    return str(names.get(str(size.node.expr)) or size.node.hint)
 
 
 def _sound(config: object) -> str:

@@ -67,6 +67,7 @@ class Symbols:
             symbol = self.env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
             self._names[symbol] = name
             self.symints[name] = self.env.create_symintnode(symbol, hint=hint, source=source)
+        self.env.names = {str(symbol): name for symbol, name in self._names.items()}
         self._used, self._share_sizes = used, dict[str, Size]()
 
     def fake_mode(self, kind: Callable[..., FakeTensorMode] = FakeTensorMode) -> FakeTensorMode:

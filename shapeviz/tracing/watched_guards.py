@@ -51,6 +51,7 @@ class WatchedEnv(ShapeEnv):
         super().__init__(duck_shape=False)
         self.decided: dict[tuple[SympyExpr, Answer], str] = {}
         self._guarded: set[SympyExpr] = set()
+        self.names: dict[str, str] = {}  # the user's, of torch's symbols
         self.answers: Answers | None = None
         self.shares: dict[SympyExpr, SympyExpr] = {}  # of symbols that stand for an equal part of a size, that part
 
