@@ -254,3 +254,9 @@ def test_ranges_of_floating_numbers_are_as_long_as_they_are_written() -> None:
 
 def test_a_product_with_a_complex_number_is_complex() -> None:
     assert "complex64" == traced(lambda net, x: (net.a(x) + 1) * 1j).root.output.dtype
+
+
+def test_a_module_that_begins_in_place_saves_what_it_makes() -> None:
+    net = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(8, 4))
+    model = shapeviz.trace(net, "float32[B,8]", saved=True, input_grad=True)
+    assert "32·B" == str(shapeviz.measure(model, ["saved"]).total["saved"])  # the result of ReLU, which the layer reads

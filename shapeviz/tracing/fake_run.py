@@ -105,7 +105,8 @@ class FakeRun:
 
         def name(tensor: Tensor, name: str) -> Tensor:
             learns = self.request.input_grad and tensor.is_floating_point() and self.recording.saves
-            tensor.requires_grad_(learns)
+            if learns:  # as within a larger model, which made it: no leaf, so that it may be changed in place
+                tensor = tensor.requires_grad_().clone()
             self.inputs.append(self.recording.name(tensor, name))
             return tensor
 
