@@ -99,12 +99,14 @@ def test_a_traced_module_has_the_dtypes_of_its_parameters() -> None:
     assert ("float16", 2 * 8) == (half.dtype, half.total["weights"].value)
 
 
-def test_inputs_that_are_guessed_are_a_batch_of_one() -> None:
-    transformers = pytest.importorskip("transformers")
-    from shapeviz.tracing.trace_request import TraceRequest, prepared
+def test_a_configuration_via_torch_is_a_batch_of_one_unless_another_is_asked_for(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("transformers")
+    from shapeviz.frontends import from_torch
 
-    config = transformers.GPT2Config(n_layer=1, n_head=2, n_embd=4, vocab_size=5, n_positions=8)
-    request = prepared(TraceRequest(transformers.GPT2Model(config), (), {}, {}))
-    assert 1 == request.sizes["B"]
-    assert "B = 1 assumed; --size B=N sets it" in request.notes
-    assert 3 == prepared(TraceRequest(transformers.GPT2Model(config), (), {}, {"B": 3})).sizes["B"]
+    seen = []
+    monkeypatch.setattr(
+        from_torch, "_traced", lambda module, name, source, options, *inputs: seen.append(options.sizes)
+    )
+    for settings in ({}, {"sizes": {"B": 3}}, {"batch": 5}, {"inputs": ("input_ids:int64[B,S]",)}, {"run": False}):
+        from_torch.configuration(LLAMA, "tiny", "here", None, settings)
+    assert [{"B": 1}, {"B": 3}, {"B": 5}, {}, {}] == seen

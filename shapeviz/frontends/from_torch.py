@@ -84,7 +84,8 @@ def configuration(
     if other := next((key for key in settings if key not in allowed), None):
         raise InputError(f"{other} has no effect via torch: {source} is built as its configuration says")
     options = TraceOptions(**settings)
-    options = replace(options, sizes={**options.sizes, **lengths})
+    guessed = {"B": 1} if options.run and not options.inputs else {}  # one batch, as where a configuration is read
+    options = replace(options, sizes={**guessed, **options.sizes, **lengths})
     positional, by_name = _inputs(options.inputs)
     with requiring("tracing", "torch"):
         from shapeviz.tracing.configuration import OWN, build, plan

@@ -100,21 +100,15 @@ def _without_forward(request: TraceRequest) -> TraceRequest:
 
 
 def _with_guessed_inputs(request: TraceRequest, parameters: inspect.Signature) -> TraceRequest:
-    """The inputs that a model of transformers takes, if none is given; and no cache, which would be a result too.
-
-    The batch of such inputs is one, as it is where a configuration is read.
-    """
-    kwargs, notes, sizes = dict(request.kwargs), request.notes, request.sizes
+    """The inputs that a model of transformers takes, if none is given; and no cache, which would be a result too."""
+    kwargs, notes = dict(request.kwargs), request.notes
     if not request.args and not kwargs:
         kwargs.update(huggingface.inputs(request.module))
         shown = ", ".join(f"{name}:{spec}" for name, spec in kwargs.items())
         notes = (*notes, f"inputs guessed from forward and config: {shown}; --input sets others")
-        if "B" not in sizes and any("[B," in str(spec) for spec in kwargs.values()):
-            sizes = {**sizes, "B": 1}
-            notes = (*notes, "B = 1 assumed; --size B=N sets it")
     if "use_cache" in parameters.parameters:
         kwargs.setdefault("use_cache", False)
-    return replace(request, kwargs=kwargs, notes=notes, sizes=sizes)
+    return replace(request, kwargs=kwargs, notes=notes)
 
 
 def _bound(request: TraceRequest, signature: inspect.Signature) -> TraceRequest:
