@@ -47,7 +47,7 @@ WAYS = {
     "ignore": ("KEY", "Pass over a key of a config.json that cannot matter. Repeatable."),
 }
 
-PATIENCE = "CPU seconds after which lengths, heights and widths become numbers. Default: 30."
+PATIENCE = "CPU seconds after which lengths, heights and widths become numbers. Default: 25."
 NO_NAMES = (
     "--name {0} has ended: a number of a module has no name, since the same number may mean another size. "
     "Give the class instead, and its arguments as letters: file.py:Class --vary dim,heads"

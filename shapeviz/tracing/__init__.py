@@ -79,7 +79,7 @@ def trace(
     saved: the bytes that are saved for the backward pass are counted.
     input_grad: the inputs require gradients too, as within a larger model.
     fold: of identical layers two are run and all are counted.
-    patience: CPU seconds, 30 unless given, after which all dimensions but batches become numbers.
+    patience: CPU seconds, 25 unless given, after which all dimensions but batches become numbers.
     run: if false, a module whose forward needs inputs and gets none is not run; its parameters alone are counted.
 
     Raises InputError for inputs that do not fit or a forward that fails, SizeError for impossible sizes, TraceError
