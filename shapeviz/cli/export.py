@@ -18,7 +18,6 @@ EXAMPLES = (
 )
 ONLY = ("output", "debug")
 OUTPUT = "The folder to write. Needed."
-WHICH = "best, of the lowest validation loss, or last. Default: best."
 PARAMETERS = [
     Parameter(
         "folder",

@@ -25,10 +25,8 @@ from shapeviz.tracing.torch_private import Size
 MOST_CLASSES = 1024
 # Where the axis stands among the arguments of functions that choose along one.
 CHOOSING = {"topk": 2, "argmax": 1, "argmin": 1, "max": 1, "min": 1, "sort": 1, "argsort": 1}
-LAST_BY_DEFAULT = {"topk", "sort", "argsort"}
 SAME = {"clone", "contiguous", "cpu", "detach", "int", "long", "to", "type_as"}
 SAME_ELEMENTS = {"view", "reshape", "flatten", "unsqueeze", "squeeze", "transpose", "permute", "t"}
-COMPARED = {"eq": "==", "ne": "!=", "gt": ">"}
 
 
 @dataclass(eq=False)

@@ -34,9 +34,7 @@ def write(module: LanguageModel, tokenizer: Any, folder: Path) -> str:
     contents: dict[str, str | bytes] = {
         "config.json": dumped(config),
         "model.safetensors": safetensors(tensors),
-        "tokenizer_config.json": dumped(
-            {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
-        ),
+        "tokenizer_config.json": dumped(TOKENIZER),
     }
     there = [name for name in (*contents, "tokenizer.json") if (folder / name).exists()]
     if there:

@@ -53,10 +53,8 @@ def read(folder: Path) -> Past:
 
 def entries(runs: Sequence[Past]) -> list[dict[str, object]]:
     """For each run its last step and its best loss, and the options in which it differs from others."""
-    named = {name for run in runs for name in run.recipe if name != "preset"}
-    differ = [
-        name for name in runs[0].recipe if name in named and len({repr(run.recipe.get(name)) for run in runs}) > 1
-    ]
+    names = [name for name in runs[0].recipe if name != "preset"]
+    differ = [name for name in names if len({repr(run.recipe[name]) for run in runs}) > 1]
     found: list[dict[str, object]] = []
     for run in runs:
         best = run.best
