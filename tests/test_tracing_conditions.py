@@ -295,5 +295,5 @@ def test_where_patience_ends_all_but_the_batch_become_numbers() -> None:
     total = shapeviz.measure(model).total["flops"]
     assert ({"B"}, free.at(B=2, H=21, W=30)) == (total.expression.names, total.at(B=2))
     assert free.at(B=2, H=17, W=14) == total.at(B=2, H=17, W=14)
-    said = "longer than 0 seconds; --patience SECONDS waits for them"
+    said = "longer than 0 seconds; patience=SECONDS waits for them"
     assert ["H", "W"] == [note[0] for note in model.notes if note.endswith(said)]

@@ -89,6 +89,8 @@ def test_a_module_that_is_read_by_its_name_is_answered_in_python_too(tmp_path: P
     assert "--" not in str(error.value)
     model = shapeviz.read(f"{tmp_path / 'net.py'}:Net", inputs=["float32[B,4]"])
     assert 'B = 1 assumed; sizes={"B": N} sets it' in model.notes
+    hasty = shapeviz.read(f"{tmp_path / 'net.py'}:Net", inputs=["float32[B,S,4]"], patience=0)
+    assert any("S is traced" in note and "patience=SECONDS" in note for note in hasty.notes)
 
 
 def test_a_size_of_a_trace_may_have_a_suffix() -> None:

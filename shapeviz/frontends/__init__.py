@@ -27,7 +27,7 @@ def read(model: str | Path | Mapping[str, Any] | None = None, **settings: Any) -
     Sizes given by keyword (`d_model=512`, `ff="2048"`, `bias=False`) beat those of the source. A configuration takes
     `sizes={"N": 16}` by letter or key, `batch`, `seq`, `head=False` and `ignore=["key"]`; with `via="torch"` the model
     is built by transformers on the meta device and traced. A PyTorch module takes `inputs=["ids:int64[B,S]"]`,
-    `sizes={"B": 32}`, `vary=["dim"]` and `training=True` instead.
+    `sizes={"B": 32}`, `vary=["dim"]`, `training=True` and `patience=60` (CPU seconds) instead.
     Raises InputError for a source that cannot be read, SizeError for impossible sizes.
 
     >>> read({"enc": 12, "dec": 0}, d_model=768, heads=12).sizes.numbers["d_k"]
@@ -116,7 +116,7 @@ def _from_file(path: Path, name: str, sizes: Mapping[str, Any]) -> Model:
 
 
 def _options(source: str, settings: Mapping[str, Any]) -> from_torch.TraceOptions:
-    known = ("inputs", "sizes", "vary", "training", "input_grad", "saved", "run")
+    known = ("inputs", "sizes", "vary", "training", "input_grad", "saved", "run", "patience")
     if "names" in settings:
         from shapeviz.tracing import NO_NAMES
 

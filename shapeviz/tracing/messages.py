@@ -27,6 +27,8 @@ PYTHON = (
     (r"--vary ([\w,]+)(?![\w=*])", lambda found: f"vary={found[1].split(',')}"),
     (r"--vary", "vary"),
     (r"--training", "training=True"),
+    (r"--patience ", "patience="),
+    (r"--patience", "patience"),
 )
 """How the options of the command line are written in Python."""
 
