@@ -265,7 +265,8 @@ def test_hands_on_a_slider_a_box_the_tree_and_the_address(opened: Any) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     until(page, f"{shown} === '{found.total['params'].at(N=24):,}'")
-    for said, number in (("2**5", 32), ("1k", 1000), ("1 Ki", 1024), ("many", 1024), ("24", 24)):
+    typed = (("2**5", 32), ("2^6", 64), ("1k", 1000), ("1.5kB", 1500), ("1 Ki", 1024), ("many", 1024), ("24", 24))
+    for said, number in typed:
         page.fill("#n-N", said)
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
@@ -281,6 +282,12 @@ def test_hands_on_a_slider_a_box_the_tree_and_the_address(opened: Any) -> None:
     assert "N=24" in address
     again = opened(report("gpt2"), "#" + address.partition("#")[2])
     assert f"{found.total['params'].at(N=24, V=V):,}" == again.evaluate(shown)
+    until(again, "document.querySelector('#n-N').value === '24'")
+    again.evaluate("location.hash = 'N=6&numbers=1&open=decoder.layer'")
+    until(again, "shapeviz.sizes.N === '6' && document.querySelectorAll('#rows tr').length > 9")
+    again.evaluate("location.hash = ''")  # an address without any state is the first state
+    until(again, "shapeviz.sizes.N === '12' && document.querySelectorAll('#rows tr').length < 9")
+    assert "false" == again.evaluate("document.querySelector('#numbers').getAttribute('aria-pressed')")
     rows = page.locator("#rows tr")
     few = rows.count()
     page.locator("#rows tr[data-path='decoder.layer'] .fold").click()
@@ -290,6 +297,17 @@ def test_hands_on_a_slider_a_box_the_tree_and_the_address(opened: Any) -> None:
     assert "Ba et al. 2016" in page.inner_text("#detail")
     page.fill("#search", "query")
     assert ["query", "query_heads"] == [name.strip() for name in rows.locator("td:first-child").all_inner_texts()]
+
+
+def test_a_size_that_cannot_be_is_shown_with_the_rule_that_it_breaks(opened: Any) -> None:
+    page = opened(report("gpt2"))
+    page.focus("#r-d_model")
+    for _ in range(8):  # a step of the slider is less than one of the size
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(20)
+    until(page, "document.querySelector('#why').textContent.includes('d_k = d_model/h')")
+    assert "768" != page.input_value("#n-d_model")
+    assert "768" == page.evaluate("shapeviz.sizes.d_model")
 
 
 def test_what_the_figure_says_follows_or_is_left_out(opened: Any) -> None:

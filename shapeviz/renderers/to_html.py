@@ -28,12 +28,12 @@ SCALES = {"": COUNTS, FLOPS.sign: PREFIXES, "B": PREFIXES}
 """How large numbers are said, by unit."""
 BUTTONS = {
     "numbers": "Numbers first", "formulas": "Formulas", "unfold": "Unfold all", "markdown": "Copy Markdown",
-    "command": "Copy command", "link": "Copy link", "theme": "Dark or light",
+    "link": "Copy link", "theme": "Dark or light",
 }  # fmt: skip
 
 
 def render(page: Page, view: View) -> str:
-    """The page as one file. Its figure is left out, with the reason, where Graphviz is not installed."""
+    """The page as one file, without the figure where Graphviz is not installed."""
     data = page.data()
     living = data.get("schema") == "shapeviz/1"
     style = _style(view.theme) + _asset("page.css")
@@ -111,7 +111,7 @@ def _names(theme: Theme) -> dict[str, str]:
 
 
 def _colours(theme: Theme, dark: int) -> str:
-    named = _names(theme) | {name: pair[dark] for name, pair in CHROME.items()} | {"line": theme.border}
+    named = _names(theme) | {name: pair[dark] for name, pair in CHROME.items()}
     return "".join(f"--{name}:{colour};" for name, colour in named.items())
 
 

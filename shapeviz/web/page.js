@@ -11,8 +11,8 @@
     return node;
   };
   const put = (node, value) => { if (node.textContent !== value) node.textContent = value; };
-  const same_as = (column) => column !== "params" && data.total[column].formula === data.total.params?.formula;
-  const columns = Object.keys(data.total).filter((column) => data.total[column].formula !== "0" && !same_as(column));
+  const repeatsParams = (column) => column !== "params" && data.total[column].formula === data.total.params?.formula;
+  const columns = Object.keys(data.total).filter((column) => data.total[column].formula !== "0" && !repeatsParams(column));
 
   const short = (x, unit) => rounded(x, unit, data.prefixes);
   const unitOf = (column) => data.columns[column].unit;
@@ -135,7 +135,7 @@
   // everything that a number depends on
   function update() {
     known.clear();
-    try { sizes = resolve(set); put(byId("why"), ""); } catch (error) { put(byId("why"), error.message); return false; }
+    try { sizes = resolve(set); put(byId("why"), ""); } catch (error) { put(byId("why"), error.message); showSizes(); return false; }
     for (const column of columns) {
       const total = value(data.total[column].formula), card = byId(`card-${column}`);
       put(card.children[0], short(total, unitOf(column)));
@@ -195,6 +195,8 @@
   function recall() {
     set.clear();
     for (const [name, size] of start) set.set(name, size);
+    ui.numbers = false;
+    for (const one of rows) one.open = one.row.depth < 1;
     for (const [name, said] of new URLSearchParams(location.hash.slice(1))) {
       if (start.has(name) && /^\d+$/.test(said) && BigInt(said) > 0n) set.set(name, BigInt(said));
       if (name === "numbers") ui.numbers = said === "1";
@@ -209,7 +211,6 @@
     const lines = ui.order.map((one) => [`${"&emsp;".repeat(one.row.depth)}${safe(one.row.path.split(".").at(-1))}`, safe(one.nodes.shape.textContent), ...columns.map((c) => (one.row[c] ? grouped(cost(one, c)) : ""))]);
     return [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n") + "\n";
   };
-  const command = () => ["shapeviz", data.verb ?? "params", data.model.name, ...[...set].filter(([n, s]) => s !== start.get(n)).map(([n, s]) => `--size ${n}=${s}`)].join(" ");
   function copy(what, said) {
     const done = () => { put(byId("copied"), `${said} copied`); setTimeout(() => put(byId("copied"), ""), 2000); };
     navigator.clipboard ? navigator.clipboard.writeText(what).then(done, () => put(byId("copied"), what)) : put(byId("copied"), what);
@@ -218,7 +219,8 @@
     const root = document.documentElement, dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme:dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
   };
-  const numbers = () => { ui.numbers = !ui.numbers; byId("numbers").setAttribute("aria-pressed", ui.numbers); update(); remember(); };
+  const sayNumbers = () => byId("numbers").setAttribute("aria-pressed", ui.numbers);
+  const numbers = () => { ui.numbers = !ui.numbers; sayNumbers(); update(); remember(); };
   const showFormulas = () => { ui.formulas = !ui.formulas; byId("formulas").setAttribute("aria-pressed", ui.formulas); update(); };
   const unfold = () => { const open = rows.some((one) => one.inner.length && !one.open); for (const one of rows) one.open = open && one.inner.length > 0; arrange(); remember(); };
   byId("numbers").onclick = numbers;
@@ -228,7 +230,6 @@
   byId("reset").onclick = () => { for (const [name, size] of start) set.set(name, size); soon(); };
   byId("link").onclick = () => copy(location.href, "link");
   byId("markdown").onclick = () => copy(markdown(), "Markdown");
-  byId("command").onclick = () => copy(command(), "command");
   byId("search").oninput = (event) => { ui.search = event.target.value.trim().toLowerCase(); arrange(); };
   byId("column").onchange = kinds;
   byId("rows").onkeydown = (event) => {
@@ -246,7 +247,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
     ({ n: numbers, f: showFormulas, e: unfold, d: switchTheme, "/": () => { byId("search").focus(); event.preventDefault(); } })[event.key]?.();
   });
-  addEventListener("hashchange", () => { recall(); arrange(); update(); });
+  addEventListener("hashchange", () => { recall(); sayNumbers(); arrange(); update(); });
 
   // start
   for (const column of Object.keys(data.total)) byId(`card-${column}`).hidden = !columns.includes(column);
@@ -259,7 +260,7 @@
   labels = labelsOf({ columns, data, known: () => sizes, places, runs, said: short, shownSize, value });
   recall();
   drawTree();
-  byId("numbers").setAttribute("aria-pressed", ui.numbers);
+  sayNumbers();
   update();
   globalThis.shapeviz = {
     get sizes() { return Object.fromEntries([...sizes].map(([name, size]) => [name, String(size)])); },
