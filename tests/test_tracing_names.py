@@ -169,9 +169,12 @@ def test_a_report_of_a_module_with_fused_attention_has_its_figure(tmp_path: Path
         "        return nn.functional.scaled_dot_product_attention(x, x, x)\n"
     )
     words = ["report", f"{tmp_path}/m.py:M", "--input", "float32[B,S,8]", "-o", str(tmp_path / "r"), "--no-checks"]
+    words += ["--patience", "2.5", "--no-input-grad"]
     done = subprocess.run([sys.executable, "-m", "shapeviz", *words], capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr
     assert (tmp_path / "r" / "figures" / "model.svg").exists()
+    # and the command that it was made by, as it can be typed again
+    assert " --patience 2.5 --no-input-grad --no-checks " in (tmp_path / "r" / "report.md").read_text()
 
 
 class Fused(nn.Module):

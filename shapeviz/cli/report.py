@@ -18,7 +18,7 @@ import typer
 from shapeviz.cli._frame import progress, say
 from shapeviz.cli._measured import COLUMNS, DTYPE, check_counted, chosen, disagreement
 from shapeviz.cli._model import model_of
-from shapeviz.cli._options import SWITCHES, Request
+from shapeviz.cli._options import SWITCHES, TORCH_SWITCHES, Request
 from shapeviz.cli._output import check_figure, emit, keep_what_is_read
 from shapeviz.errors import CheckFailedError, InputError, MissingToolError
 from shapeviz.figure.drawing import own_figures
@@ -133,6 +133,9 @@ def _command(request: Request) -> str:
     words += ["--head" if request.head else "--no-head"] * (request.head is not None)
     words += [word for key in request.ignore for word in ("--ignore", key)]
     words += ["--via", request.via] if request.via else []
+    words += [] if request.torch.patience is None else ["--patience", f"{request.torch.patience:g}"]
+    given = request.torch.input_grad
+    words += [] if given is None else [TORCH_SWITCHES["input_grad"][0].split("/")[not given]]
     words += ["--training"] * request.torch.training + ["--strict"] * request.strict
     words += ["--theme", request.theme] if request.theme != View.theme else []
     words += ["--figure", request.figure] if request.figure != View.figure else []
