@@ -9,7 +9,7 @@ from typing import Any
 
 from shapeviz import plugins
 from shapeviz.errors import ShapevizError
-from shapeviz.frontends import from_torch, is_configuration
+from shapeviz.frontends import from_torch, names_model
 from shapeviz.symbols import DIMENSIONS, GLOSSARY, LETTERS
 
 LINES, WIDTH, LABEL = 23, 80, 11  # a screen of 24 lines, one of them for the next command
@@ -207,7 +207,7 @@ def _model(command: Any, ctx: Any, typed: Sequence[str]) -> str | None:
     for name in ("model", "first", "block"):
         text = values.get(name)
         try:
-            if isinstance(text, str) and (is_configuration(text) or from_torch.is_source(text) or text[-5:] == ".toml"):
+            if isinstance(text, str) and names_model(text):
                 return text
         except ShapevizError:
             continue

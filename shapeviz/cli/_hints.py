@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shapeviz.errors import ShapevizError, nearest
-from shapeviz.frontends import from_torch, is_configuration
+from shapeviz.frontends import from_torch, names_model
 
 MEANT = {
     "params": ("summary", "summarize", "count", "size"),
@@ -39,9 +39,8 @@ OPTIONS = {flag: words for words, flags in LIKE.items() for flag in flags}
 def verb(name: str, verbs: Sequence[str]) -> str:
     """The end of a message about an unknown verb: a model that was meant, or the verb of another word."""
     try:
-        source = from_torch.is_source(name)
-        if source or is_configuration(name) or name.endswith(".toml"):
-            return f"it is a model: shapeviz {'trace' if source else 'params'} {name}"
+        if names_model(name):
+            return f"it is a model: shapeviz {'trace' if from_torch.is_source(name) else 'params'} {name}"
     except ShapevizError:
         pass
     meant = next((verb for verb, words in MEANT.items() if name.lower() in words), "")

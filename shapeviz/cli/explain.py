@@ -10,7 +10,7 @@ import typer
 
 from shapeviz.cli._measured import COLUMNS, DTYPE, show
 from shapeviz.cli._options import Request
-from shapeviz.frontends import from_torch, is_configuration
+from shapeviz.frontends import names_model
 from shapeviz.page.views import explain_page
 
 EXAMPLES = (
@@ -37,8 +37,4 @@ def run(request: Request) -> None:
 
 
 def _is_model(text: str) -> bool:
-    if not text:  # as a path, the folder where we are, which may have a config.json
-        return False
-    if is_configuration(text) or text.endswith(".toml"):
-        return True
-    return Path(text).is_file() or from_torch.is_source(text)
+    return names_model(text) or Path(text).is_file()

@@ -16,7 +16,20 @@ from shapeviz.frontends.numbers import varied
 from shapeviz.ir import Model
 from shapeviz.tracing.messages import in_python
 
-__all__ = ["is_configuration", "read"]
+__all__ = ["is_configuration", "names_model", "read"]
+
+
+def names_model(text: str) -> bool:
+    """True for what can only be a model: a bundled one, a configuration, a TOML file, a module as file.py:factory.
+
+    Raises InputError for a name that no file can have.
+
+    >>> [names_model(text) for text in ("gpt2", "sizes.toml", "model.py:build", "decoder.layer", "")]
+    [True, True, True, False, False]
+    """
+    if not text:  # as a path, the folder where we are, which may have a config.json
+        return False
+    return is_configuration(text) or from_torch.is_source(text) or text.endswith(".toml")
 
 
 def read(model: str | Path | Mapping[str, Any] | None = None, **settings: Any) -> Model:
