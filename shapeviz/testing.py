@@ -54,7 +54,7 @@ def check(
     __tracebackhide__ = True
     wanted = _read(returns, "returns")
     budgets = _budgets({"params": max_params, "flops": max_flops, "memory": max_memory}, named_inputs)
-    exact = counted(params, "params")
+    number = counted(params, "params")
     formula = None if flops is None else _formula(flops)
     keys: list[str] = []
     try:
@@ -75,7 +75,7 @@ def check(
             raise InputError(f"max_{name} holds at some sizes only: give sizes={{{given}}}")
     differences = [
         *(_outputs(model, wanted, keys) if wanted is not None else ()),
-        *_params(report, exact, budgets.pop("params", None)),
+        *_params(report, number, budgets.pop("params", None)),
         *_flops(report, formula, budgets.pop("flops", None)),
         *_others(report, budgets),
     ]

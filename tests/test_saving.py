@@ -97,7 +97,7 @@ def test_a_layer_of_gpt_keeps_what_korthikanti_and_others_derived() -> None:
     assert without_dropout.subs(widths) == B * S * d_model * (34 - 2) + B * h * S * S * (5 - 3)
 
 
-def test_cost_does_not_grow_with_depth_and_no_torch_is_needed() -> None:
+def test_the_tree_of_a_million_layers_is_no_longer_with_what_they_keep() -> None:
     model = shapeviz.read({"model_type": "llama", "num_hidden_layers": 1_000_000})
     assert len(list(with_saved(model).root.body)) == len(list(model.root.body))
 
