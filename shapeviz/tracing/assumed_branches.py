@@ -1,7 +1,8 @@
 """Branches on data in a trace: one way is assumed and said, the other one tried, and the dearer one taken.
 
 A check that would only raise is assumed to hold, since the other way raises. Where both ways can be gone, what is
-counted is that of the dearer one, so that it is a bound. A loop that only data end has none: it is refused.
+counted is that of the dearer one: a bound, unless answers act together, since each is tried for itself. A loop that
+only data end has none: it is refused.
 """
 
 from __future__ import annotations
