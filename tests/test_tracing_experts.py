@@ -148,3 +148,17 @@ def test_a_sum_that_depends_on_the_choices_is_not_counted_and_said(
     assert "depends on the data" in report.reasons["n_1"]
     assert 64 * 6 == report.total["flops"].at(N=6)
     assert not [note for note in model.notes if "on average" in note]
+
+
+def test_what_several_tokens_choose_overlaps_and_is_no_part_of_all_choices() -> None:
+    def overlapping(net: Mixture, x: Tensor) -> Tensor:
+        _, chosen = net.chosen(x)
+        out = torch.zeros_like(x[:2])
+        for e, expert in enumerate(net.experts):
+            slots = (chosen == e).any(dim=0)  # of two slots, each filled by some token or none
+            out[slots] = expert(x[:2][slots])
+        return out
+
+    model = shapeviz.trace(Mixture(overlapping), "float32[N,8]")
+    assert shapeviz.measure(model).not_counted["flops"].names
+    assert not [note for note in model.notes if "on average" in note]

@@ -25,6 +25,7 @@ from shapeviz.tracing.torch_private import Size
 MOST_CLASSES = 1024
 # Where the axis stands among the arguments of functions that choose along one.
 CHOOSING = {"topk": 2, "argmax": 1, "argmin": 1, "max": 1, "min": 1, "sort": 1, "argsort": 1}
+UNLIKE = {"topk", "sort", "argsort"}  # which choose no class twice
 SAME = {"clone", "contiguous", "cpu", "detach", "int", "long", "to", "type_as"}
 SAME_ELEMENTS = {"view", "reshape", "flatten", "unsqueeze", "squeeze", "transpose", "permute", "t"}
 
@@ -50,12 +51,14 @@ class Tag(NamedTuple):
     """What a tensor is of a route.
 
     `chosen` classes; `one_hot`, with the axis of the classes; the `mask` of one class; the `number` of choices of one
-    class, or of each, `counts`; `truth`, whether there are any.
+    class, or of each, `counts`; `truth`, whether there are any. `along` is the axis, from the end, in which a token's
+    choices lie, none of which is another's.
     """
 
     kind: str
     route: Route
     value: int = 0
+    along: int | None = None
 
 
 class Routing:
@@ -136,7 +139,11 @@ class Routing:
             return
         classes = args[0].shape[axis]
         if type(classes) is int and 1 < classes <= MOST_CLASSES and chosen.dtype == torch.int64:
-            self._tagged(chosen, Tag("chosen", self._route(classes, chosen)))
+            apart = name in UNLIKE or (
+                name == "multinomial" and not kwargs.get("replacement", len(args) > 2 and args[2])
+            )
+            along = (axis if axis < 0 else axis - chosen.dim()) if apart else None
+            self._tagged(chosen, Tag("chosen", self._route(classes, chosen), along=along))
 
     def _route(self, classes: int, chosen: Tensor) -> Route:
         choices = chosen.numel()
@@ -159,18 +166,23 @@ class Routing:
                     route.parts[repr(other)] = self._route(route.classes, result)
                 return Tag("chosen", route.parts[repr(other)])
             case ("chosen", "eq") if type(other) is int:
-                return Tag("mask", route, other)
+                return Tag("mask", route, other, tag.along)
             case ("chosen", "one_hot") if kwargs.get("num_classes", other) == route.classes:
                 return Tag("one_hot", route, result.dim() - 1)
             case ("mask", "any" | "sum") if not kwargs and len(args) == 1:
                 return Tag("number", route, tag.value)
-            case ("mask", "any"):  # a token chooses no class twice
-                return tag
+            case ("mask", "any"):  # a token chooses no class twice; what several tokens choose overlaps
+                axis = kwargs.get("dim", other)
+                here = type(axis) is int and (axis if axis < 0 else axis - args[0].dim()) == tag.along
+                return tag._replace(along=None) if here else None
             case ("counts", "getitem") if type(other) is int:
                 return Tag("number", route, other)
             case ("number", "eq" | "ne" | "gt") if other == 0 and type(other) is int:
                 return Tag("truth", route, int(name != "eq"))
-        return tag if name in SAME or name in SAME_ELEMENTS else None
+        if name in SAME_ELEMENTS:
+            last = tag.along == -1 and type(args[0].shape[-1]) is type(result.shape[-1]) is int
+            return tag if last and args[0].shape[-1] == result.shape[-1] else tag._replace(along=None)
+        return tag if name in SAME else None
 
 
 def _of_one_hot(name: str, tag: Tag, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tag | None:
