@@ -76,8 +76,7 @@ WRITTEN = Known(
 )
 SAVED = Known(
     frozenset(Door),
-    "what the backward pass keeps was not noted: `shapeviz memory`, shapeviz.trace(module, …, saved=True), or "
-    "shapeviz.saving.with_saved(model)",
+    "what the backward pass keeps was not noted: `shapeviz memory` counts it, and shapeviz.trace(…, saved=True)",
     saved=True,
 )
 

@@ -39,10 +39,11 @@ class Difference:
 
     @property
     def percent(self) -> float | None:
-        """The change in hundredths of the first, to three digits; None without a first."""
+        """The change in hundredths of the first, to a tenth, below one to three digits; None without a first."""
         if self.change is None or not isinstance(self.before, int | Fraction) or self.before <= 0:
             return None
-        return float(f"{float(100 * Fraction(self.change) / Fraction(self.before)):.3g}")
+        exact = float(100 * Fraction(self.change) / Fraction(self.before))
+        return round(exact, 1) if abs(exact) >= 1 else float(f"{exact:.3g}")
 
 
 @dataclass(frozen=True)

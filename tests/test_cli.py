@@ -190,3 +190,9 @@ def test_the_program_starts_in_a_process_and_python_m_is_the_same() -> None:
     )
     assert (0, "") == (found.returncode, found.stderr)
     assert data("") == json.loads(found.stdout)
+
+
+def test_a_document_that_no_format_writes_is_no_folder() -> None:
+    done = invoke("report", "gpt2", "--no-checks", "-o", "gpt2.docx")
+    assert 2 == done.exit_code
+    assert "no format writes .docx" in done.stderr

@@ -65,20 +65,19 @@ def test_a_difference_in_json_and_csv_has_one_form_whatever_differs() -> None:
 
 
 def test_one_more_token_adds_nothing_to_a_window_that_is_full() -> None:
-    a_token = shapeviz.measure(shapeviz.read("gpt-oss-20b"), ["kv_cache"]).total["kv_cache"]
+    total = shapeviz.measure(shapeviz.read("gpt-oss-20b"), ["kv_cache", "cache_growth", "cache"]).total
     layer = 2 * 8 * 64 * 2  # keys and values, heads, width, bytes
-    assert 24 * layer == a_token.at(S=127)
-    assert 12 * layer == a_token.at(S=128) == a_token.at(S=131072)  # the 12 that attend to all
-    cache = shapeviz.measure(shapeviz.read("gpt-oss-20b"), ["cache"]).total["cache"]
-    assert a_token.at(S=127) == cache.at(S=128, B=1) - cache.at(S=127, B=1)
+    assert 24 * layer == total["cache_growth"].at(S=127) == total["kv_cache"].value
+    assert 12 * layer == total["cache_growth"].at(S=128) == total["cache_growth"].at(S=131072)  # those that see all
+    assert total["cache_growth"].at(S=127) == total["cache"].at(S=128, B=1) - total["cache"].at(S=127, B=1)
+    assert "KV-cache growth: decoder = 24,576" in invoke("cache", "gpt-oss-20b").stdout
+    assert "KV-cache growth" not in invoke("cache", "gpt2").stdout
 
 
 def test_the_bundled_models_are_listed_with_what_is_measured_of_them() -> None:
     data = json.loads(invoke("models", "mixtral", "--json").stdout)
     found = {entry["name"]: (entry["layers"], entry["params"], entry["active"]) for entry in data["models"]}
     assert (32, 46_702_792_704, 12_879_925_248) == found["mixtral-8x7b"]
-    windows = json.loads(invoke("models", "gpt-oss-20b", "--json").stdout)["models"]
-    assert [49_152] == [entry["kv_cache"] for entry in windows]
     assert "did you mean 'mixtral-8x7b'" in refused("models", "mixtral-8x7bb")
 
 

@@ -109,16 +109,26 @@ def check_budgets(report: Report, most: Mapping[str, int]) -> None:
         say(f"note: the budget is kept without what is not counted of {column}: {report.not_counted[column]}")
 
 
-def show_costs(request: Request, *usual: str, more: Sequence[str] = (), beside: str | None = None) -> Report:
-    """The costs that --columns names, or the usual ones of a verb, whose second may stand `beside` the first."""
+def show_costs(
+    request: Request,
+    *usual: str,
+    more: Sequence[str] = (),
+    beside: str | None = None,
+    apart: tuple[str, str] = ("", ""),
+) -> Report:
+    """The costs that --columns names, or the usual ones of a verb, whose second may stand `beside` the first.
+
+    Of two columns `apart` the first is shown where it is not the same as the second.
+    """
     names, by_kind = chosen(request), request.extra["by_kind"]
 
     def page(report: Report) -> Page:
         if names:
             return columns_page(report, *names, by_kind=by_kind)
+        shown = [name for name in usual if name != apart[0] or report.total[name] != report.total[apart[1]]]
         if by_kind:
-            return kind_page(report, *usual, *([beside] if beside and beside in report.columns else []))
-        return cost_page(report, *usual, beside=beside if beside in report.columns else None)
+            return kind_page(report, *shown, *([beside] if beside and beside in report.columns else []))
+        return cost_page(report, *shown, beside=beside if beside in report.columns else None)
 
     return show(request, page, () if len(usual) == 1 else usual, more, first=names or usual, beside=beside)
 

@@ -1,4 +1,4 @@
-"""The KV cache: bytes that each token adds, and bytes of all sequences at their length."""
+"""The KV cache: bytes of a token, and of all sequences at their length."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ PARAMETERS = [MAX, BY_KIND, COLUMNS, DTYPE, *LESS]
 def run(request: Request) -> None:
     if traced(request) and not chosen(request):
         raise InputError(f"the cache of {request.model}: {WRITTEN.otherwise}")
-    show_costs(request, "kv_cache", "cache")
+    show_costs(request, "kv_cache", "cache_growth", "cache", apart=("cache_growth", "kv_cache"))

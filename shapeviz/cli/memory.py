@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import Parameter
 
 import typer
@@ -14,7 +15,7 @@ from shapeviz.cli._frame import progress, say
 from shapeviz.cli._measured import COLUMNS, DTYPE, LESS, MAX, budgets, check_budgets, chosen, put, shortened
 from shapeviz.cli._model import model_of
 from shapeviz.cli._options import Request
-from shapeviz.errors import InputError, MissingToolError, requiring
+from shapeviz.errors import InputError, requiring
 from shapeviz.ir import Door, Model, Origin
 from shapeviz.page.views import memory_page
 from shapeviz.report import measure
@@ -37,6 +38,7 @@ KERNELS_OF = Parameter(
 )
 PARAMETERS = [MAX, COLUMNS, DTYPE, KERNELS_OF, *LESS]
 USUAL = ("saved", "weights", "gradients", "largest")
+OWN = ("vaswani", "shapeviz_lm")  # whose modules stand in nets/, the others are those of transformers
 COMPUTED = ("float64", "float32", "bfloat16", "float16")  # in others PyTorch stores, and multiplies no matrices
 
 
@@ -48,8 +50,7 @@ def run(request: Request) -> None:
         model = _described(model, kernels)
     unknown = any(not part.knows.of(model) for name in measured for part in parts(name))
     if unknown and model.origin and model.origin.door is not Door.MODULE:
-        with progress(f"{model.name}: its PyTorch module runs once, forward and backward …"):
-            model = _twin_or_formulas(model, model.origin, request)
+        model = _twin_or_formulas(model, model.origin, request)
     report = measure(model, measured)
     put(shortened(lambda shown: memory_page(shown, *names), report, request, *names), report, request)
     check_budgets(report, most)
@@ -63,12 +64,22 @@ def _described(model: Model, kernels: str) -> Model:
 
 
 def _twin_or_formulas(model: Model, origin: Origin, request: Request) -> Model:
-    """The twin, or where PyTorch is not installed the model with what its formulas say, which is noted."""
-    try:
+    """The twin, or where what it needs is not installed the model with what its formulas say, which is noted.
+
+    Those of a model from sizes are the twin's own. Of a configuration they are those of FlashAttention, by which
+    transformers computes where it can.
+    """
+    sizes = origin.door is Door.SIZES
+    needed = ("torch",) if sizes or origin.family in OWN else ("torch", "transformers")
+    if absent := [package for package in needed if find_spec(package) is None]:
+        kernels = "eager" if sizes else "flash"
+        say(
+            f"note: {' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed: counted from the "
+            f"formulas, as with --kernels {kernels}, instead of running PyTorch's module"
+        )
+        return with_saved(model, kernels)
+    with progress(f"{model.name}: its PyTorch module runs once, forward and backward …"):
         return _in_words(_twin(model, origin, request), model.dtype)
-    except MissingToolError as error:
-        say(f"note: {error}; counted from the formulas instead, as with --kernels eager")
-        return with_saved(model, "eager")
 
 
 def _in_words(twin: Model, dtype: str) -> Model:

@@ -56,14 +56,13 @@ def _row(name: str) -> dict[str, str | int]:
     model = read(name)
     assert model.origin is not None
     report = measure(model, COLUMNS)
-    sizes, a_token = model.sizes.numbers, report.total["kv_cache"]
+    sizes = model.sizes.numbers
     layers = sizes.get("N") or sizes.get("N_enc", 0) + sizes.get("N_dec", 0)
     return {
         "name": name,
         "family": model.origin.family,
         "class": model.origin.class_name,
         "layers": layers,
-        **{column: int(report.total[column].value) for column in ("params", "active")},
-        "kv_cache": int(a_token.at(S=1) if "S" in a_token.names else a_token.value),  # every window has room for it
+        **{column: int(cell.value) for column, cell in report.total.items()},
         "source": model.source,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -26,13 +26,14 @@ from shapeviz.files import reason, staying_here, write_all
 from shapeviz.ir import Model
 from shapeviz.page import Page
 from shapeviz.page.views import report_page
-from shapeviz.renderers import View, by_suffix, render
+from shapeviz.renderers import View, by_suffix, render, suffixes
 from shapeviz.report import Check, Report, measure
 
 EXAMPLES = (
     "shapeviz report gpt2 --no-checks -o reports/gpt2",
     "shapeviz report --enc 2 --dec 0 --d-model 512 --heads 8 --no-checks",
 )
+DOCUMENTS = (".doc", ".docx", ".epub", ".ipynb", ".odt", ".pptx", ".rst", ".rtf", ".xls", ".xlsx", ".xml", ".yaml")
 OUTPUT = "The folder to write, or a file whose suffix tells the format. Repeatable. Default: reports/NAME."
 PARAMETERS = [
     Parameter(
@@ -52,6 +53,7 @@ def run(request: Request) -> None:
     check_figure(report_page(report), View(request.figure, request.theme))
     if "" in request.output:
         raise InputError("-o '': name a folder or a file")
+    _check_documents(request.output)
     checks = _checks(model) if request.extra["checks"] else ()
     report = replace(report, checks=checks)
     page = partial(report_page, command=_command(request), versions=_versions(bool(checks)))
@@ -65,6 +67,13 @@ def run(request: Request) -> None:
         check_counted(report)
     if wrong := [check for check in checks if not check.ok]:
         raise CheckFailedError(f"{len(wrong)} of {len(checks)} checks disagree, first of all {disagreement(wrong[0])}")
+
+
+def _check_documents(names: Iterable[str]) -> None:
+    """Raises InputError for the name of a document that no format writes, which nobody means as a folder."""
+    for path in map(Path, names):
+        if path.suffix.lower() in DOCUMENTS and not path.is_dir():
+            raise InputError(f"-o {path}: no format writes {path.suffix}; those of files are {', '.join(suffixes())}")
 
 
 def _as_folder(name: str) -> str:

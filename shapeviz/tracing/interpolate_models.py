@@ -83,7 +83,7 @@ def ordered(model: Model, tried: Mapping[str, Sequence[int]], wanted: Mapping[st
             if less != more and always and wanted.get(less, 0) < wanted.get(more, 0):
                 text = f"{less} < {more}"
                 met.append(Condition(text, Expr.symbol(less), "<", Expr.symbol(more), "as in all that was run"))
-    notes = (f"holds for {condition.text} ({condition.line})" for condition in met)
+    notes = (_holding(condition) for condition in met)
     sizes = replace(model.sizes, conditions=(*model.sizes.conditions, *met))
     return replace(model, sizes=sizes, notes=(*model.notes, *notes)) if met else model
 
@@ -147,7 +147,7 @@ def _with(
     root, conditions, notes = parts
     _check_ties(root, set())
     pinned = {name: why for name, why in model.sizes.pinned.items() if name not in letters}
-    notes += tuple(f"holds for {condition.text} ({condition.line})" for condition in tried)
+    notes += tuple(_holding(condition) for condition in tried)
     sizes = replace(model.sizes, values=values, pinned=pinned, conditions=(*conditions, *tried))
     return replace(model, root=root, notes=notes, sizes=sizes)
 
@@ -170,3 +170,7 @@ def _tried(letter: str, first: int, step: int) -> list[Condition]:
         text = f"{letter} = {first}, {first + step}, {first + 2 * step}, …"
         met.append(Condition(text, floor(steps), "=", steps, TRIED))
     return met
+
+
+def _holding(condition: Condition) -> str:
+    return f"holds for {condition.text}" + f" ({condition.line})" * bool(condition.line)
