@@ -1,8 +1,10 @@
-"""The proof of a class with letters: its formulas against fresh instances with numbers, at sizes drawn at random.
+"""The proof of a class with letters: its formulas against fresh instances with numbers.
 
 The formulas come from one run with symbols. Here the class is built with plain numbers, and PyTorch counts: parameters
-at every point that is drawn, FLOPs by torch's own counter at some of them. A polynomial that is not the right one meets
-the right one at a random point with a chance of at most its degree over the number of values (Schwartz 1980, lemma 1).
+at every point that is drawn at random, and as the polynomial that is interpolated from further ones
+(`class_interpolation`); FLOPs by torch's own counter at some of the points. A polynomial that is not the right one
+meets the right one at a random point with a chance of at most its degree over the number of values (Schwartz 1980,
+lemma 1).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from shapeviz.tracing.blueprint import Blueprint
 from shapeviz.tracing.passes import Setting
 from shapeviz.tracing.trace_request import TraceRequest, prepared
 from shapeviz.tracing.traced_model import Traced
+from shapeviz.verify import class_interpolation
 from shapeviz.verify.trace_proof import COUNTER, UncountedError, observe
 
 POINTS, COUNTED = 25, 3  # sizes at which parameters are compared, and FLOPs
@@ -30,9 +33,10 @@ LARGEST = 24  # of a letter that is drawn; one that others divide is a multiple 
 
 
 def prove(model: Model, traced: Traced) -> tuple[Check, ...]:
-    """Parameters and forward FLOPs of the whole at random sizes that the class takes.
+    """Parameters and forward FLOPs of the whole at random sizes that the class takes, parameters as a polynomial too.
 
-    A check that fails names the sizes. Where the class takes none of those that were drawn, it says so.
+    A check that fails names the sizes, or the first term that differs and the modules that it is from. Where the class
+    takes none of the sizes that were drawn, it says so.
     """
     request = traced.setting.request
     plan = request.blueprint
@@ -42,7 +46,7 @@ def prove(model: Model, traced: Traced) -> tuple[Check, ...]:
     if not points:
         note = "not comparable: the class took none of the sizes that were drawn at random"
         return (Check("model", "params", str(report.total["params"]), None, "PyTorch", note, explained=True),)
-    checks = [_parameters(report.total["params"].expression, model, points)]
+    checks = [_parameters(report.total["params"].expression, model, plan, points)]
     if request.runs:
         checks.append(_flops(report.total["flops"].expression, model, request, points[:COUNTED]))
     return tuple(checks)
@@ -92,13 +96,26 @@ def _drawn(sizes: Sizes, plan: Blueprint, random: Random) -> dict[str, int]:
     return drawn
 
 
-def _parameters(formula: Expr, model: Model, points: list[Instance]) -> Check:
+def _parameters(formula: Expr, model: Model, plan: Blueprint, points: list[Instance]) -> Check:
+    differs = None
     for sizes, module in points:
         counted = sum(weight.numel() for weight in {id(w): w for w in module.parameters()}.values())
         ours = int(formula.at(model.sizes.resolve(**sizes)))
         if ours != counted:
-            return Check("model", "params", ours, counted, "PyTorch", f"{formula} at {_shown(sizes)}")
-    return Check("model", "params", str(formula), str(formula), "PyTorch", f"at {len(points)} sizes drawn at random")
+            differs = Check("model", "params", ours, counted, "PyTorch", f"{formula} at {_shown(sizes)}")
+            break
+    drawn = f"at {len(points)} sizes drawn at random"
+    try:
+        found = class_interpolation.parameters(model, plan, formula)
+    except Exception as error:  # no polynomial, too many instances, a condition broken, the class's own words
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        return differs or Check(
+            "model", "params", str(formula), str(formula), "PyTorch", f"{drawn} alone, not interpolated: {reason}"
+        )
+    if differs and found.equal:
+        return differs
+    note = f"{found.note}; {drawn}" if found.equal else found.note
+    return Check("model", "params", str(formula), str(formula if found.equal else found.formula), "PyTorch", note)
 
 
 def _flops(formula: Expr, model: Model, request: TraceRequest, points: list[Instance]) -> Check:

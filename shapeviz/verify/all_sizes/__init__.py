@@ -61,7 +61,7 @@ def prove(model: Model, origin: Origin, fresh: int = FRESH) -> tuple[Check, ...]
             note = f"not comparable: {reason}"
             checks.append(Check("model", name, free.shown(ours), None, box.by, note, explained=True))
             continue
-        blocks = of_report(report, name, free)
+        blocks = of_report(report, name, free.formula)
         modules = of_paths({kind: f for (quantity, kind), f in found.formulas.items() if quantity == name})
         if name == "cache" and ours != modules.formula == ours * "r" and all(check.ok for check in checks):
             note = "not comparable: it copies keys and values to the r heads that share them before it keeps them"

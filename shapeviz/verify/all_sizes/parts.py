@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from shapeviz.expr import Expr, total
 from shapeviz.report import Report
-from shapeviz.verify.all_sizes.letters import FreeLetters
 
 MOST = 6  # parts of one side that are named
 
@@ -34,13 +33,13 @@ def of_paths(own: Mapping[str, Expr], path: str = "") -> Part:
     return Part(path, total([own.get(path, Expr()), *(part.formula for part in parts)]), parts)
 
 
-def of_report(report: Report, quantity: str, letters: FreeLetters, path: str = "") -> tuple[Part, ...]:
-    """The blocks of a model within one of them, in the same letters."""
+def of_report(report: Report, quantity: str, free: Callable[[Expr], Expr], path: str = "") -> tuple[Part, ...]:
+    """The blocks of a model within one of them, each formula as `free` writes it."""
     parts = []
     for row in report.children(path):
         cell = row.cells[quantity]
-        formula = letters.formula(cell.each.expression * cell.instances.expression)
-        parts.append(Part(row.path, formula, of_report(report, quantity, letters, row.path)))
+        formula = free(cell.each.expression * cell.instances.expression)
+        parts.append(Part(row.path, formula, of_report(report, quantity, free, row.path)))
     return tuple(parts)
 
 
