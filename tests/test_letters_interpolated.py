@@ -14,6 +14,7 @@ from torch import Tensor, nn  # noqa: E402
 import shapeviz  # noqa: E402
 from shapeviz.ir import Model  # noqa: E402
 from shapeviz.report import Check  # noqa: E402
+from shapeviz.tracing.blueprint import blueprint  # noqa: E402
 from shapeviz.verify import class_interpolation, class_proof  # noqa: E402
 
 
@@ -126,3 +127,26 @@ def test_where_too_many_instances_are_needed_random_sizes_stand_alone(
     check = proof(model)
     assert check.ok
     assert "at 25 sizes drawn at random alone, not interpolated: more than 5 instances are needed" == check.note
+
+
+class Table(nn.Module):
+    """A table with a row for padding, as a configuration has it: a size must not be below a number."""
+
+    def __init__(self, rows: int = 5000, width: int = 4, layers: int = 12) -> None:
+        super().__init__()
+        self.table = nn.Embedding(rows, width, padding_idx=4999)
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.table(x)
+        return out
+
+
+def test_a_size_that_must_be_large_is_large_and_layers_stay_few() -> None:
+    model = shapeviz.trace(Table, vary=["rows", "width", "layers"], run=False)
+    plan = blueprint(Table, {name: name for name in ("rows", "width", "layers")})
+    formula = shapeviz.measure(model).total["params"].expression
+    letters = class_interpolation.free_letters(model.sizes, plan, formula, large=True)
+    assert 5000 == letters.domains["rows"][0]
+    assert 10 > letters.domains["layers"][-1]
+    assert class_interpolation.parameters(model, plan, formula).equal

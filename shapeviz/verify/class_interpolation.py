@@ -155,7 +155,7 @@ def free_letters(sizes: Sizes, plan: Blueprint, formula: Expr, large: bool = Fal
         values = _domain(name, sizes, plan, free, int(below.at()) if below.is_constant else 1)
         if own != name or name in factors:
             values = values[:FACTOR]
-        elif large and sizes.values[name] > values[-1]:
+        elif large and len(values) == MANY and sizes.values[name] > values[-1]:
             values = range(sizes.values[name], sizes.values[name] + MANY)
         domains[own] = values
         if own != name:
