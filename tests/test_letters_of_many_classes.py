@@ -51,7 +51,7 @@ NAMED = {
 RUN = ["opt", "gpt2", "mixtral", "distilbert", "electra", "t5", "vit", "dinov2", "resnet"]
 """Types whose FLOPs are counted as well: those that can be run in seconds."""
 LENGTHS = {"B": 2, "S": 9, "T": 5}
-POINTS, COUNTED, TRIES = 25, 2, 800
+POINTS, COUNTED, TRIES = 25, 2, 2000
 Point = tuple[dict[str, int], torch.nn.Module]
 
 
