@@ -437,6 +437,6 @@ def test_memory_traces_what_is_saved_and_the_twin_of_a_model_of_sizes(
     assert "the twin of transformer" == json.loads(result.stdout)["model"]["name"]
 
 
-def test_memory_needs_torch_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_of_a_module_needs_torch_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert "pip install torch" in told("memory")
+    assert "pip install torch" in told("memory", "torch.nn:Linear")

@@ -35,4 +35,4 @@ def test_the_formulas_answer_for_what_is_not_installed(
     asked = runner.invoke(app, ["memory", *arguments, "--kernels", kernels, "--json"])
     assert 0 == without.exit_code == asked.exit_code
     assert asked.stdout == without.stdout
-    assert f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed" in without.stderr
+    assert f"{' and '.join(absent)} not installed (pip install {' '.join(absent)})" in without.stderr

@@ -74,8 +74,8 @@ def _twin_or_formulas(model: Model, origin: Origin, request: Request) -> Model:
     if absent := [package for package in needed if find_spec(package) is None]:
         kernels = "eager" if sizes else "flash"
         say(
-            f"note: {' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed: counted from the "
-            f"formulas, as with --kernels {kernels}, instead of running PyTorch's module"
+            f"note: {' and '.join(absent)} not installed (pip install {' '.join(absent)}): counted from formulas, as "
+            f"with --kernels {kernels}, instead of running PyTorch's module"
         )
         return with_saved(model, kernels)
     with progress(f"{model.name}: its PyTorch module runs once, forward and backward …"):

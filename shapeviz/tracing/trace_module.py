@@ -82,8 +82,9 @@ def _with_numbers_alone(
 ) -> Model:
     """The model of a class with numbers for everything, those of its letters and dimensions that another run had."""
     by = like.origin.trace.setting.by if like.origin and like.origin.trace else Pass()
-    hints = Setting(request, by, numbers).symbols().hints
-    every = {**{letter: Number(size, "") for letter, size in hints.items()}, **numbers}
+    sizes = dict(Setting(request, by, numbers).symbols().hints)
+    sizes |= {name: size for name, size in like.sizes.values.items() if name in like.sizes.pinned}
+    every = {**{name: Number(size, "") for name, size in sizes.items()}, **numbers}
     setting = Setting(request, by, every)
     return _unrun(setting, name, source) if not request.runs else _model(*_first_answer(setting), name, source)
 
