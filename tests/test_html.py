@@ -200,7 +200,7 @@ def browser() -> Iterator[Any]:
 
     program = needed(shutil.which("chromium") or shutil.which("chromium-browser"), "chromium")
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()
 
