@@ -11,7 +11,8 @@ import typer
 from shapeviz.cli._frame import put, say
 from shapeviz.cli._options import Request
 from shapeviz.cli._output import keep_what_is_read
-from shapeviz.errors import InputError, requiring
+from shapeviz.cli._trained import CHECKPOINT, FOLDER, folder_of
+from shapeviz.errors import requiring
 from shapeviz.train import PACKAGES
 
 EXAMPLES = (
@@ -28,12 +29,7 @@ def _option(name: str, kind: Any, default: Any, text: str, metavar: str | None =
 
 
 PARAMETERS = [
-    Parameter(
-        "folder",
-        Parameter.KEYWORD_ONLY,
-        default=typer.Argument(None, metavar="FOLDER", help="The folder of a run, as `shapeviz train -o` names it."),
-        annotation=str | None,
-    ),
+    FOLDER,
     _option("prompt", str, "", "What the text begins with. Default: it begins as after a line's end.", "TEXT"),
     _option("tokens", int, 500, "Tokens after the prompt.", "N"),
     _option("temperature", float, 1.0, "Above 1 flatter, below 1 sharper; 0 takes the likeliest token always.", "X"),
@@ -41,9 +37,7 @@ PARAMETERS = [
     _option("top_p", float | None, None, "Only the fewest tokens that have this probability together.", "X"),
     _option("seed", int | None, None, "The same seed, the same text. Default: another one each time, told.", "N"),
     _option("samples", int, 1, "So many texts at once.", "N"),
-    _option(
-        "checkpoint", str | None, None, "best, of the lowest validation loss, or last. Default: best.", "best|last"
-    ),
+    CHECKPOINT,
     _option(
         "cache",
         bool,
@@ -58,10 +52,7 @@ RULE = "\n" + "─" * 40 + "\n"
 
 def run(request: Request) -> None:
     options = request.extra
-    if not options["folder"]:
-        raise InputError("name the folder of a run: shapeviz generate runs/friends; `shapeviz train` makes one")
-    if options["checkpoint"] not in (None, "best", "last"):
-        raise InputError(f"--checkpoint {options['checkpoint']}: it is best or last")
+    folder = folder_of(request, "shapeviz generate runs/friends")
     with requiring("generate", *PACKAGES):
         from shapeviz.train import generate, hardware
     from shapeviz.train.sampling import Sampling
@@ -70,7 +61,7 @@ def run(request: Request) -> None:
     sampling = Sampling(options["temperature"], options["top_k"], options["top_p"])
     generate.check(options["tokens"], options["samples"])
     device = hardware.device_of(options["device"])
-    module, tokenizer = generate.load(Path(options["folder"]), options["checkpoint"])
+    module, tokenizer = generate.load(folder, options["checkpoint"])
     module.to(device)
     seed = options["seed"]
     if seed is None:

@@ -47,8 +47,8 @@ def render(page: Page, view: View) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{escaped(policy)}">',
             '<meta name="viewport" content="width=device-width,initial-scale=1">',
             f"<title>{text(page.title)}</title>\n<style>{style}</style>\n</head>\n<body>",
-            *_header(page),
-            *(_living(page, view) if living else ()),
+            *_header(page, living),
+            *(_living(page, view, data) if living else ()),
             *_printed(page, view, living),
             *([_data({**data, "prefixes": SCALES})] if living else ()),
             *(f"<script>{script}</script>" for script in scripts),
@@ -149,18 +149,17 @@ def _coloured(tag: str, attributes: str, named: Mapping[str, str]) -> str:
 # the living part
 
 
-def _header(page: Page) -> Iterator[str]:
+def _header(page: Page, living: bool) -> Iterator[str]:
     source = f'<span class="sub">{text(page.header.source)}</span>' if page.header else ""
     yield f'<header><h1>{text(page.title)}</h1>{source}<span class="sp"></span>'
-    if page.data().get("schema") == "shapeviz/1":
+    if living:
         yield from (f'<button type="button" id="{name}">{words}</button>' for name, words in BUTTONS.items())
         yield '<span class="copied" id="copied" role="status"></span>'
     yield "</header>"
 
 
-def _living(page: Page, view: View) -> Iterator[str]:
+def _living(page: Page, view: View, data: Mapping[str, object]) -> Iterator[str]:
     """The frame that the script fills: sizes, totals, the tree of modules, the figure."""
-    data = page.data()
     columns: Mapping[str, Mapping[str, str]] = data["columns"]  # type: ignore[assignment]
     drawing = _figure(page, view)
     yield '<div id="living" hidden>'

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from shapeviz import files
 from shapeviz.errors import InputError
 from shapeviz.nets.language_model import EPS, LanguageModel
-from shapeviz.train.folder import dumped
+from shapeviz.train.folder import dumped, make_for
 
 TOKENIZER = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
 Named = Iterator[tuple[str, Tensor]]
@@ -36,13 +36,7 @@ def write(module: LanguageModel, tokenizer: Any, folder: Path) -> str:
         "model.safetensors": safetensors(tensors),
         "tokenizer_config.json": dumped(TOKENIZER),
     }
-    there = [name for name in (*contents, "tokenizer.json") if (folder / name).exists()]
-    if there:
-        raise InputError(f"{folder} holds {', '.join(there)}, which would be overwritten: name another folder with -o")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make {folder}: {files.reason(error)}") from None
+    make_for(folder, (*contents, "tokenizer.json"))
     files.write_all({folder / name: content for name, content in contents.items()})
     tokenizer.save(folder / "tokenizer.json")
     return str(config["architectures"][0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -37,7 +38,12 @@ def make(folder: Path) -> None:
     """Makes a folder for a new run. Raises InputError if a run, or a file of such a name, is there already."""
     if (folder / RECIPE).exists():
         raise InputError(f"{folder} holds a run: --resume {folder} goes on with it, -o names another folder")
-    there = [name for name in OURS if (folder / name).exists()]
+    make_for(folder, OURS)
+
+
+def make_for(folder: Path, names: Iterable[str]) -> None:
+    """Makes a folder for files of these names. Raises InputError if one is there already, or if it cannot be made."""
+    there = [name for name in names if (folder / name).exists()]
     if there:
         raise InputError(f"{folder} holds {', '.join(there)}, which would be overwritten: name another folder with -o")
     try:
